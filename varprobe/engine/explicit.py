@@ -1,0 +1,303 @@
+"""The explicit engine: draws every weight, multiplies, and walks back.
+
+A stack of trials goes through the layers together, so that small networks cost one pass over the layers and not
+one per trial. Forward keeps what backward needs; weights are kept too or, where that would take too much memory,
+drawn again from their own stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.engine.draws import Draw, Role, draw, generator, standard_normal
+from varprobe.engine.nonlinear import (
+    Activated,
+    Normalised,
+    activate,
+    activate_backward,
+    normalise,
+    normalise_backward,
+)
+from varprobe.engine.record import StackStatistics
+from varprobe.engine.scaled import Scaled, log_square
+from varprobe.spec.laws import Constant, Given, Lsuv
+from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+
+Array = NDArray[np.floating[Any]]
+T = TypeVar("T")
+Tick = Callable[[], None]
+
+
+def run_stack(
+    spec: NetworkSpec, settings: Settings, trials: Sequence[int], *, keep_weights: bool, tick: Tick
+) -> StackStatistics:
+    """Forward and backward of those trials; the same trial gives the same numbers in any stack.
+
+    Arguments:
+        trials: their numbers, from 0.
+        keep_weights: hold all weights until backward has used them, in place of drawing them twice.
+        tick: called once per layer and direction; may raise to stop.
+    """
+    with np.errstate(all="ignore"):  # what overflows or underflows is found in the statistics
+        return _Stack(spec, settings, trials, keep_weights=keep_weights, tick=tick).run()
+
+
+class _Stack:
+    """The state of one stack between forward and backward."""
+
+    def __init__(
+        self, spec: NetworkSpec, settings: Settings, trials: Sequence[int], *, keep_weights: bool, tick: Tick
+    ) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.trials = trials
+        self.dtype: np.dtype[Any] = np.dtype(settings.dtype)
+        self.keep_weights = keep_weights
+        self.tick = tick
+        self.record = StackStatistics.empty(len(trials), len(spec.rows))
+        self.memories: list[Any] = [None] * len(spec.steps)
+        self.row_of = _rows(spec)
+
+    def run(self) -> StackStatistics:
+        output = self.forward()
+        self.backward(self.cotangent(output))
+        return self.record
+
+    # forward
+
+    def forward(self) -> Scaled:
+        signal = self.batch()
+        self.record.log_input_second_moment[:, 0] = signal.log_second_moment
+        self.record.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
+        skips: list[Scaled] = []
+        for position, step in enumerate(self.spec.steps):
+            row, layer, source = self.row_of[position], step.layer, signal
+            match layer:
+                case Open():
+                    skips.append(signal)
+                    continue
+                case Dense():
+                    signal = self.dense(position, layer, signal)
+                    continue
+                case Norm():
+                    signal, self.memories[position] = normalise(layer, signal)
+                case Pointwise():
+                    signal, self.memories[position] = activate(layer.activation, signal)
+                case Dropout():
+                    signal, self.memories[position] = self.dropout(position, layer, signal)
+                case Join():
+                    branch = signal.times(layer.scale)
+                    self.record.zero_branch[:, row] = branch.moments.second_moment == 0
+                    source = skips.pop()
+                    signal = source.plus(branch)
+            signal = signal.settled()
+            self.record.write_preactivation(row, source)
+            self.record.write_activation(row, signal, layer.activation if isinstance(layer, Pointwise) else None)
+            self.tick()
+        return signal
+
+    def dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
+        row = self.row_of[position]
+        weights = self.weights(position, layer)
+        self.record.weight_variance[:, row] = _entry_variance(weights)
+        z = Scaled(np.matmul(source.values, weights.values.swapaxes(1, 2)), source.exponent).times(weights.factor)
+        if isinstance(layer.weights, Lsuv):
+            z, weights = _unit_variance(z, weights, layer.weights.gain)
+            self.record.weight_variance[:, row] = _entry_variance(weights)
+        if layer.bias != Constant(0.0):
+            z = z.plus(self.bias(position, layer, z))
+        z = z.settled()
+        self.record.write_preactivation(row, z)
+        signal, activated = activate(layer.activation, z)
+        self.record.write_activation(row, signal, layer.activation)
+        kept = weights if self.keep_weights or isinstance(layer.weights, Lsuv) else None
+        self.memories[position] = (source, kept, activated)
+        self.tick()
+        return signal
+
+    def weights(self, position: int, layer: Dense) -> Draw:
+        step = self.spec.steps[position]
+        return draw(layer.weights, (step.fan_out, step.fan_in), self.streams(Role.WEIGHTS, position), self.dtype)
+
+    def bias(self, position: int, layer: Dense, z: Scaled) -> Scaled:
+        width = self.spec.steps[position].fan_out
+        drawn = draw(layer.bias, (width,), self.streams(Role.BIAS, position), self.dtype)
+        shape = (len(self.trials), 1, width)
+        return Scaled.plain(np.broadcast_to(drawn.values[:, None], shape)).times(drawn.factor)
+
+    def dropout(self, position: int, layer: Dropout, signal: Scaled) -> tuple[Scaled, Array]:
+        keep = 1 - layer.probability
+        mask = np.empty(signal.values.shape, self.dtype)
+        for out, stream in zip(mask, self.streams(Role.DROPOUT, position), strict=True):
+            out[...] = stream.random(out.shape, dtype=self.dtype) < keep
+        mask /= keep
+        return Scaled(signal.values * mask, signal.exponent), mask
+
+    def batch(self) -> Scaled:
+        law, shape = self.spec.input, (self.settings.batch, self.spec.input.features)
+        if law.rows is not None:
+            return self.given(law.rows)
+        full = (len(self.trials), *shape)
+        mean = Scaled.plain(np.full(full, np.sign(law.mean), self.dtype)).times(abs(law.mean))
+        if law.distribution == "constant":
+            return mean.settled()
+        values = np.empty(full, self.dtype)
+        for out, stream in zip(values, self.streams(Role.INPUT, 0), strict=True):
+            if law.distribution == "normal":
+                standard_normal(out, stream)
+            else:
+                stream.random(dtype=self.dtype, out=out)
+                out -= 0.5
+                out *= np.sqrt(12.0)
+        signal = Scaled.plain(values).times(law.std)
+        return (signal.plus(mean) if law.mean else signal).settled()
+
+    def given(self, values: Array) -> Scaled:
+        """The same given array in every trial."""
+        drawn = draw(Given(values, ""), values.shape, [], self.dtype)
+        return Scaled.plain(np.repeat(drawn.values, len(self.trials), axis=0)).times(drawn.factor).settled()
+
+    def streams(self, role: Role, position: int) -> list[np.random.Generator]:
+        return [generator(self.settings.seed, trial, role, position) for trial in self.trials]
+
+    # the objective
+
+    def cotangent(self, output: Scaled) -> Scaled:
+        """dObjective/d(output)."""
+        shape = output.values.shape
+        objective, streams = self.spec.objective, self.streams(Role.OBJECTIVE, 0)
+        if objective.kind == "cross_entropy":
+            gradient = Scaled.plain(_softmax_gradient(output, streams, self.dtype))
+        elif objective.cotangent is not None:
+            gradient = self.given(objective.cotangent)
+        else:
+            normal = np.empty(shape, self.dtype)
+            for out, stream in zip(normal, streams, strict=True):
+                standard_normal(out, stream)
+            gradient = Scaled.plain(normal)
+            if objective.kind == "mse":
+                # The mean over batch and units of (y - target)^2.
+                gradient = output.plus(gradient.times(-1.0)).times(2.0 / (shape[1] * shape[2]))
+        gradient = gradient.settled()
+        self.record.log_output_gradient_second_moment[:, 0] = gradient.log_second_moment
+        return gradient
+
+    # backward
+
+    def backward(self, gradient: Scaled) -> None:
+        skips: list[tuple[Scaled, int]] = []
+        for position in range(len(self.spec.steps) - 1, -1, -1):
+            layer, row, memory = self.spec.steps[position].layer, self.row_of[position], self.memories[position]
+            self.memories[position] = None
+            if isinstance(layer, Open):
+                skip, join_row = skips.pop()
+                gradient = gradient.plus(skip).settled()
+                self.record.write_gradient(join_row, gradient)
+                continue
+            self.record.write_activation_gradient(row, gradient)
+            match layer:
+                case Join():
+                    skips.append((gradient, row))
+                    gradient = gradient.times(layer.scale)
+                    continue
+                case Dense():
+                    gradient = self.dense_backward(position, layer, memory, gradient)
+                case Norm():
+                    gradient = normalise_backward(_expect(memory, Normalised), gradient).settled()
+                    self.record.write_gradient(row, gradient)
+                case Pointwise():
+                    gradient = activate_backward(_expect(memory, Activated), gradient).settled()
+                    self.record.write_gradient(row, gradient)
+                case Dropout():
+                    gradient = Scaled(gradient.values * memory, gradient.exponent)
+                    self.record.write_gradient(row, gradient)
+            self.tick()
+        self.record.log_input_gradient_second_moment[:, 0] = gradient.log_second_moment
+
+    def dense_backward(self, position: int, layer: Dense, memory: Any, gradient: Scaled) -> Scaled:
+        row = self.row_of[position]
+        source, kept, activated = memory
+        delta = activate_backward(activated, gradient).settled()
+        self.record.write_gradient(row, delta)
+        second, mean = _weight_gradient(delta.values, source.values)
+        exponent = delta.exponent + source.exponent
+        self.record.log_weight_gradient_second_moment[:, row] = log_square(second, exponent)
+        self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
+        weights = kept or self.weights(position, layer)
+        return Scaled(np.matmul(delta.values, weights.values), delta.exponent).times(weights.factor).settled()
+
+
+def _expect(memory: object, kind: type[T]) -> T:
+    assert isinstance(memory, kind)
+    return memory
+
+
+def _rows(spec: NetworkSpec) -> list[int]:
+    """The report's row of every step; an Open has that of the step after it, and is not a row."""
+    rows, row = [], 0
+    for step in spec.steps:
+        rows.append(row)
+        row += not isinstance(step.layer, Open)
+    return rows
+
+
+def _entry_variance(weights: Draw) -> NDArray[np.float64]:
+    """Variance over the entries of each matrix, row blocks at a time so that no second matrix of doubles exists."""
+    values = weights.values
+    rows = max(1, 65536 // values.shape[2])
+    total, squares = np.zeros(len(values)), np.zeros(len(values))
+    shift = values[:, :1, :1].astype(np.float64)
+    for start in range(0, values.shape[1], rows):
+        block = values[:, start : start + rows] - shift
+        total += block.sum(axis=(1, 2))
+        squares += np.einsum("tij,tij->t", block, block)
+    count = values.shape[1] * values.shape[2]
+    return np.maximum(squares / count - np.square(total / count), 0.0) * weights.factor**2
+
+
+def _unit_variance(z: Scaled, weights: Draw, gain: float) -> tuple[Scaled, Draw]:
+    """LSUV: each trial's weights divided by the standard deviation of its output, times gain."""
+    variance = z.moments.variance
+    usable = np.isfinite(variance) & (variance > 0)
+    root = np.sqrt(np.where(usable, variance, 1.0))
+    factor = (np.where(usable, gain / root, 1.0)).astype(z.values.dtype).reshape(-1, 1, 1)
+    # The output's own exponent is part of its size, and so part of what is divided out.
+    exponent = np.where(usable, -z.exponent, 0)
+    scaled = Scaled(weights.values * factor, exponent).absolute()
+    return Scaled(z.values * factor, z.exponent + exponent), Draw(scaled, weights.factor)
+
+
+def _weight_gradient(delta: Array, source: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Second moment and mean of the entries of dW = delta^T source, per trial.
+
+    ||dW||^2 = sum((A A^T) * (D D^T)): the matrix itself is formed only where that is cheaper.
+    """
+    batch, fan_out, fan_in = delta.shape[1], delta.shape[2], source.shape[2]
+    count = fan_out * fan_in
+    if batch * (fan_out + fan_in) < count:
+        left, right = np.matmul(source, source.swapaxes(1, 2)), np.matmul(delta, delta.swapaxes(1, 2))
+        squares = np.einsum("tij,tij->t", left.astype(np.float64), right.astype(np.float64))
+    else:
+        squares = np.zeros(len(delta))
+        rows = max(1, 65536 // fan_in)
+        for start in range(0, fan_out, rows):
+            block = np.matmul(delta[:, :, start : start + rows].swapaxes(1, 2), source).astype(np.float64)
+            squares += np.einsum("tij,tij->t", block, block)
+    total = np.einsum("tb,tb->t", delta.sum(axis=2, dtype=np.float64), source.sum(axis=2, dtype=np.float64))
+    return np.maximum(squares, 0.0) / count, total / count
+
+
+def _softmax_gradient(output: Scaled, streams: list[np.random.Generator], dtype: np.dtype[Any]) -> Array:
+    """(softmax(y) - one-hot(label)) / batch, of the mean cross-entropy with uniform random labels."""
+    trials, batch, width = output.values.shape
+    shifted = output.values - output.values.max(axis=2, keepdims=True)
+    shifted = Scaled(shifted, output.exponent).absolute()
+    share = np.exp(shifted)
+    share /= share.sum(axis=2, keepdims=True)
+    for trial, stream in zip(range(trials), streams, strict=True):
+        share[trial, np.arange(batch), stream.integers(width, size=batch)] -= 1
+    return (share / batch).astype(dtype)

@@ -1,0 +1,123 @@
+"""Activations, norms and dropout on scaled signals, forward and backward.
+
+Each forward function returns the output and what its backward function needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.engine.scaled import Scaled, comfortable
+from varprobe.spec.activations import Activation
+from varprobe.spec.network import Norm
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Activated:
+    """What the backward pass of an activation needs.
+
+    `linear` names the trials, with their slopes left and right of zero, in which the signal is so small or so
+    large that the activation is linear on each side to rounding.
+    """
+
+    activation: Activation
+    source: Scaled
+    linear: dict[int, tuple[float, float]]
+
+
+def activate(activation: Activation, z: Scaled) -> tuple[Scaled, Activated]:
+    """phi(z). Homogeneous functions keep the exponent; others see the true values, or their own asymptotes."""
+    linear: dict[int, tuple[float, float]] = {}
+    if activation.name == "linear":
+        return z, Activated(activation, z, linear)
+    if z.is_plain:
+        return Scaled(activation.value(z.values), z.exponent), Activated(activation, z, linear)
+    if activation.degree is not None:
+        return Scaled(activation.value(z.values), z.exponent * activation.degree), Activated(activation, z, linear)
+    linear = _linear_trials(activation, z)
+    values = activation.value(z.absolute())
+    exponent = np.zeros_like(z.exponent)
+    for trial, (left, right) in linear.items():
+        values[trial] = np.where(z.values[trial] > 0, right, left) * z.values[trial]
+        exponent[trial] = z.exponent[trial]
+    return Scaled(values, exponent), Activated(activation, z, linear)
+
+
+def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
+    """dObjective/dz from dObjective/da."""
+    activation, z = memory.activation, memory.source
+    if activation.name == "linear":
+        return gradient
+    if activation.degree is not None and not z.is_plain:
+        exponent = gradient.exponent + z.exponent * (activation.degree - 1)
+        return Scaled(gradient.values * activation.derivative(z.values), exponent)
+    slopes = activation.derivative(z.absolute())
+    for trial, (left, right) in memory.linear.items():
+        slopes[trial] = np.where(z.values[trial] > 0, right, left)
+    slopes *= gradient.values
+    return Scaled(slopes, gradient.exponent)
+
+
+def _linear_trials(activation: Activation, z: Scaled) -> dict[int, tuple[float, float]]:
+    peak = np.max(np.abs(z.values), axis=(1, 2)).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        top = np.log2(peak) + z.exponent
+        size = np.log2(z.moments.second_moment) / 2 + z.exponent
+    tiny = float(np.log2(np.finfo(z.values.dtype).eps)) - 2
+    found = {}
+    for trial in np.flatnonzero(z.exponent):
+        if activation.near is not None and top[trial] < tiny:
+            found[int(trial)] = activation.near
+        elif activation.far is not None and size[trial] > comfortable(z.values.dtype) - 1:
+            found[int(trial)] = activation.far
+    return found
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """What the backward pass of a norm needs: the normalised values and 1/r, the root with its exponent."""
+
+    axis: int
+    centred: bool
+    values: Array
+    inverse_root: Array
+    exponent: NDArray[np.int64]
+    gamma: Array | None
+
+
+def normalise(norm: Norm, x: Scaled) -> tuple[Scaled, Normalised]:
+    """(x - m) / sqrt(v + eps), times gamma, plus beta; v is the biased variance (rms: the second moment)."""
+    axis = 1 if norm.variant == "batch" else 2
+    centred = norm.variant != "rms"
+    values = x.values - x.values.mean(axis=axis, keepdims=True) if centred else x.values
+    square = np.square(values).mean(axis=axis, keepdims=True)
+    # r = sqrt(v 4^e + eps): the factor 2^e is taken out of r for e > 0 and left in the output for e < 0.
+    up = np.maximum(x.exponent, 0).reshape(-1, 1, 1)
+    down = np.minimum(x.exponent, 0).reshape(-1, 1, 1)
+    eps = np.ldexp(np.float64(norm.eps), -2 * np.minimum(up, 600).astype(np.int32))
+    shrunk = np.ldexp(square.astype(np.float64), 2 * np.maximum(down, -600).astype(np.int32))
+    inverse = (1 / np.sqrt(shrunk + eps)).astype(values.dtype)
+    normal = values * inverse
+    gamma = None if norm.gamma is None else norm.gamma.values.astype(values.dtype)
+    out = Scaled(normal if gamma is None else normal * gamma, np.minimum(x.exponent, 0))
+    if norm.beta is not None:
+        shift = np.broadcast_to(norm.beta.values.astype(values.dtype), normal.shape)
+        out = out.plus(Scaled.plain(shift))
+    stored = Scaled(normal, np.minimum(x.exponent, 0)).absolute()
+    return out, Normalised(axis, centred, stored, inverse, up.ravel(), gamma)
+
+
+def normalise_backward(memory: Normalised, gradient: Scaled) -> Scaled:
+    """(g - mean(g) - y mean(g y)) / r along the normalised axis, g = gamma times the gradient (rms: no mean)."""
+    scaled = gradient.values if memory.gamma is None else gradient.values * memory.gamma
+    along = (scaled * memory.values).mean(axis=memory.axis, keepdims=True)
+    flat = scaled - memory.values * along
+    if memory.centred:
+        flat -= scaled.mean(axis=memory.axis, keepdims=True)
+    return Scaled(flat * memory.inverse_root, gradient.exponent - memory.exponent)

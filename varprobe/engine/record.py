@@ -1,0 +1,105 @@
+"""What an engine reports of a stack of trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.engine.moments import HISTOGRAM_BINS, BatchMoments, histogram, max_abs, saturated_share
+from varprobe.engine.scaled import Scaled, log_square
+from varprobe.spec.activations import Activation
+
+Table = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StackStatistics:
+    """Per trial (first axis) and row of the report (second axis).
+
+    Names that begin with `log_` hold natural logs: -inf for an exact zero, nan where a quantity does not exist or
+    the arithmetic ended. The others hold values. Histograms are counts per row, summed over the trials.
+    """
+
+    preactivation_mean: Table
+    log_preactivation_second_moment: Table
+    log_preactivation_variance: Table
+    log_preactivation_sample_variance: Table
+    activation_mean: Table
+    log_activation_second_moment: Table
+    log_activation_variance: Table
+    log_activation_sample_variance: Table
+    saturated: Table
+    dead: Table
+    log_max_abs: Table
+    log_gradient_second_moment: Table
+    log_gradient_variance: Table
+    log_activation_gradient_second_moment: Table
+    log_activation_gradient_variance: Table
+    log_weight_gradient_second_moment: Table
+    log_weight_gradient_variance: Table
+    weight_variance: Table
+    zero_branch: Table
+    log_input_second_moment: Table  # (trials, 1)
+    log_input_sample_variance: Table  # (trials, 1)
+    log_input_gradient_second_moment: Table  # (trials, 1)
+    log_output_gradient_second_moment: Table  # (trials, 1)
+    activation_histogram: NDArray[np.int64]  # (rows, bins)
+    gradient_histogram: NDArray[np.int64]  # (rows, bins)
+
+    @classmethod
+    def empty(cls, trials: int, rows: int) -> StackStatistics:
+        """All nan, counts zero; an engine fills the arrays in."""
+        single = {name for name in _names() if "_input_" in name or "_output_" in name}
+        tables: dict[str, Any] = {name: np.full((trials, 1 if name in single else rows), np.nan) for name in _names()}
+        tables["activation_histogram"] = np.zeros((rows, HISTOGRAM_BINS), np.int64)
+        tables["gradient_histogram"] = np.zeros((rows, HISTOGRAM_BINS), np.int64)
+        return cls(**tables)
+
+    @classmethod
+    def joined(cls, stacks: list[StackStatistics]) -> StackStatistics:
+        """Stacks of trials one after the other."""
+        if len(stacks) == 1:
+            return stacks[0]
+        tables: dict[str, Any] = {name: np.concatenate([getattr(stack, name) for stack in stacks]) for name in _names()}
+        for name in ("activation_histogram", "gradient_histogram"):
+            tables[name] = np.sum([getattr(stack, name) for stack in stacks], axis=0)
+        return cls(**tables)
+
+    def write_preactivation(self, row: int, signal: Scaled) -> None:
+        _write(self, row, "preactivation", signal)
+
+    def write_activation(self, row: int, signal: Scaled, activation: Activation | None) -> None:
+        _write(self, row, "activation", signal)
+        self.dead[:, row] = signal.moments.dead
+        self.log_max_abs[:, row] = log_square(max_abs(signal.values) ** 2, signal.exponent) / 2
+        if activation is not None and activation.saturation:
+            self.saturated[:, row] = saturated_share(signal.absolute(), activation.saturation)
+        self.activation_histogram[row] += histogram(signal.values, signal.moments.second_moment)
+
+    def write_gradient(self, row: int, gradient: Scaled) -> None:
+        self.log_gradient_second_moment[:, row] = gradient.log_second_moment
+        self.log_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
+        self.gradient_histogram[row] += histogram(gradient.values, gradient.moments.second_moment)
+
+    def write_activation_gradient(self, row: int, gradient: Scaled) -> None:
+        self.log_activation_gradient_second_moment[:, row] = gradient.log_second_moment
+        self.log_activation_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
+
+
+def _names() -> list[str]:
+    return [field.name for field in fields(StackStatistics) if not field.name.endswith("_histogram")]
+
+
+def _write(record: StackStatistics, row: int, what: str, signal: Scaled) -> None:
+    moments: BatchMoments = signal.moments
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        mean = moments.mean * np.exp2(np.clip(signal.exponent, -2000, 2000).astype(np.float64))
+    getattr(record, f"{what}_mean")[:, row] = mean
+    for quantity in ("second_moment", "variance", "sample_variance"):
+        logs = log_square(getattr(moments, quantity), signal.exponent)
+        getattr(record, f"log_{what}_{quantity}")[:, row] = logs
+
+

@@ -1,0 +1,112 @@
+"""Signals with an exponent per trial, so that depth 5000 neither overflows nor underflows.
+
+The true signal of trial t is `values[t] * 2**exponent[t]`. Powers of two change no digit: where the exponents
+stay zero, which is always so at ordinary scales, the arithmetic is the plain one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.engine.moments import BatchMoments, batch_moments
+
+Array = NDArray[np.floating[Any]]
+Exponent = NDArray[np.int64]
+Logs = NDArray[np.float64]
+
+LN2 = float(np.log(2.0))
+# Exponents beyond this are no longer told apart from the end of the arithmetic.
+EXPONENT_END = 2**52
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """values (trials, batch, units) times 2**exponent (trials,)."""
+
+    values: Array
+    exponent: Exponent
+
+    @classmethod
+    def plain(cls, values: Array) -> Scaled:
+        return cls(values, np.zeros(len(values), np.int64))
+
+    @cached_property
+    def moments(self) -> BatchMoments:
+        """Statistics of `values` alone, computed once."""
+        return batch_moments(self.values)
+
+    @property
+    def log_second_moment(self) -> Logs:
+        """Natural log of the true second moment: -inf for an exact zero, nan where not finite."""
+        return log_square(self.moments.second_moment, self.exponent)
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.exponent.any()
+
+    def absolute(self) -> Array:
+        """The true values in the working precision; what does not fit becomes inf or 0."""
+        return self.values if self.is_plain else _shifted(self.values, self.exponent)
+
+    def settled(self) -> Scaled:
+        """The same signal, its exponents chosen anew where the values have left the comfortable range."""
+        limit = comfortable(self.values.dtype)
+        second = self.moments.second_moment
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bits = np.log2(second) / 2
+        far = np.isfinite(bits) & ((np.abs(bits) > limit) | (self.exponent != 0) & (np.abs(bits) > limit / 2))
+        if not far.any():
+            return self
+        shift = np.where(far, np.round(np.where(far, bits, 0.0)), 0).astype(np.int64)
+        return Scaled(_shifted(self.values, -shift), self.exponent + shift)
+
+    def times(self, factor: float) -> Scaled:
+        """The signal times a number, whose size goes into the exponent where it is out of the ordinary."""
+        if factor == 1.0:
+            return self
+        mantissa, exponent = np.frexp(factor)
+        if not np.isfinite(factor) or abs(int(exponent)) <= 30:
+            return Scaled(self.values * self.values.dtype.type(factor), self.exponent)
+        return Scaled(self.values * self.values.dtype.type(mantissa), self.exponent + int(exponent))
+
+    def plus(self, other: Scaled) -> Scaled:
+        """The sum, at the larger exponent of the two in each trial."""
+        if self.is_plain and other.is_plain:
+            return Scaled(self.values + other.values, self.exponent)
+        mine, theirs = _top(self), _top(other)
+        exponent = np.where(mine >= theirs, self.exponent, other.exponent)
+        exponent = np.where(np.isfinite(np.maximum(mine, theirs)), exponent, np.maximum(self.exponent, other.exponent))
+        return Scaled(
+            _shifted(self.values, self.exponent - exponent) + _shifted(other.values, other.exponent - exponent),
+            exponent,
+        )
+
+
+def comfortable(dtype: np.dtype[Any]) -> int:
+    """Bits by which a root mean square may be away from 1 before a signal is rescaled."""
+    return 40 if dtype == np.float32 else 80
+
+
+def log_square(second: NDArray[np.float64], exponent: Exponent) -> Logs:
+    """ln(second * 4**exponent) without forming it."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(second) + 2 * LN2 * exponent
+    ended = ~np.isfinite(second) | (np.abs(exponent) > EXPONENT_END)
+    return np.where(ended, np.nan, logs)
+
+
+def _shifted(values: Array, exponent: Exponent) -> Array:
+    bounded = np.clip(exponent, -4000, 4000).astype(np.int32)
+    return np.ldexp(values, bounded.reshape(-1, 1, 1))
+
+
+def _top(signal: Scaled) -> NDArray[np.float64]:
+    """The largest bit that each trial uses; -inf for zeros."""
+    peak = np.max(np.abs(signal.values), axis=(1, 2))
+    with np.errstate(divide="ignore"):
+        return np.log2(peak.astype(np.float64)) + signal.exponent

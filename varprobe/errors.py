@@ -1,0 +1,71 @@
+"""Everything varprobe raises on purpose.
+
+Deep code raises the small fact (`VarprobeError`); the border that knows the file adds the place once.
+Numbers that overflow, vanish or turn into nan are never errors: they are findings of the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands: a source, and a line and column in it, both from 1, where they are known."""
+
+    source: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
+
+
+class VarprobeError(Exception):
+    """The user's mistake: one message, and a hint that says the way out.
+
+    Arguments:
+        message: what is wrong, and what was given.
+        hint: what to do about it, with the legal values or the nearest name.
+        place: the file, line and column, where there is one.
+        field: the path of the config field, such as `layers[0].dense.width`.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", place: Place | None = None, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.place = place
+        self.field = field
+
+    def __str__(self) -> str:
+        head = ": ".join(str(part) for part in (self.place, self.field, self.message) if part)
+        return f"{head}\n  hint: {self.hint}" if self.hint else head
+
+
+class ConfigError(VarprobeError):
+    """A config that does not describe a network."""
+
+
+class InputFileError(VarprobeError):
+    """A file that was named and cannot be used: a config, a report, weights, a batch."""
+
+
+class OutputError(VarprobeError):
+    """A place that cannot be written, or a format nobody knows."""
+
+
+class ResourceError(VarprobeError):
+    """A network that would not fit in this machine's memory."""
+
+
+def nearest(name: str, legal: Iterable[str]) -> str | None:
+    """The legal name that `name` most likely meant, or None.
+
+    >>> nearest("rellu", ["relu", "tanh"])
+    'relu'
+    """
+    matches = get_close_matches(name.lower(), list(legal), n=1, cutoff=0.6)
+    return matches[0] if matches else None

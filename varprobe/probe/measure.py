@@ -1,0 +1,168 @@
+"""Runs the trials, in stacks and on threads, and gathers what the engine reports."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from varprobe.engine.explicit import run_stack
+from varprobe.engine.plan import Plan, make_plan
+from varprobe.engine.record import StackStatistics
+from varprobe.errors import ConfigError
+from varprobe.probe.measurement import MeasuredLayer, Measurement
+from varprobe.spec.laws import Given
+from varprobe.spec.network import Dense, Join, NetworkSpec, Norm, Pointwise, Settings, Step
+
+Progress = Callable[[float], None]
+
+
+class _Stopped(Exception):
+    """Raised inside a stack when another one failed or the user gave up."""
+
+
+def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progress | None = None) -> Measurement:
+    """Draws, runs and measures a network.
+
+    Arguments:
+        spec: the network, from `load`.
+        settings: batch, trials, seed and so on; by default those of the config.
+        progress: called now and then with the share that is done.
+
+    Returns:
+        Every statistic per trial and layer.
+
+    Raises:
+        ResourceError: where the network would not fit in memory.
+
+    >>> from varprobe.spec.loading import load
+    >>> spec = load({"input": {"features": 8}, "layers": [{"dense": 8}], "probe": {"batch": 4, "trials": 2}})
+    >>> measure(spec).statistics.preactivation_mean.shape
+    (2, 1)
+    """
+    settings = settings or spec.settings
+    if settings.engine == "matrix-free":
+        hint = "use engine: auto or explicit"
+        raise ConfigError("the matrix-free engine does not exist in this version", hint=hint, field="probe.engine")
+    started = time.perf_counter()
+    plan = make_plan(spec, settings)
+    statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress)))
+    return Measurement(
+        layers=tuple(_layer(step) for step in spec.rows),
+        statistics=statistics,
+        features=spec.input.features,
+        batch=settings.batch,
+        trials=settings.trials,
+        dtype=settings.dtype,
+        objective=spec.objective.kind,
+        threads=plan.threads,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress | None) -> list[StackStatistics]:
+    stop = threading.Event()
+    total = 2 * len(spec.rows) * len(plan.stacks)
+    done = 0
+    lock = threading.Lock()
+
+    def tick() -> None:
+        nonlocal done
+        if stop.is_set():
+            raise _Stopped
+        if progress is not None:
+            with lock:
+                done += 1
+                progress(done / total)
+
+    run = partial(run_stack, spec, settings, keep_weights=plan.keep_weights, tick=tick)
+    with _blas_threads(plan, settings):
+        if plan.workers == 1:
+            return [run(stack) for stack in plan.stacks]
+        with ThreadPoolExecutor(plan.workers) as pool:
+            futures = [pool.submit(run, stack) for stack in plan.stacks]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+                return [future.result() for future in futures]
+            except BaseException as error:
+                stop.set()
+                for future in futures:
+                    future.cancel()
+                raise _cause(futures, error) from None
+
+
+def _cause(futures: list[Future[StackStatistics]], error: BaseException) -> BaseException:
+    """The failure itself, not that of a stack that was stopped because of it."""
+    if not isinstance(error, _Stopped):
+        return error
+    failures = [future.exception() for future in futures if future.done() and not future.cancelled()]
+    return next((failure for failure in failures if failure and not isinstance(failure, _Stopped)), error)
+
+
+def _blas_threads(plan: Plan, settings: Settings) -> AbstractContextManager[object]:
+    """Stacks side by side take one BLAS thread each; a single worker leaves the threads to BLAS."""
+    if plan.workers == 1 and settings.threads is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1 if plan.workers > 1 else plan.threads, user_api="blas")
+
+
+def _normalised(statistics: StackStatistics) -> StackStatistics:
+    """Gradient statistics divided by the second moment of dObjective/d(output)."""
+    unit = statistics.log_output_gradient_second_moment
+    unit = np.where(np.isneginf(unit), 0.0, unit)
+    names = (
+        "log_gradient_second_moment",
+        "log_gradient_variance",
+        "log_activation_gradient_second_moment",
+        "log_activation_gradient_variance",
+        "log_weight_gradient_second_moment",
+        "log_weight_gradient_variance",
+        "log_input_gradient_second_moment",
+    )
+    return replace(statistics, **{name: getattr(statistics, name) - unit for name in names})
+
+
+def _layer(step: Step) -> MeasuredLayer:
+    layer = step.layer
+    dense = layer if isinstance(layer, Dense) else None
+    activation = layer.activation_label if isinstance(layer, (Dense, Pointwise)) else None
+    variance = dense.weights.variance(step.fan_in, step.fan_out) if dense else None
+    return MeasuredLayer(
+        kind=layer.kind,
+        name=step.name,
+        path=step.path,
+        line=step.line,
+        repeat_index=step.repeat_index,
+        fan_in=step.fan_in,
+        fan_out=step.fan_out,
+        activation=activation,
+        init=dense.init_label if dense else None,
+        engine="explicit" if dense else None,
+        expected_std=None if variance is None else float(np.sqrt(variance)),
+        trunk=step.trunk,
+        given=dense is not None and isinstance(dense.weights, Given),
+        likeness=_likeness(step),
+        group=step.group,
+    )
+
+
+def _likeness(step: Step) -> str:
+    """Equal for layers that differ in nothing but their draw and their fan_in."""
+    match step.layer:
+        case Dense() as dense:
+            bias = dense.bias.source if isinstance(dense.bias, Given) else repr(dense.bias)
+            return f"dense {step.fan_out} {dense.activation_label} {dense.init_label} {bias}"
+        case Norm() as norm:
+            return f"norm {norm.variant} {norm.eps} {norm.gamma is None} {norm.beta is None}"
+        case Join(scale):
+            return f"join {scale}"
+        case layer:
+            return f"{layer}"

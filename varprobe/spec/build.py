@@ -1,0 +1,325 @@
+"""Config -> NetworkSpec: unrolls repeats, follows the widths, turns schemes into laws, reads given arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from varprobe.errors import VarprobeError
+from varprobe.spec.activations import Activation, make_activation
+from varprobe.spec.arrays import Shape, read_array
+from varprobe.spec.gaussian import forward_gain
+from varprobe.spec.initializers import INITIALIZERS, Context
+from varprobe.spec.laws import Constant, Given, Law, Normal
+from varprobe.spec.models import Bias, Config, Entry, File, Part
+from varprobe.spec.network import (
+    Dense,
+    Dropout,
+    Expectation,
+    InputLaw,
+    Join,
+    Layer,
+    NetworkSpec,
+    Norm,
+    Objective,
+    Open,
+    Pointwise,
+    Settings,
+    Step,
+)
+
+MAX_STEPS = 200_000
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """One unrolled entry: what it is, where it stands, and what is around it. `edge` marks Open and Join."""
+
+    entry: Entry
+    path: Path_
+    edge: type[Open] | type[Join] | None
+    depth: int
+    copies: tuple[tuple[Path_, int, int], ...]  # (path, number, total) of every repeated entry around, outermost first
+
+
+class Trouble(Exception):
+    """A fact with the config path it belongs to; `loading` adds file, line and column."""
+
+    def __init__(self, path: Path_, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.path, self.message, self.hint = path, message, hint
+
+
+def field_name(path: Path_) -> str:
+    """The path as messages write it.
+
+    >>> field_name(("layers", 0, "dense", "width"))
+    'layers[0].dense.width'
+    """
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def build(config: Config, folder: Path, lines: dict[Path_, int | None] | Any, name: str) -> NetworkSpec:
+    """The network that a checked config describes.
+
+    Arguments:
+        folder: where relative paths count from.
+        lines: from an entry's path to its line in the file.
+        name: what to call the network where the config does not say.
+
+    Raises:
+        Trouble: what pydantic cannot see, with the path of the field.
+    """
+    _check_size(config.layers, ("layers",))
+    slots = list(_unroll(config.layers, ("layers",), 0, ()))
+    if not any(slot.entry.dense for slot in slots):
+        raise Trouble(("layers",), "has no dense layer", "add one, for example `- dense: 256`")
+    files = _Files(folder)
+    source = _input(config, files)
+    steps = _Builder(config, files, lines).steps(slots)
+    settings = _settings(config, source)
+    if settings.batch == 1:
+        for step in steps:
+            if isinstance(step.layer, Norm) and step.layer.variant == "batch":
+                hint = "raise probe.batch to 2 or more, or use layer norm"
+                raise Trouble(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
+    return NetworkSpec(
+        name=config.name or name,
+        input=source,
+        steps=steps,
+        objective=_objective(config, files, settings.batch, steps[-1].fan_out),
+        settings=settings,
+        expect=_expectation(config),
+    )
+
+
+def _check_size(entries: list[Entry], path: Path_) -> int:
+    """How many steps the entries unroll to; refuses before anything of that size exists."""
+    total = 0
+    for index, entry in enumerate(entries):
+        here = (*path, index)
+        inner = 1
+        if entry.block is not None:
+            inner = _check_size(entry.block, (*here, "block"))
+        elif entry.residual is not None:
+            inner = 2 + _check_size(entry.residual.layers, (*here, "residual", "layers"))
+        total += inner * entry.repeat
+        if total > MAX_STEPS:
+            message = f"the network unrolls to more than {MAX_STEPS:,} layers"
+            raise Trouble((*here, "repeat") if entry.repeat > 1 else here, message, "lower repeat")
+    return total
+
+
+def _unroll(
+    entries: list[Entry], path: Path_, depth: int, copies: tuple[tuple[Path_, int, int], ...]
+) -> Iterator[_Slot]:
+    for index, entry in enumerate(entries):
+        here = (*path, index)
+        for number in range(1, entry.repeat + 1):
+            around = (*copies, (here, number, entry.repeat)) if entry.repeat > 1 else copies
+            if entry.block is not None:
+                yield from _unroll(entry.block, (*here, "block"), depth, around)
+            elif entry.residual is not None:
+                yield _Slot(entry, here, Open, depth, around)
+                yield from _unroll(entry.residual.layers, (*here, "residual", "layers"), depth + 1, around)
+                yield _Slot(entry, here, Join, depth, around)
+            else:
+                yield _Slot(entry, here, None, depth, around)
+
+
+class _Builder:
+    """Walks the slots once, carrying the width, the skips' widths and the activation that feeds the next layer."""
+
+    def __init__(self, config: Config, files: _Files, lines: Any) -> None:
+        self.config = config
+        self.files = files
+        self.lines = lines
+        self.names: dict[str, int] = {}
+        self.cache: dict[tuple[Any, ...], Dense] = {}
+
+    def steps(self, slots: list[_Slot]) -> tuple[Step, ...]:
+        width = self.config.input.features
+        skips: list[int] = []
+        self.feeding: Activation | None = None
+        self.branches = sum(slot.edge is Open for slot in slots)
+        last_maps = _last_maps(slots)
+        self.seen_dense = False
+        steps = []
+        for position, slot in enumerate(slots):
+            layer = self.layer(slot, width, last=position in last_maps)
+            fan_out = slot.entry.dense.width if slot.entry.dense else width
+            if slot.edge is Open:
+                skips.append(width)
+            elif slot.edge is Join and skips.pop() != width:
+                raise self.uneven_branch(slot, slots, width)
+            steps.append(self.step(slot, layer, width, fan_out))
+            width = fan_out
+        return tuple(steps)
+
+    def uneven_branch(self, slot: _Slot, slots: list[_Slot], width: int) -> Trouble:
+        start = next(step for step in slots if step.path == slot.path)
+        before = [other.entry.dense.width for other in slots[: slots.index(start)] if other.entry.dense]
+        kept = before[-1] if before else self.config.input.features
+        message = f"the branch turns width {kept} into {width}; a residual branch keeps the width"
+        return Trouble(slot.path, message, f"give the branch's last dense layer width {kept}")
+
+    def step(self, slot: _Slot, layer: Layer, fan_in: int, fan_out: int) -> Step:
+        self.names[layer.kind] = number = self.names.get(layer.kind, 0) + 1
+        group = max(slot.copies, key=lambda copy: copy[2]) if slot.copies else None
+        return Step(
+            layer=layer,
+            name=slot.entry.name or f"{layer.kind}{number}",
+            path=field_name(slot.path),
+            line=self.lines(slot.path),
+            repeat_index=slot.copies[-1][1] if slot.copies else 1,
+            group=(field_name(group[0]), group[1]) if group else None,
+            fan_in=fan_in,
+            fan_out=fan_out,
+            trunk=slot.depth == 0,
+        )
+
+    def layer(self, slot: _Slot, width: int, *, last: bool) -> Layer:
+        entry = slot.entry
+        if slot.edge is Open:
+            return Open()
+        if slot.edge is Join and entry.residual:
+            self.feeding = None
+            return Join(entry.residual.scale)
+        if entry.dense:
+            dense = self.dense(slot, width, last=last)
+            self.feeding, self.seen_dense = dense.activation, True
+            return dense
+        if entry.norm:
+            self.feeding = None
+            gamma, beta = (
+                self.files.given(file, (width,), "(width,)", (*slot.path, "norm", part)) if file else None
+                for part, file in (("gamma", entry.norm.gamma), ("beta", entry.norm.beta))
+            )
+            return Norm(entry.norm.kind, entry.norm.eps, gamma, beta)
+        if entry.activation:
+            self.feeding = _activation(entry.activation)
+            return Pointwise(self.feeding, entry.activation.label)
+        assert entry.dropout is not None
+        return Dropout(entry.dropout)
+
+    def dense(self, slot: _Slot, fan_in: int, *, last: bool) -> Dense:
+        model, defaults = slot.entry.dense, self.config.defaults
+        assert model is not None
+        feeding = self.feeding.label if self.feeding else None
+        key = (slot.path, fan_in, self.seen_dense, last, feeding)
+        if key not in self.cache:
+            activation = model.activation or defaults.activation
+            init, init_path = (
+                (model.init, (*slot.path, "dense", "init")) if model.init else (defaults.init, ("defaults", "init"))
+            )
+            context = Context(fan_in, model.width, not self.seen_dense, last, self.branches)
+            weights, own_bias = self.weights(init, context, init_path)
+            bias, bias_path = (
+                (model.bias, (*slot.path, "dense", "bias")) if model.bias else (defaults.bias, ("defaults", "bias"))
+            )
+            self.cache[key] = Dense(
+                weights,
+                self.bias(bias, model.width, bias_path) if bias else own_bias,
+                _activation(activation),
+                activation.label,
+                init.label,
+            )
+        return self.cache[key]
+
+    def weights(self, init: Part, context: Context, path: Path_) -> tuple[Law, Law]:
+        """The law of the weights, and of the scheme's own bias."""
+        if init.name == "file":
+            shape = (context.fan_out, context.fan_in)
+            file = File(path=init.arguments["path"], key=init.arguments["key"])
+            return self.files.given(file, shape, "(fan_out, fan_in)", path), Constant(0.0)
+        kind = INITIALIZERS[init.name]
+        arguments = dict(init.arguments)
+        if arguments.get("gain") == "auto":
+            arguments["gain"] = forward_gain(self.feeding) if self.feeding else 1.0
+        try:
+            bias = kind.bias(context, **arguments) if kind.bias else Constant(0.0)
+            return kind.build(context, **arguments), bias
+        except VarprobeError as error:
+            raise Trouble(path, error.message, error.hint) from None
+
+    def bias(self, bias: Bias, width: int, path: Path_) -> Law:
+        if bias.path is not None:
+            return self.files.given(File(path=bias.path, key=bias.key), (width,), "(width,)", path)
+        return Normal(bias.std) if bias.std is not None else Constant(bias.value or 0.0)
+
+
+def _last_maps(slots: list[_Slot]) -> set[int]:
+    """The positions of the last dense layer of every residual branch."""
+    found = set()
+    for position, slot in enumerate(slots):
+        if slot.edge is Join:
+            back = position - 1
+            while slots[back].edge is not Open or slots[back].depth != slot.depth:
+                if slots[back].entry.dense:
+                    found.add(back)
+                    break
+                back -= 1
+    return found
+
+
+def _activation(part: Part) -> Activation:
+    return make_activation(part.name, **part.arguments)
+
+
+class _Files:
+    """Given arrays, each read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cache: dict[tuple[str, str | None, Shape], Given] = {}
+
+    def given(self, file: File, shape: Shape, axes: str, path: Path_) -> Given:
+        key = (file.path, file.key, shape)
+        if key not in self.cache:
+            label = f"{file.path}[{file.key}]" if file.key else file.path
+            try:
+                values = read_array(self.folder / file.path, file.key, shape, axes)
+            except VarprobeError as error:
+                raise Trouble(path, error.message, error.hint) from None
+            self.cache[key] = Given(values, label)
+        return self.cache[key]
+
+
+def _input(config: Config, files: _Files) -> InputLaw:
+    model = config.input
+    rows = None
+    if model.path is not None:
+        rows = files.given(File(path=model.path), (None, model.features), "(rows, features)", ("input", "path")).values
+    return InputLaw(model.features, model.distribution, model.mean, model.std, rows)
+
+
+def _settings(config: Config, source: InputLaw) -> Settings:
+    probe = config.probe
+    batch = probe.batch
+    if source.rows is not None:
+        batch = len(source.rows)
+        if "batch" in probe.model_fields_set and probe.batch != batch:
+            message = f"the input file has {batch} rows, and these are the batch; given {probe.batch}"
+            raise Trouble(("probe", "batch"), message, "remove probe.batch, or save as many rows as it says")
+    return Settings(batch, probe.trials, probe.seed, probe.dtype, probe.engine)
+
+
+def _objective(config: Config, files: _Files, batch: int, width: int) -> Objective:
+    gradient = config.probe.gradient
+    if gradient.path is None:
+        return Objective(gradient.name)
+    path = ("probe", "gradient", "path")
+    return Objective(gradient.name, files.given(File(path=gradient.path), (batch, width), "(batch, width)", path).values)
+
+
+def _expectation(config: Config) -> Expectation | None:
+    if config.expect is None:
+        return None
+    expect = config.expect
+    sides = (expect.forward, expect.backward, expect.overall, expect.signal)
+    return Expectation(*(tuple(side) if side else None for side in sides))

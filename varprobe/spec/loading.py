@@ -1,0 +1,179 @@
+"""From a config file, standard input or a mapping to a `NetworkSpec`; every error gets its place here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from varprobe.errors import ConfigError, InputFileError, Place
+from varprobe.spec.build import Trouble, build, field_name
+from varprobe.spec.document import MAX_BYTES, Node, parse_yaml
+from varprobe.spec.models import Config
+from varprobe.spec.network import NetworkSpec
+from varprobe.spec.overrides import Override, apply_overrides
+
+_NUMBER = {"int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number"}
+_TYPES = {
+    **_NUMBER,
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
+}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}
+
+
+def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> NetworkSpec:
+    """The network that a config describes.
+
+    Arguments:
+        source: a path, `-` for standard input, or the config as a mapping.
+        overrides: edits made before checking, such as `parse_assignment("probe.trials=50")`.
+
+    Raises:
+        VarprobeError: with file, line, column, field and a hint.
+    """
+    if isinstance(source, Mapping):
+        label, folder, stem = "config", Path(), "network"
+        root = _tree(source, Place(label), 0)
+    else:
+        label, text = _read(source)
+        folder = Path() if label == "<stdin>" else Path(source).parent
+        stem = "stdin" if label == "<stdin>" else Path(source).stem
+        root = parse_yaml(text, label)
+    root = apply_overrides(root, overrides)
+    if not isinstance(root.value, dict):
+        shown = {list: "a list", type(None): "nothing"}.get(type(root.value), "a single value")
+        hint = "begin with `input:` and `layers:`; `varprobe new` writes an example"
+        raise ConfigError(f"a config is a mapping, this is {shown}", hint=hint, place=root.place)
+    document = root.plain()
+    try:
+        config = Config.model_validate(document)
+        spec = build(config, folder, lambda path: root.place_of(path).line, stem)
+    except ValidationError as error:
+        raise _translated(error, root) from None
+    except Trouble as error:
+        place = root.place_of(error.path)
+        raise ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path)) from None
+    return NetworkSpec(**{**vars(spec), "document": document})
+
+
+def _read(source: str | Path) -> tuple[str, str]:
+    """The label for messages, and the text."""
+    if str(source) == "-":
+        return "<stdin>", _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+    path = Path(source)
+    place = Place(str(source))
+    try:
+        if path.is_dir():
+            raise InputFileError("is a directory", hint="name a config file in it", place=place)
+        with path.open("rb") as stream:
+            return str(source), _decoded(stream.read(MAX_BYTES + 1), str(source))
+    except FileNotFoundError:
+        hint = "check the path; `varprobe new` writes an example"
+        raise InputFileError("no such file", hint=hint, place=place) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputFileError(f"cannot be read: {reason}", hint="check the path and its rights", place=place) from None
+
+
+def _decoded(data: bytes, label: str) -> str:
+    place = Place(label)
+    if len(data) > MAX_BYTES:
+        hint = "use repeat for layers that are alike"
+        raise InputFileError(f"is larger than {MAX_BYTES:,} bytes, too large for a config", hint=hint, place=place)
+    if not data.strip():
+        raise InputFileError("is empty", hint="`varprobe new` writes an example", place=place)
+    if b"\0" in data:
+        raise InputFileError("is a binary file, not a YAML config", hint="name a text file", place=place)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
+        raise InputFileError(message, hint="save the file as UTF-8", place=Place(label, line)) from None
+
+
+def _tree(value: Any, place: Place, depth: int) -> Node:
+    if depth > 100:
+        raise ConfigError("nested more than 100 deep", hint="use fewer levels", place=place)
+    if isinstance(value, Mapping):
+        return Node({str(key): _tree(child, place, depth + 1) for key, child in value.items()}, place)
+    if isinstance(value, (list, tuple)):
+        return Node([_tree(child, place, depth + 1) for child in value], place)
+    return Node(value, place)
+
+
+def _translated(error: ValidationError, root: Node) -> ConfigError:
+    """The first of pydantic's complaints, by place, in our words."""
+
+    def order(item: tuple[int, Any]) -> tuple[int, int, int]:
+        place = root.place_of(_config_path(item[1]["loc"]))
+        return (place.line or 0, place.column or 0, item[0])
+
+    _, first = min(enumerate(error.errors(include_url=False)), key=order)
+    path = _config_path(first["loc"])
+    message, hint = _words(first)
+    return ConfigError(message, hint=hint, place=root.place_of(path), field=field_name(path))
+
+
+def _config_path(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """pydantic's location without the names of union members."""
+    members = ("constrained-", "literal[", "list[", "function-", "union", "float", "int", "nullable")
+    return tuple(step for step in location if isinstance(step, int) or not step.startswith(members))
+
+
+def _words(item: Any) -> tuple[str, str]:
+    context = item.get("ctx") or {}
+    kind, given = item["type"], _given(item.get("input"))
+    if "message" in context:
+        return context["message"], context["hint"]
+    if kind == "missing":
+        return "is required", "add it; `varprobe schema config` describes every key"
+    if kind in _TYPES:
+        return f"must be {_TYPES[kind]}, given {given}", _type_hint(kind, item.get("input"))
+    if kind in _BOUNDS:
+        words, key = _BOUNDS[kind]
+        return f"must be {words} {context[key]:,}, given {given}", "see `varprobe schema config` for the ranges"
+    if kind == "literal_error":
+        return f"must be one of {context['expected']}, given {given}", "choose one of them"
+    if kind in ("too_short", "string_too_short"):
+        return "is empty", "name at least one"
+    reason = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"must be {reason}, given {given}", "see `varprobe schema config`"
+
+
+def _given(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (true or false)"
+    if isinstance(value, str):
+        return f"{value[:60]!r} (text)"
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"{value}"[:60]
+
+
+def _type_hint(kind: str, value: Any) -> str:
+    if isinstance(value, str) and kind in _NUMBER:
+        digits = value.replace("_", "")
+        if digits != value and digits.lstrip("+-").isdigit():
+            return f"write {int(digits)}, without underscores"
+        if value.lstrip("+-0").isdigit():
+            return f"write {int(value)}, without the leading zero"
+        return "write a number without quotes"
+    if kind == "string_type":
+        return "put it in quotes"
+    return "see `varprobe schema config`"

@@ -1,0 +1,1 @@
+"""Measurement -> Verdict: the rule, the table of findings, the advice."""

@@ -1,0 +1,55 @@
+"""The verdict: labels, totals with their errors, and findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of the verdict.
+
+    Attributes:
+        label: see `varprobe.verdict.rule`.
+        rate, rate_low, rate_high: factor per layer of the judged quantity and its 95 % interval; None where the
+            network has fewer than four judged layers, or one trial (the interval).
+        total_log10: T/ln 10, what the deep half extrapolates to over the whole depth.
+        error_log10: half the width of T's 95 % interval, in the same unit; None with one trial.
+        typical_log10: the same for a typical draw: mean over trials of each trial's own slope.
+        measured_log10: what was seen between the first and the last judged layer.
+        depth_scale: layers over which the quantity changes by a factor e; None where the rate may be 1.
+    """
+
+    label: str
+    rate: float | None = None
+    rate_low: float | None = None
+    rate_high: float | None = None
+    total_log10: float | None = None
+    error_log10: float | None = None
+    typical_log10: float | None = None
+    measured_log10: float | None = None
+    depth_scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth saying. `layer` is a row of the report, from 1; `measured` and `limit` are its figures."""
+
+    code: str
+    severity: str
+    layer: int | None
+    message: str
+    remedy: str
+    measured: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of the signal, forward and backward, and whether samples stay distinct."""
+
+    overall: str
+    forward: Direction
+    backward: Direction
+    signal: Direction
+    findings: tuple[Finding, ...] = ()

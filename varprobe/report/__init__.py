@@ -1,0 +1,1 @@
+"""Report, the one record that everything downstream sees, and how it is made and stored."""

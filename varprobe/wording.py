@@ -1,0 +1,67 @@
+"""How numbers are written, everywhere: messages, tables, pages."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float | None) -> str:
+    """Three significant digits; powers of ten where it would be long.
+
+    >>> number(0.012345), number(1234567.0), number(None), number(0.0)
+    ('0.0123', '1.23e+6', '-', '0')
+    """
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    return sign + power(math.log10(abs(value)))
+
+
+def power(log10: float | None) -> str:
+    """10**log10 in three significant digits, at any size.
+
+    >>> power(-1234.5), power(0.0), power(2.0)
+    ('3.16e-1235', '1', '100')
+    """
+    if log10 is None:
+        return "0"
+    if -3 <= log10 < 4:
+        value = float(f"{10**log10:.3g}")
+        if value < 10_000:
+            return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    exponent = math.floor(log10)
+    mantissa = float(f"{10 ** (log10 - exponent):.2f}")
+    if mantissa >= 10:
+        mantissa, exponent = 1.0, exponent + 1
+    return f"{mantissa:.2f}e{exponent:+d}"
+
+
+def times(log10: float) -> str:
+    """A change over several layers, in words.
+
+    >>> times(-2.0), times(3.0), times(0.01)
+    ('falls 100-fold', 'grows 1000-fold', 'stays the same')
+    """
+    if abs(log10) < 0.04:
+        return "stays the same"
+    return f"{'grows' if log10 > 0 else 'falls'} {power(abs(log10))}-fold"
+
+
+def count(amount: int, noun: str) -> str:
+    """An amount with its noun, plural where it should be.
+
+    >>> count(1, "layer"), count(1200, "trial")
+    ('1 layer', '1,200 trials')
+    """
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as per cent.
+
+    >>> percent(0.1234), percent(0.0)
+    ('12 %', '0 %')
+    """
+    return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else f"{100 * share:.2g} %"

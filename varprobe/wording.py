@@ -39,14 +39,14 @@ def power(log10: float | None) -> str:
 
 
 def times(log10: float) -> str:
-    """A change over several layers, in words.
+    """A change over several layers, as a verb that fits one thing and many.
 
     >>> times(-2.0), times(3.0), times(0.01)
-    ('falls 100-fold', 'grows 1000-fold', 'stays the same')
+    ('fell 100-fold', 'grew 1000-fold', 'stayed the same')
     """
     if abs(log10) < 0.04:
-        return "stays the same"
-    return f"{'grows' if log10 > 0 else 'falls'} {power(abs(log10))}-fold"
+        return "stayed the same"
+    return f"{'grew' if log10 > 0 else 'fell'} {power(abs(log10))}-fold"
 
 
 def count(amount: int, noun: str) -> str:
@@ -65,3 +65,12 @@ def percent(share: float) -> str:
     ('12 %', '0 %')
     """
     return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else f"{100 * share:.2g} %"
+
+
+def printable(text: str) -> str:
+    """Text from a config without control characters, which a terminal would obey.
+
+    >>> printable("a\\x1b[31mb")
+    'a?[31mb'
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from varprobe.errors import ConfigError
 from varprobe.probe.measurement import MeasuredLayer, Measurement
 from varprobe.spec.laws import Given
 from varprobe.spec.network import Dense, Join, NetworkSpec, Norm, Pointwise, Settings, Step
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Progress = Callable[[float], None]
 
@@ -85,6 +88,8 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
     with _blas_threads(plan, settings):
         if plan.workers == 1:
             return [run(stack) for stack in plan.stacks]
+        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
         with ThreadPoolExecutor(plan.workers) as pool:
             futures = [pool.submit(run, stack) for stack in plan.stacks]
             try:

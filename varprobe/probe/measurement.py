@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from varprobe.engine.record import StackStatistics
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeasuredLayer:
     """A row of the report, as the probe names it; another source of layers may fill it just as well.
 

@@ -13,7 +13,7 @@ from varprobe.verdict.records import Verdict
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estimate:
     """A statistic over trials.
 
@@ -34,7 +34,7 @@ class Estimate:
     trials: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weights:
     """Standard deviation of one weight: by its law, and over the entries that were drawn."""
 
@@ -42,7 +42,7 @@ class Weights:
     std: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SignalStatistics:
     """Of z: mean, second moment, variance, sample variance; the last is None at batch 1."""
 
@@ -52,7 +52,7 @@ class SignalStatistics:
     sample_variance: Estimate | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ActivationStatistics:
     """Of a: as of z, and shares of saturated values and of dead units, and the largest absolute value."""
 
@@ -65,7 +65,7 @@ class ActivationStatistics:
     max_abs: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GradientStatistics:
     """Of a gradient, divided by the second moment of dObjective/d(output)."""
 
@@ -73,7 +73,7 @@ class GradientStatistics:
     variance: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Predicted:
     """What theory says of the row; None where it does not apply."""
 
@@ -85,7 +85,7 @@ class Predicted:
     gradient_high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Histogram:
     """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins."""
 
@@ -94,7 +94,7 @@ class Histogram:
     gradient: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LayerRow:
     """One dense layer, norm, activation, dropout or residual join.
 
@@ -123,7 +123,7 @@ class LayerRow:
     histogram: Histogram
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Objective:
     """What was propagated backward, and the second moment of dObjective/d(output)."""
 
@@ -131,7 +131,7 @@ class Objective:
     output_gradient: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provenance:
     """What made the report; `seconds` is the only field that differs between two runs on one machine."""
 
@@ -143,7 +143,7 @@ class Provenance:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SettingsUsed:
     """How it was measured."""
 
@@ -154,7 +154,7 @@ class SettingsUsed:
     engine: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
     """One expectation of the config: which verdict, the labels allowed, the label found."""
 
@@ -164,7 +164,7 @@ class Expected:
     met: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """Everything that was measured and concluded; tables, files and pictures are made from this alone."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from varprobe.spec.parameters import Parameters, Positive, Real
+from varprobe.spec.parameters import POSITIVE, REAL, Parameters
 from varprobe.spec.special import Array, erf, normal_cdf, normal_density, sigmoid, softplus
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
@@ -196,9 +196,9 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "max(x, 0)", Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,))
     ),
     "leaky_relu": ActivationKind(
-        "x if x > 0 else slope x", _leaky_relu, {"slope": (Real, 0.01)}, ("leakyrelu", "lrelu")
+        "x if x > 0 else slope x", _leaky_relu, {"slope": (REAL, 0.01)}, ("leakyrelu", "lrelu")
     ),
-    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": (Real, 0.25)}),
+    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": (REAL, 0.25)}),
     "relu6": _plain(
         "min(max(x, 0), 6)",
         Activation(
@@ -209,8 +209,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             kinks=(0.0, 6.0),
         ),
     ),
-    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": (Positive, 1.0)}),
-    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": (Positive, 1.0)}),
+    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": (POSITIVE, 1.0)}),
+    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": (POSITIVE, 1.0)}),
     "selu": ActivationKind("1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))", _selu),
     "gelu": _plain(
         "x Phi(x), Phi the normal distribution function",
@@ -299,7 +299,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "soft_shrink": ActivationKind(
         "x - t if x > t, x + t if x < -t, else 0 (t the threshold)",
         _soft_shrink,
-        {"threshold": (Positive, 0.5)},
+        {"threshold": (POSITIVE, 0.5)},
         ("softshrink",),
     ),
     "tanh_shrink": _plain(
@@ -326,8 +326,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         ),
         "atan",
     ),
-    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": (Positive, 1.0)}, ("sine",)),
-    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": (Positive, 1.0)}, ("cosine",)),
+    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": (POSITIVE, 1.0)}, ("sine",)),
+    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": (POSITIVE, 1.0)}, ("cosine",)),
     "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x))),
     "relu_squared": _plain(
         "max(x, 0)^2",
@@ -338,7 +338,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "relu2",
     ),
     "abs": _plain("|x|", Activation(np.abs, np.sign, degree=1, kinks=(0.0,)), "absolute"),
-    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": (Positive, 4.0)}),
+    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": (POSITIVE, 4.0)}),
 }
 
 

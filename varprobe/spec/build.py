@@ -9,7 +9,6 @@ from typing import Any
 
 from varprobe.errors import VarprobeError
 from varprobe.spec.activations import Activation, make_activation
-from varprobe.spec.arrays import Shape, read_array
 from varprobe.spec.gaussian import forward_gain
 from varprobe.spec.initializers import INITIALIZERS, Context
 from varprobe.spec.laws import Constant, Given, Law, Normal
@@ -276,11 +275,13 @@ class _Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.cache: dict[tuple[str, str | None, Shape], Given] = {}
+        self.cache: dict[tuple[str, str | None, tuple[int | None, ...]], Given] = {}
 
-    def given(self, file: File, shape: Shape, axes: str, path: Path_) -> Given:
+    def given(self, file: File, shape: tuple[int | None, ...], axes: str, path: Path_) -> Given:
         key = (file.path, file.key, shape)
         if key not in self.cache:
+            from varprobe.spec.arrays import read_array  # zipfile is slow to import, and few networks need it
+
             label = f"{file.path}[{file.key}]" if file.key else file.path
             try:
                 values = read_array(self.folder / file.path, file.key, shape, axes)
@@ -300,10 +301,10 @@ def _input(config: Config, files: _Files) -> InputLaw:
 
 def _settings(config: Config, source: InputLaw) -> Settings:
     probe = config.probe
-    batch = probe.batch
+    batch = probe.batch or 128
     if source.rows is not None:
         batch = len(source.rows)
-        if "batch" in probe.model_fields_set and probe.batch != batch:
+        if probe.batch not in (None, batch):
             message = f"the input file has {batch} rows, and these are the batch; given {probe.batch}"
             raise Trouble(("probe", "batch"), message, "remove probe.batch, or save as many rows as it says")
     return Settings(batch, probe.trials, probe.seed, probe.dtype, probe.engine)

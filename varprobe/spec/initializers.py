@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from varprobe.errors import VarprobeError
 from varprobe.spec.laws import (
@@ -24,13 +24,13 @@ from varprobe.spec.laws import (
     TruncatedNormal,
     Uniform,
 )
-from varprobe.spec.parameters import Gain, NotNegative, Parameters, Positive, Real, Share, Text
+from varprobe.spec.parameters import GAIN, NOT_NEGATIVE, POSITIVE, REAL, SHARE, Parameters, choice, optional, text
 
-Mode = Literal["fan_avg", "fan_in", "fan_out", "fan_geo_avg"]
-Fan = Literal["fan_in", "fan_out"]
-Shape = Literal["normal", "uniform", "truncated_normal"]
-KerasShape = Literal["truncated_normal", "untruncated_normal", "uniform"]
-Nonlinearity = Literal["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
+MODE = choice("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
+FAN = choice("fan_in", "fan_out")
+SHAPE = choice("normal", "uniform", "truncated_normal")
+KERAS_SHAPE = choice("truncated_normal", "untruncated_normal", "uniform")
+NONLINEARITY = choice("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
 
 
 @dataclass(frozen=True)
@@ -193,41 +193,41 @@ def _plain_normal(context: Context, *, std: float, mean: float = 0.0, gain: floa
     return Normal(std, mean).scaled(_factor(gain))
 
 
-_GAIN: Parameters = {"gain": (Gain, None)}
+_GAIN: Parameters = {"gain": (GAIN, None)}
 
 
 def _scaling(mode: str) -> Parameters:
-    return {"mode": (Mode, mode), "distribution": (Shape, "normal"), **_GAIN}
+    return {"mode": (MODE, mode), "distribution": (SHAPE, "normal"), **_GAIN}
 
 
 def _kaiming_arguments() -> Parameters:
-    return {"a": (Real, 0.0), "mode": (Fan, "fan_in"), "nonlinearity": (Nonlinearity, "leaky_relu"), **_GAIN}
+    return {"a": (REAL, 0.0), "mode": (FAN, "fan_in"), "nonlinearity": (NONLINEARITY, "leaky_relu"), **_GAIN}
 
 
 def _std(std: float) -> Parameters:
-    return {"std": (NotNegative, std), **_GAIN}
+    return {"std": (NOT_NEGATIVE, std), **_GAIN}
 
 
-_SPARSE: Parameters = {"sparsity": (Share, 0.9), "std": (NotNegative, 0.01), **_GAIN}
-_CUT: Parameters = {"std": (NotNegative, 0.01), "cut": (Positive, 2.0), **_GAIN}
+_SPARSE: Parameters = {"sparsity": (SHARE, 0.9), "std": (NOT_NEGATIVE, 0.01), **_GAIN}
+_CUT: Parameters = {"std": (NOT_NEGATIVE, 0.01), "cut": (POSITIVE, 2.0), **_GAIN}
 
 INITIALIZERS: dict[str, InitializerKind] = {
     "small": InitializerKind("N(0, std^2), std 0.01", "std^2", _plain_normal, _std(0.01)),
     "large": InitializerKind("N(0, std^2), std 1", "std^2", _plain_normal, _std(1.0)),
     "normal": InitializerKind(
-        "N(mean, std^2)", "std^2", _plain_normal, {"std": (NotNegative, 0.01), "mean": (Real, 0.0), **_GAIN}
+        "N(mean, std^2)", "std^2", _plain_normal, {"std": (NOT_NEGATIVE, 0.01), "mean": (REAL, 0.0), **_GAIN}
     ),
     "uniform": InitializerKind(
         "U(low, high)",
         "(high - low)^2 / 12",
         _uniform,
-        {"low": (Real, -0.05), "high": (Real, 0.05), **_GAIN},
+        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
     ),
     "truncated_normal": InitializerKind(
         "N(0, std^2) cut at +-cut sd, not corrected", "0.773741 std^2 at cut 2", _truncated, _CUT, ("trunc_normal",)
     ),
     "constant": InitializerKind(
-        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": (Real, 0.0), **_GAIN}
+        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": (REAL, 0.0), **_GAIN}
     ),
     "zeros": InitializerKind("0", "0", lambda context: Constant(0.0), aliases=("zero",)),
     "ones": InitializerKind("1", "0", lambda context, gain: Constant(_factor(gain)), _GAIN),
@@ -249,7 +249,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "variance 2/fan_in; with a slope 2/((1 + slope^2) fan); a gain replaces sqrt 2",
         "2/fan_in",
         _he,
-        {**_scaling("fan_in"), "slope": (Real | None, None)},
+        {**_scaling("fan_in"), "slope": (optional(REAL), None)},
         ("kaiming",),
     ),
     "lecun": InitializerKind(
@@ -262,13 +262,13 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "variance scale/fan",
         "scale/fan",
         _variance_scaling,
-        {"scale": (NotNegative, 1.0), **_scaling("fan_in")},
+        {"scale": (NOT_NEGATIVE, 1.0), **_scaling("fan_in")},
     ),
     "mean_field": InitializerKind(
         "N(0, sw^2/fan_in), bias N(0, sb^2)",
         "sw^2/fan_in",
         lambda context, sw, sb, gain: Normal(sw / math.sqrt(context.fan_in) * _factor(gain)),
-        {"sw": (NotNegative, 1.0), "sb": (NotNegative, 0.0), **_GAIN},
+        {"sw": (NOT_NEGATIVE, 1.0), "sb": (NOT_NEGATIVE, 0.0), **_GAIN},
         bias=lambda context, sb, **_: Normal(sb),
     ),
     "orthogonal": InitializerKind(
@@ -284,7 +284,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
         "1/(3 fan_in^2), then 2/(fan_in w0^2)",
         _siren,
-        {"w0": (Positive, 30.0), **_GAIN},
+        {"w0": (POSITIVE, 30.0), **_GAIN},
     ),
     "gpt2": InitializerKind(
         "N(0, std^2), std 0.02; on the last map of a residual branch std/sqrt(branches)",
@@ -302,7 +302,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "the array `key` of a .npz file, or a .npy file, shape (fan_out, fan_in)",
         "measured",
         lambda context, path, key: Constant(math.nan),  # the loader puts the array in its place
-        {"path": (Text, ...), "key": (Text | None, None)},
+        {"path": (text(), ...), "key": (optional(text()), None)},
     ),
     "torch.linear_default": InitializerKind(
         "U(+-1/sqrt(fan_in)), weights and bias: what torch.nn.Linear draws",
@@ -342,7 +342,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "N(mean, std^2) cut to a..b (absolute), not corrected",
         "0.773741 std^2 at -2 std..2 std",
         _torch_truncated,
-        {"mean": (Real, 0.0), "std": (Positive, 1.0), "a": (Real, -2.0), "b": (Real, 2.0), **_GAIN},
+        {"mean": (REAL, 0.0), "std": (POSITIVE, 1.0), "a": (REAL, -2.0), "b": (REAL, 2.0), **_GAIN},
     ),
     "keras.glorot_normal": InitializerKind(
         "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
@@ -368,9 +368,9 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "scale/fan",
         _variance_scaling,
         {
-            "scale": (NotNegative, 1.0),
-            "mode": (Literal["fan_in", "fan_out", "fan_avg"], "fan_in"),
-            "distribution": (KerasShape, "truncated_normal"),
+            "scale": (NOT_NEGATIVE, 1.0),
+            "mode": (choice("fan_in", "fan_out", "fan_avg"), "fan_in"),
+            "distribution": (KERAS_SHAPE, "truncated_normal"),
             **_GAIN,
         },
     ),
@@ -385,7 +385,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "U(low, high), +-0.05",
         "(high - low)^2 / 12",
         _uniform,
-        {"low": (Real, -0.05), "high": (Real, 0.05), **_GAIN},
+        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
     ),
     "jax.he_normal": InitializerKind(
         "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
@@ -406,7 +406,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "U[0, scale), scale 0.01: not centred",
         "scale^2/12",
         lambda context, scale, gain: Uniform(0.0, scale * _factor(gain)),
-        {"scale": (Positive, 0.01), **_GAIN},
+        {"scale": (POSITIVE, 0.01), **_GAIN},
     ),
     "flax.default": InitializerKind(
         "lecun_normal: truncated, corrected; bias 0",

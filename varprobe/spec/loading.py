@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from varprobe.errors import ConfigError, InputFileError, Place
 from varprobe.spec.build import Trouble, build, field_name
 from varprobe.spec.document import MAX_BYTES, Node, parse_yaml
-from varprobe.spec.models import Config
+from varprobe.spec.models import parse_config
 from varprobe.spec.network import NetworkSpec
 from varprobe.spec.overrides import Override, apply_overrides
 
@@ -22,8 +22,7 @@ _TYPES = {
     "string_type": "text",
     "list_type": "a list",
     "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
+    "dataclass_type": "a mapping",
     "finite_number": "a finite number",
 }
 _BOUNDS = {
@@ -59,7 +58,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
         raise ConfigError(f"a config is a mapping, this is {shown}", hint=hint, place=root.place)
     document = root.plain()
     try:
-        config = Config.model_validate(document)
+        config = parse_config(document)
         spec = build(config, folder, lambda path: root.place_of(path).line, stem)
     except ValidationError as error:
         raise _translated(error, root) from None
@@ -119,19 +118,13 @@ def _translated(error: ValidationError, root: Node) -> ConfigError:
     """The first of pydantic's complaints, by place, in our words."""
 
     def order(item: tuple[int, Any]) -> tuple[int, int, int]:
-        place = root.place_of(_config_path(item[1]["loc"]))
+        place = root.place_of(item[1]["loc"])
         return (place.line or 0, place.column or 0, item[0])
 
     _, first = min(enumerate(error.errors(include_url=False)), key=order)
-    path = _config_path(first["loc"])
+    path = first["loc"]
     message, hint = _words(first)
     return ConfigError(message, hint=hint, place=root.place_of(path), field=field_name(path))
-
-
-def _config_path(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """pydantic's location without the names of union members."""
-    members = ("constrained-", "literal[", "list[", "function-", "union", "float", "int", "nullable")
-    return tuple(step for step in location if isinstance(step, int) or not step.startswith(members))
 
 
 def _words(item: Any) -> tuple[str, str]:
@@ -148,6 +141,8 @@ def _words(item: Any) -> tuple[str, str]:
         return f"must be {words} {context[key]:,}, given {given}", "see `varprobe schema config` for the ranges"
     if kind == "literal_error":
         return f"must be one of {context['expected']}, given {given}", "choose one of them"
+    if kind == "gain":
+        return f"must be a number from 0, or auto, given {given}", "auto is the exact gain of the activation before"
     if kind in ("too_short", "string_too_short"):
         return "is empty", "name at least one"
     reason = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")

@@ -1,63 +1,44 @@
-"""The config as pydantic sees it: which keys there are, of what type, in what range.
+"""The config as it is written: which keys there are, of what type, in what range.
 
-The models only check; `build` turns them into a `NetworkSpec`. Shorthands (`dense: 256`) are widened to their
-long form before checking, so that every field has one path in messages.
+Every mapping of the config is a record here, and `section` its schema. Records only hold what was checked;
+`build` turns them into a `NetworkSpec`. Shorthands (`dense: 256`) are widened to their long form before checking,
+so that every field has one path in messages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import MISSING, dataclass, fields
+from functools import partial
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError
+from pydantic_core import core_schema as cs
 
 from varprobe.errors import nearest
 from varprobe.spec.activations import ACTIVATIONS, ActivationKind
 from varprobe.spec.initializers import INITIALIZERS, InitializerKind
 from varprobe.spec.parameters import (
-    NotNegative,
-    Positive,
-    Real,
-    Share,
-    Text,
+    NOT_NEGATIVE,
+    REAL,
     check_arguments,
-    parameter_model,
-    unknown_key,
+    choice,
+    optional,
+    parameter_schema,
+    problem,
+    real,
+    refuse_unknown,
+    text,
+    whole,
 )
 
 MAX_WIDTH = 100_000_000
 DEFAULT_INIT, DEFAULT_ACTIVATION = "xavier", "linear"
+LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")
+DIRECTION_LABELS = ("stable", "vanishing", "exploding", "borderline", "inconclusive", "degenerate")
+SIGNAL_LABELS = ("preserved", "fading", "collapsing", "inconclusive", "undefined")
 
-Width = Annotated[int, Field(strict=True, ge=1, le=MAX_WIDTH)]
-Repeat = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Direction = Literal["stable", "vanishing", "exploding", "borderline", "inconclusive", "degenerate"]
-Signal = Literal["preserved", "fading", "collapsing", "inconclusive", "undefined"]
-
-
-def _problem(message: str, hint: str, location: tuple[str | int, ...], value: object) -> ValidationError:
-    error = PydanticCustomError("varprobe", "{message}", {"message": message, "hint": hint})
-    return ValidationError.from_exception_data("config", [InitErrorDetails(type=error, loc=location, input=value)])
-
-
-class Section(BaseModel):
-    """A mapping of the config: unknown keys are errors that name the nearest legal one."""
-
-    model_config = ConfigDict(frozen=True)
-    shorthand: ClassVar[str | None] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            legal = list(cls.model_fields)
-            unknown = [unknown_key(key, legal, value) for key, value in data.items() if key not in legal]
-            if unknown:
-                raise ValidationError.from_exception_data(cls.__name__, unknown)
-        elif cls.shorthand is not None:
-            return {cls.shorthand: data}
-        return data
+Check = Callable[[Any], ValidationError | None]
 
 
 @dataclass(frozen=True)
@@ -75,228 +56,385 @@ class Part:
         return f"{self.name}({inner})" if inner else self.name
 
 
-def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+@dataclass(frozen=True)
+class File:
+    """An array in a .npy file, or under `key` in a .npz file; relative paths count from the config's folder."""
+
+    path: str
+    key: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Bias:
+    """A constant, `{std: s}` for N(0, s^2), or `{path, key}` for given values; exactly one of them."""
+
+    value: float | None = None
+    std: float | None = None
+    path: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class DenseModel:
+    """An affine map, then its activation."""
+
+    width: int
+    activation: Part | None = None
+    init: Part | None = None
+    bias: Bias | None = None
+
+
+@dataclass(frozen=True)
+class NormModel:
+    """Layer, batch or rms normalisation, with the biased variance."""
+
+    kind: Any
+    eps: float = 1e-5
+    gamma: File | None = None
+    beta: File | None = None
+
+
+@dataclass(frozen=True)
+class ResidualModel:
+    """skip + scale * branch; the branch keeps the width."""
+
+    layers: list[Entry]
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."""
+
+    dense: DenseModel | None = None
+    norm: NormModel | None = None
+    activation: Part | None = None
+    dropout: float | None = None
+    block: list[Entry] | None = None
+    residual: ResidualModel | None = None
+    repeat: int = 1
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class InputModel:
+    """The batch: independent entries of one law, a constant (every entry is `mean`), or the rows of a file."""
+
+    features: int
+    distribution: Any = "normal"
+    mean: float = 0.0
+    std: float = 1.0
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a dense layer takes when it does not say."""
+
+    activation: Part
+    init: Part
+    bias: Bias | None = None
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The probe's objective: what is propagated backward."""
+
+    name: Any = "random"
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How the network is measured. The batch is 128, or the rows of the input file."""
+
+    batch: int | None = None
+    trials: int = 20
+    seed: int = 0
+    dtype: Any = "float32"
+    engine: Any = "auto"
+    gradient: Gradient = Gradient()
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What `varprobe check` holds the network to: a label, or a list of labels of which one must hold."""
+
+    forward: list[str] | None = None
+    backward: list[str] | None = None
+    overall: list[str] | None = None
+    signal: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole config file."""
+
+    input: InputModel
+    layers: list[Entry]
+    defaults: Defaults
+    name: str | None = None
+    probe: Probe = Probe()
+    expect: Expect | None = None
+
+
+def section(record: type, shorthand: str | None = None, check: Check | None = None, **schemas: CoreSchema) -> CoreSchema:
+    """The schema of a mapping that becomes `record`; unknown keys are errors that name the nearest legal one.
+
+    Arguments:
+        shorthand: the field that a bare value stands for.
+        check: looks at the finished record and returns what is wrong with it.
+    """
+    defaults = {field.name: field.default for field in fields(record) if field.default is not MISSING}
+    arguments = [
+        cs.dataclass_field(name, cs.with_default_schema(schema, default=defaults[name]) if name in defaults else schema)
+        for name, schema in schemas.items()
+    ]
+    body: CoreSchema = cs.dataclass_schema(
+        record, cs.dataclass_args_schema(record.__name__, arguments), list(schemas)
+    )
+    if check is not None:
+        body = cs.no_info_after_validator_function(partial(_checked, check), body)
+    short = schemas[shorthand] if shorthand else None
+    return cs.no_info_before_validator_function(
+        partial(_widened, list(schemas), shorthand),
+        body,
+        json_schema_input_schema=cs.union_schema([short, body]) if short else body,
+    )
+
+
+def _widened(legal: list[str], shorthand: str | None, data: Any) -> Any:
+    if isinstance(data, dict):
+        refuse_unknown(data, legal)
+        return data
+    return {shorthand: data} if shorthand else data
+
+
+def _checked(check: Check, record: Any) -> Any:
+    trouble = check(record)
+    if trouble is not None:
+        raise trouble
+    return record
+
+
+@dataclass(frozen=True)
 class PartOf:
-    """The pydantic type of a name, or of a mapping `{name, ...arguments}`, out of one of the tables."""
+    """A name, or a mapping `{name, ...arguments}`, out of one of the tables."""
 
     kind: str
     table: Mapping[str, ActivationKind | InitializerKind]
 
+    def schema(self, ref: str) -> CoreSchema:
+        """Accepts both forms and gives a `Part`."""
+        names = [alias for key, kind in self.table.items() for alias in (key, *kind.aliases)]
+        forms: list[CoreSchema] = [cs.literal_schema(names), *(self._mapping(key) for key in self.table)]
+        return cs.no_info_plain_validator_function(
+            self.parse, ref=ref, json_schema_input_schema=cs.union_schema(list(forms))
+        )
+
+    def _mapping(self, key: str) -> CoreSchema:
+        kind = self.table[key]
+        arguments = parameter_schema(kind.parameters)
+        name = cs.typed_dict_field(cs.literal_schema([key, *kind.aliases]), required=True)
+        return cs.typed_dict_schema({"name": name, **arguments["fields"]})  # type: ignore[typeddict-item]
+
     def parse(self, value: Any) -> Part:
-        given = {"name": value} if not isinstance(value, dict) else value
+        given = value if isinstance(value, dict) else {"name": value}
         if not isinstance(given.get("name"), str):
             raise self._unnamed(given)
-        name = self._resolve(given["name"], ("name",) if isinstance(value, dict) else ())
+        name = self._resolve(given["name"], ("name",) if given is value else ())
         arguments = {key: argument for key, argument in given.items() if key != "name"}
-        return Part(name, check_arguments(name, self.table[name].parameters, arguments), frozenset(arguments))
+        return Part(name, check_arguments(self.table[name].parameters, arguments), frozenset(arguments))
 
     def _unnamed(self, given: Mapping[str, Any]) -> ValidationError:
         hint = f"`varprobe list {self.kind}s` shows the names"
         if "name" not in given:
-            return _problem("needs a name", f"write {{name: ..., ...}}; {hint}", (), given)
+            return problem("needs a name", f"write {{name: ..., ...}}; {hint}", (), given)
         value = given["name"]
-        return _problem(f"must be the name of an {self.kind}, given {_shown(value)}", hint, (), value)
+        return problem(f"must be the name of an {self.kind}, given {_shown(value)}", hint, (), value)
 
     def _resolve(self, name: str, location: tuple[str, ...]) -> str:
         names = {alias: key for key, kind in self.table.items() for alias in (key, *kind.aliases)}
-        lower = name.lower()
-        if lower in names:
-            return names[lower]
+        if name.lower() in names:
+            return names[name.lower()]
         near = nearest(name, names)
         hint = f"did you mean '{near}'? " if near else ""
-        raise _problem(
-            f"unknown {self.kind} '{name}'", f"{hint}`varprobe list {self.kind}s` shows all", location, name
-        )
+        raise problem(f"unknown {self.kind} '{name}'", f"{hint}`varprobe list {self.kind}s` shows all", location, name)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.parse)
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        names = [alias for key, kind in self.table.items() for alias in (key, *kind.aliases)]
-        return {"anyOf": [{"enum": names}, *(self._object_schema(key) for key in self.table)]}
-
-    def _object_schema(self, name: str) -> dict[str, Any]:
-        kind = self.table[name]
-        schema = parameter_model(name, kind.parameters).model_json_schema()
-        properties = {"name": {"enum": [name, *kind.aliases]}, **schema.get("properties", {})}
-        required = ["name", *schema.get("required", [])]
-        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _shown(value: object) -> str:
     return repr(value) if isinstance(value, str) else "nothing" if value is None else f"{value}"
 
 
-ActivationPart = Annotated[Part, PartOf("activation", ACTIVATIONS)]
-InitializerPart = Annotated[Part, PartOf("initializer", INITIALIZERS)]
+def _one_bias(bias: Bias) -> ValidationError | None:
+    if sum(part is not None for part in (bias.value, bias.std, bias.path)) == 1:
+        return None
+    hint = "write a number, {std: 0.1} or {path: weights.npz, key: b1}"
+    return problem("must be a number, a std or a file, exactly one of them", hint, (), None)
 
 
-class File(Section):
-    """An array in a .npy file, or under `key` in a .npz file; relative paths count from the config's folder."""
-
-    path: Text
-    key: Text | None = None
-
-
-class Bias(Section):
-    """A constant, `{std: s}` for N(0, s^2), or `{path, key}` for given values; exactly one of them."""
-
-    shorthand = "value"
-    value: Real | None = None
-    std: NotNegative | None = None
-    path: Text | None = None
-    key: Text | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Bias:
-        if sum(part is not None for part in (self.value, self.std, self.path)) != 1:
-            hint = "write a number, {std: 0.1} or {path: weights.npz, key: b1}"
-            raise _problem("must be a number, a std or a file, exactly one of them", hint, (), None)
-        return self
+def _path_belongs(record: Any) -> ValidationError | None:
+    """`path` goes with the word `file`, in the input and in the gradient."""
+    word = record.distribution if isinstance(record, InputModel) else record.name
+    if (word == "file") == (record.path is not None):
+        return None
+    key = "distribution" if isinstance(record, InputModel) else "name"
+    return problem("a path and the word `file` belong together", f"write {key}: file and path: FILE.npy", (), None)
 
 
-class DenseModel(Section):
-    """An affine map, then its activation."""
-
-    shorthand = "width"
-    width: Width
-    activation: ActivationPart | None = None
-    init: InitializerPart | None = None
-    bias: Bias | None = None
-
-
-class NormModel(Section):
-    """Layer, batch or rms normalisation, with the biased variance."""
-
-    shorthand = "kind"
-    kind: Literal["layer", "batch", "rms"]
-    eps: NotNegative = 1e-5
-    gamma: File | None = None
-    beta: File | None = None
-
-
-class ResidualModel(Section):
-    """skip + scale * branch; the branch keeps the width."""
-
-    scale: Real = 1.0
-    layers: Annotated[list[Entry], Field(min_length=1)]
-
-
-LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")
-
-
-class Entry(Section):
-    """One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."""
-
-    dense: DenseModel | None = None
-    norm: NormModel | None = None
-    activation: ActivationPart | None = None
-    dropout: Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)] | None = None
-    block: Annotated[list[Entry], Field(min_length=1)] | None = None
-    residual: ResidualModel | None = None
-    repeat: Repeat = 1
-    name: Annotated[str, Field(strict=True, min_length=1, max_length=100)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_kind(cls, data: Any) -> Any:
-        legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
-        if not isinstance(data, dict):
-            raise _problem(f"must be a layer, given {_shown(data)}", legal, (), data)
-        kinds = [kind for kind in LAYER_KINDS if kind in data]
-        unknown = [key for key in data if key not in cls.model_fields]
-        if not kinds and not unknown:
-            raise _problem("names no layer", legal, (), data)
-        if len(kinds) > 1:
-            raise _problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
-        if kinds and data[kinds[0]] is None:
-            raise _problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
-        return data
-
-
-class InputModel(Section):
-    """The batch: independent entries of one law, a constant, or the rows of a file."""
-
-    features: Width
-    distribution: Literal["normal", "uniform", "constant", "file"] = "normal"
-    mean: Real = 0.0
-    std: NotNegative = 1.0
-    path: Text | None = None
-
-    @model_validator(mode="after")
-    def _path(self) -> InputModel:
-        if (self.distribution == "file") != (self.path is not None):
-            hint = "write distribution: file and path: batch.npy, or neither"
-            raise _problem("a path and the distribution `file` belong together", hint, (), None)
-        return self
-
-
-class Defaults(Section):
-    """What a dense layer takes when it does not say."""
-
-    activation: ActivationPart = Part(DEFAULT_ACTIVATION, {}, frozenset())
-    init: Annotated[Part, PartOf("initializer", INITIALIZERS), Field(validate_default=True)] = DEFAULT_INIT  # type: ignore[assignment]  # pydantic parses the default name
-    bias: Bias | None = None
-
-
-class Gradient(Section):
-    """The probe's objective: what is propagated backward."""
-
-    shorthand = "name"
-    name: Literal["random", "mse", "cross_entropy", "file"] = "random"
-    path: Text | None = None
-
-    @model_validator(mode="after")
-    def _path(self) -> Gradient:
-        if (self.name == "file") != (self.path is not None):
-            hint = "write {name: file, path: cotangent.npy}"
-            raise _problem("a path and the name `file` belong together", hint, (), None)
-        return self
-
-
-class Probe(Section):
-    """How the network is measured."""
-
-    batch: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 128
-    trials: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 20
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 0
-    dtype: Literal["float32", "float64"] = "float32"
-    engine: Literal["auto", "explicit", "matrix-free"] = "auto"
-    gradient: Gradient = Gradient()
+def _one_kind(data: Any) -> Any:
+    legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
+    if not isinstance(data, dict):
+        raise problem(f"must be a layer, given {_shown(data)}", legal, (), data)
+    kinds = [kind for kind in LAYER_KINDS if kind in data]
+    if not kinds and all(key in ("repeat", "name") for key in data):
+        raise problem("names no layer", legal, (), data)
+    if len(kinds) > 1:
+        raise problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
+    if kinds and data[kinds[0]] is None:
+        raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
+    return data
 
 
 def _listed(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
 
 
-def _labels(label: Any) -> Any:
-    """One label or a list of them."""
-    return Annotated[
-        list[label] | None, BeforeValidator(_listed, json_schema_input_type=label | list[label] | None)
+def _labels(names: tuple[str, ...]) -> CoreSchema:
+    one = choice(*names)
+    several = optional(cs.list_schema(one, min_length=1))
+    return cs.no_info_before_validator_function(
+        _listed, several, json_schema_input_schema=cs.union_schema([one, several])
+    )
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def config_core_schema() -> CoreSchema:
+    """The schema of a whole config, for the validator and for the JSON Schema."""
+    activations, initializers = PartOf("activation", ACTIVATIONS), PartOf("initializer", INITIALIZERS)
+    activation, init = cs.definition_reference_schema("activation"), cs.definition_reference_schema("initializer")
+    file = section(File, path=text(), key=optional(text()))
+    bias = cs.definition_reference_schema("bias")
+    bias_form = section(
+        Bias,
+        "value",
+        _one_bias,
+        value=optional(REAL),
+        std=optional(NOT_NEGATIVE),
+        path=optional(text()),
+        key=optional(text()),
+    )
+    shared = [
+        activations.schema("activation"),
+        initializers.schema("initializer"),
+        cs.no_info_before_validator_function(_same, bias_form, ref="bias", json_schema_input_schema=bias_form),
     ]
+    entries = cs.list_schema(cs.definition_reference_schema("entry"), min_length=1)
+    width = whole(1, MAX_WIDTH)
+    dense = section(
+        DenseModel, "width", width=width, activation=optional(activation), init=optional(init), bias=optional(bias)
+    )
+    norm = section(
+        NormModel,
+        "kind",
+        kind=choice("layer", "batch", "rms"),
+        eps=NOT_NEGATIVE,
+        gamma=optional(file),
+        beta=optional(file),
+    )
+    entry = section(
+        Entry,
+        dense=optional(dense),
+        norm=optional(norm),
+        activation=optional(activation),
+        dropout=optional(real(ge=0.0, lt=1.0)),
+        block=optional(entries),
+        residual=optional(section(ResidualModel, layers=entries, scale=REAL)),
+        repeat=whole(1, 1_000_000),
+        name=optional(text(100)),
+    )
+    entry = cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=entry)
+    defaults = section(
+        Defaults,
+        activation=cs.with_default_schema(activation, default_factory=partial(activations.parse, DEFAULT_ACTIVATION)),
+        init=cs.with_default_schema(init, default_factory=partial(initializers.parse, DEFAULT_INIT)),
+        bias=optional(bias),
+    )
+    source = section(
+        InputModel,
+        None,
+        _path_belongs,
+        features=width,
+        distribution=choice("normal", "uniform", "constant", "file"),
+        mean=REAL,
+        std=NOT_NEGATIVE,
+        path=optional(text()),
+    )
+    gradient = section(
+        Gradient,
+        "name",
+        _path_belongs,
+        name=choice("random", "mse", "cross_entropy", "file"),
+        path=optional(text()),
+    )
+    probe = section(
+        Probe,
+        batch=optional(whole(1, 10_000_000)),
+        trials=whole(1, 1_000_000),
+        seed=whole(0, 2**63 - 1),
+        dtype=choice("float32", "float64"),
+        engine=choice("auto", "explicit", "matrix-free"),
+        gradient=gradient,
+    )
+    direction = _labels(DIRECTION_LABELS)
+    expect = section(Expect, forward=direction, backward=direction, overall=direction, signal=_labels(SIGNAL_LABELS))
+    config = section(
+        Config,
+        input=source,
+        layers=entries,
+        defaults=cs.with_default_schema(
+            defaults, default_factory=lambda: Defaults(activations.parse(DEFAULT_ACTIVATION), initializers.parse(DEFAULT_INIT))
+        ),
+        name=optional(text(200)),
+        probe=probe,
+        expect=optional(expect),
+    )
+    return cs.definitions_schema(config, [entry, *shared])
 
 
-class Expect(Section):
-    """What `varprobe check` holds the network to: a label, or a list of labels of which one must hold."""
+def parse_config(document: Any) -> Config:
+    """A checked config.
 
-    forward: _labels(Direction) = None  # type: ignore[valid-type]  # pydantic builds the type
-    backward: _labels(Direction) = None  # type: ignore[valid-type]
-    overall: _labels(Direction) = None  # type: ignore[valid-type]
-    signal: _labels(Signal) = None  # type: ignore[valid-type]
-
-
-class Config(Section):
-    """A whole config file."""
-
-    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
-    input: InputModel
-    defaults: Defaults = Defaults()
-    layers: Annotated[list[Entry], Field(min_length=1)]
-    probe: Probe = Probe()
-    expect: Expect | None = None
+    Raises:
+        ValidationError: with the path of every field that is wrong.
+    """
+    config: Config = SchemaValidator(config_core_schema()).validate_python(document)
+    return config
 
 
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a config file; shorthands are alternatives to the long forms."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    generated = GenerateJsonSchema().generate(config_core_schema(), mode="validation")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "varprobe config"}
+    return {**_closed(generated), **head}
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every mapping closed to unknown keys, as the loader has it."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if closed.get("type") == "object" and "properties" in closed:
+        closed["additionalProperties"] = False
+    return closed

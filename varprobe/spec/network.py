@@ -5,7 +5,7 @@ A residual block stands as `Open`, the steps of its branch, `Join`. Every step b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from varprobe.spec.laws import Given, Law
 EngineName = Literal["auto", "explicit", "matrix-free"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dense:
     """z = W a + b, then the activation. Weights are (fan_out, fan_in)."""
 
@@ -29,7 +29,7 @@ class Dense:
     kind = "dense"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Norm:
     """Normalisation over features (layer, rms) or over the batch (batch), with the biased variance."""
 
@@ -40,7 +40,7 @@ class Norm:
     kind = "norm"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pointwise:
     """An activation of its own."""
 
@@ -49,7 +49,7 @@ class Pointwise:
     kind = "activation"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dropout:
     """Each entry is zeroed with that probability, the rest divided by 1 - probability."""
 
@@ -57,14 +57,14 @@ class Dropout:
     kind = "dropout"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Open:
     """A residual block begins: what flows in here is also the skip."""
 
     kind = "open"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Join:
     """A residual block ends: skip + scale * branch."""
 
@@ -75,7 +75,7 @@ class Join:
 Layer = Dense | Norm | Pointwise | Dropout | Open | Join
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One layer at its place in the unrolled network.
 
@@ -127,6 +127,11 @@ class Settings:
     dtype: Literal["float32", "float64"] = "float32"
     engine: EngineName = "auto"
     threads: int | None = None
+
+
+def with_threads(settings: Settings, threads: int | None) -> Settings:
+    """The same settings on that many threads; None leaves them as they are."""
+    return settings if threads is None else replace(settings, threads=threads)
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,7 @@ def labels(case: Case) -> Iterator[Finding]:
         if direction.label in ("vanishing", "exploding", "borderline"):
             yield finding(
                 f"{way}-{direction.label}",
-                f"The {what} change: {_change(what, direction, len(case.points))}."
-                if what == "activations"
-                else f"The gradient changes on its way to the input: {_change(what, direction, len(case.points))}.",
+                _change(way, direction, len(case.points)),
                 _remedy(case, way, direction),
                 layer=_trouble(case, judged),
                 measured=direction.total_log10,
@@ -92,13 +90,12 @@ def labels(case: Case) -> Iterator[Finding]:
             yield _degenerate(case, way, what, judged)
 
 
-def _change(what: str, direction: Direction, layers: int) -> str:
+def _change(way: str, direction: Direction, layers: int) -> str:
+    what = "The activations" if way == "forward" else "On its way to the input the gradient"
     if direction.total_log10 is None:
-        return "values leave the range of numbers"
-    change = f"their second moment {times(direction.total_log10)} over {count(layers, 'layer')}"
-    if what == "gradient":
-        change = change.replace("their", "its")
-    return f"{change}, {number(direction.rate)} a layer" if direction.rate is not None else change
+        return f"{what} left the range of numbers."
+    each = f", {number(direction.rate)}-fold a layer" if direction.rate is not None else ""
+    return f"{what} {times(direction.total_log10)} over {count(layers, 'layer')}{each} (second moment)."
 
 
 def _remedy(case: Case, way: str, direction: Direction) -> str:
@@ -202,8 +199,9 @@ def chaotic(case: Case) -> Iterator[Finding]:
         rate = case.backward.direction.rate
         yield finding(
             "chaotic",
-            "The activations are stable and the gradient explodes: small differences between inputs grow with depth.",
-            _remedy(case, "backward", case.backward.direction),
+            "The activations are stable and the gradient explodes: small differences between inputs grow with depth, "
+            f"{number(rate)}-fold a layer." if rate else "The activations are stable and the gradient explodes.",
+            "The remedy is that of backward-exploding.",
             measured=rate,
             limit=1.0,
         )

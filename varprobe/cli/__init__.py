@@ -1,0 +1,1 @@
+"""The commands: each loads, calls one function, writes, exits."""

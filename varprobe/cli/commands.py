@@ -1,0 +1,213 @@
+"""The commands of `varprobe`."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from varprobe.cli.output import check_targets, check_writable, write_file
+from varprobe.errors import OutputError, Place
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from varprobe.report.records import Report
+    from varprobe.spec.overrides import Override
+
+app = typer.Typer(
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Engine(str, Enum):
+    """How weights are handled."""
+
+    auto = "auto"
+    explicit = "explicit"
+    matrix_free = "matrix-free"
+
+
+class Table(str, Enum):
+    """What `list` can show."""
+
+    activations = "activations"
+    initializers = "initializers"
+    layers = "layers"
+    findings = "findings"
+
+
+class Schema(str, Enum):
+    """What has a JSON Schema."""
+
+    config = "config"
+    report = "report"
+
+
+def _version(value: bool) -> None:
+    if value:
+        from varprobe.version import __version__
+
+        print(f"varprobe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def varprobe(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Does the signal survive the depth of this network?
+
+    Builds a deep MLP from a YAML spec, draws its weights, pushes random batches forward and gradients backward,
+    and says per layer whether activations and gradients vanish, explode or stay stable.
+    """
+
+
+Output = Annotated[
+    list[Path] | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write a file: .json, .csv or .md. May be given again."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON in place of the table.")]
+EveryRow = Annotated[bool, typer.Option("--all", help="Print every layer of a long network.")]
+
+
+@app.command(epilog="Example: varprobe run configs/xavier_tanh.yaml --init small -o report.json")
+def run(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or - for standard input.")],
+    init: Annotated[str | None, typer.Option(help="Scheme of every layer that does not name one.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Activation of every layer that does not name one.")] = None,
+    trials: Annotated[str | None, typer.Option(metavar="N", help="Independent draws.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="N", help="Rows of a batch.")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws.")] = None,
+    engine: Annotated[Engine | None, typer.Option(help="How weights are handled.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change any config value, as layers.0.repeat=50."),
+    ] = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    every_row: EveryRow = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Measure a network and print its verdict."""
+    from varprobe.cli.progress import progress_bar
+    from varprobe.diagnose import diagnose
+    from varprobe.spec.loading import load
+    from varprobe.spec.network import with_threads
+
+    targets = _targets(output)
+    options = {
+        "defaults.init": ("--init", init),
+        "defaults.activation": ("--activation", activation),
+        "probe.trials": ("--trials", trials),
+        "probe.batch": ("--batch", batch),
+        "probe.seed": ("--seed", seed),
+        "probe.engine": ("--engine", engine.value if engine else None),
+    }
+    spec = load(config, _overrides(options, set_ or []))
+    with progress_bar(spec.name, quiet=quiet) as progress:
+        report = diagnose(spec, with_threads(spec.settings, threads), progress)
+    _deliver(report, targets, as_json=as_json, every_row=every_row)
+
+
+@app.command(epilog="Example: varprobe show report.json -o report.md")
+def show(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that `varprobe run -o` wrote as .json.")],
+    output: Output = None,
+    as_json: AsJson = False,
+    every_row: EveryRow = False,
+) -> None:
+    """Print or convert a stored report; nothing is measured."""
+    from varprobe.report.storage import load_report
+
+    targets = _targets(output)
+    _deliver(load_report(report), targets, as_json=as_json, every_row=every_row)
+
+
+@app.command(epilog="Example: varprobe new my_network.yaml && varprobe run my_network.yaml")
+def new(
+    name: Annotated[Path, typer.Argument(metavar="[NAME]", help="The file to write.")] = Path("network.yaml"),
+) -> None:
+    """Write a commented config to start from."""
+    target = name if name.suffix in (".yaml", ".yml") else name.with_name(f"{name.name}.yaml")
+    check_writable(target)
+    if target.exists():
+        raise OutputError("exists already", hint="choose another name, or delete it", place=Place(str(target)))
+    from importlib import resources
+
+    template = resources.files("varprobe.cli").joinpath("template.yaml").read_text(encoding="utf-8")
+    write_file(target, template.replace("NAME", str(target)))
+    print(f"wrote {target}; run it with: varprobe run {target}")
+
+
+@app.command("list", epilog="Example: varprobe list initializers")
+def list_parts(what: Annotated[Table, typer.Argument(help="Which table.")]) -> None:
+    """Print a table of parts with their formulas."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    from varprobe.cli.tables import TABLES
+
+    header, rows = TABLES[what.value]
+    table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for column in header:
+        table.add_column(column, overflow="fold")
+    for row in rows():
+        table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+@app.command(epilog="Example: varprobe schema config > config.schema.json")
+def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = Schema.config) -> None:
+    """Print the JSON Schema of configs or of reports."""
+    import json
+
+    from varprobe.report.storage import report_schema
+    from varprobe.spec.models import config_schema
+
+    print(json.dumps(config_schema() if what is Schema.config else report_schema(), indent=2))
+
+
+def _overrides(options: dict[str, tuple[str, str | None]], assignments: list[str]) -> list[Override]:
+    from varprobe.spec.overrides import Override, parse_assignment
+
+    named = [Override(path, text, option) for path, (option, text) in options.items() if text is not None]
+    return [*named, *(parse_assignment(text) for text in assignments)]
+
+
+def _targets(output: list[Path] | None) -> list[Path]:
+    from varprobe.reporters import RENDERERS
+
+    targets = output or []
+    check_targets(targets, RENDERERS)
+    return targets
+
+
+def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: bool) -> None:
+    from varprobe.reporters import RENDERERS
+    from varprobe.reporters.terminal import print_report
+
+    for target in targets:
+        write_file(target, RENDERERS[target.suffix.lower()](report))
+    if as_json:
+        sys.stdout.write(RENDERERS[".json"](report))
+    else:
+        print_report(report, _console(), every_row=every_row)
+
+
+def _console() -> Console:
+    """Plain text in a pipe, as wide as the terminal in a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -1,0 +1,74 @@
+"""The way in: runs the commands and turns what they raise into messages and exit codes.
+
+0 done; 1 an expectation failed (`check`); 2 the user's mistake; 3 a fault of varprobe's, with a traceback;
+130 after Ctrl-C, 143 after SIGTERM. A closed pipe ends quietly.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from varprobe.errors import VarprobeError
+
+USAGE = typer.BadParameter.__mro__[1]  # typer's own usage errors; older typers take them from click
+CLICK_ERROR = USAGE.__mro__[1]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `varprobe` command. Never returns: it ends the process with its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """One command line; gives the exit code."""
+    from varprobe.cli.commands import app
+
+    try:
+        code = app(arguments, prog_name="varprobe", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except VarprobeError as error:
+        return _complain(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("stopped", 130)
+    except BrokenPipeError:
+        # What is still in the buffer would raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _complain("out of memory\n  hint: lower --batch, --trials or the widths")
+    except CLICK_ERROR as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _complain(f"{message}\n  hint: `varprobe --help` and `varprobe COMMAND --help` show what there is")
+    except OSError as error:
+        if error.filename is None and sys.stdout.closed is False and error.errno == 28:
+            return _complain("cannot write to standard output: no space left on device")
+        return _fault()
+    except Exception:
+        return _fault()
+
+
+def _complain(message: str, code: int = 2) -> int:
+    try:
+        print(f"varprobe: {message}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody is left to read it
+    return code
+
+
+def _fault() -> int:
+    import traceback
+
+    traceback.print_exc()
+    return _complain("this is a fault of varprobe's, please report it with the lines above", 3)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(143)

@@ -1,0 +1,75 @@
+"""Files are checked before measuring, and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from varprobe.errors import OutputError, Place, nearest
+
+
+def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
+    """Refuses what could not be written later.
+
+    Raises:
+        OutputError: for an unknown suffix, a folder that does not exist, a directory, or missing rights.
+    """
+    legal = list(suffixes)
+    for target in targets:
+        place = Place(str(target))
+        if target.suffix.lower() not in legal:
+            near = nearest(target.suffix, legal)
+            hint = f"did you mean {near}? " if near else ""
+            shown = f"the suffix '{target.suffix}'" if target.suffix else "a name without a suffix"
+            raise OutputError(f"no format is known by {shown}", hint=f"{hint}Known are {', '.join(legal)}", place=place)
+        check_writable(target)
+
+
+def check_writable(target: Path) -> None:
+    """Refuses a target whose folder does not exist or may not be written."""
+    place = Place(str(target))
+    folder = target.parent
+    if target.is_dir():
+        raise OutputError("is a directory", hint="name a file in it", place=place)
+    if not folder.is_dir():
+        raise OutputError(f"the folder '{folder}' does not exist", hint="make it first", place=place)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"the folder '{folder}' cannot be written", hint="choose another folder", place=place)
+
+
+def write_file(target: Path, text: str) -> None:
+    """Writes to a temporary file beside the target and renames it: the old file or the new one, never half.
+
+    Raises:
+        OutputError: where the disk is full or the target cannot be written.
+    """
+    import tempfile  # slow to import, and most runs write no file
+
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as stream:
+            temporary = stream.name
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, _mode(target))
+        os.replace(temporary, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "nothing was written; check the disk's space and rights"
+        raise OutputError(f"cannot be written: {reason}", hint=hint, place=Place(str(target))) from None
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _mode(target: Path) -> int:
+    """The rights of the file that is replaced, or those that a new file gets."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,94 @@
+"""Report <-> JSON, checked by pydantic against the records' own types."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from varprobe.errors import InputFileError, Place
+from varprobe.report.records import SCHEMA_VERSION, Report
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MAX_BYTES = 2**30
+
+
+@cache
+def _adapter() -> TypeAdapter[Report]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Report)
+
+
+def to_json(report: Report) -> str:
+    """The report as JSON; no nan and no infinity is in it."""
+    return _adapter().dump_json(report).decode()
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as plain data, with the keys of its JSON."""
+    plain: dict[str, Any] = _adapter().dump_python(report, mode="json")
+    return plain
+
+
+def from_dict(data: dict[str, Any]) -> Report:
+    """The report from plain data.
+
+    Raises:
+        pydantic.ValidationError: where it is no report.
+    """
+    return _adapter().validate_python(data)
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of a stored report."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter().json_schema(mode="serialization")}
+
+
+def load_report(path: str | Path) -> Report:
+    """A stored report.
+
+    Raises:
+        InputFileError: where the file cannot be read, is no report, or is one of another version.
+    """
+    from pydantic import ValidationError
+
+    place = Place(str(path))
+    text = _read(Path(path), place)
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        _other_version(text, place)
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(step) for step in first["loc"])
+        hint = "name a file that `varprobe run -o report.json` wrote"
+        raise InputFileError(f"is no varprobe report: {first['msg']}", hint=hint, place=place, field=field) from None
+
+
+def _read(path: Path, place: Place) -> bytes:
+    try:
+        if path.is_dir():
+            raise InputFileError("is a directory", hint="name a report in it", place=place)
+        if path.stat().st_size > MAX_BYTES:
+            raise InputFileError("is larger than 1 GiB", hint="no report is that large", place=place)
+        return path.read_bytes()
+    except FileNotFoundError:
+        hint = "`varprobe run CONFIG -o report.json` writes one"
+        raise InputFileError("no such file", hint=hint, place=place) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputFileError(f"cannot be read: {reason}", hint="check the path and its rights", place=place) from None
+
+
+def _other_version(text: bytes, place: Place) -> None:
+    import json
+
+    try:
+        version = json.loads(text)["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    if version != SCHEMA_VERSION:
+        message = f"is a report of version {str(version)[:20]}, this varprobe reads version {SCHEMA_VERSION}"
+        raise InputFileError(message, hint="measure again with this varprobe", place=place)

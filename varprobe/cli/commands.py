@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 
-class Engine(str, Enum):
+class Engine(StrEnum):
     """How weights are handled."""
 
     auto = "auto"
@@ -34,7 +34,7 @@ class Engine(str, Enum):
     matrix_free = "matrix-free"
 
 
-class Table(str, Enum):
+class Table(StrEnum):
     """What `list` can show."""
 
     activations = "activations"
@@ -43,7 +43,7 @@ class Table(str, Enum):
     findings = "findings"
 
 
-class Schema(str, Enum):
+class Schema(StrEnum):
     """What has a JSON Schema."""
 
     config = "config"
@@ -159,12 +159,12 @@ def list_parts(what: Annotated[Table, typer.Argument(help="Which table.")]) -> N
 
     from varprobe.cli.tables import TABLES
 
-    header, rows = TABLES[what.value]
+    heading, rows = TABLES[what.value]
     table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for column in header:
-        table.add_column(column, overflow="fold")
-    for row in rows():
-        table.add_row(*(Text(cell) for cell in row))
+    table.add_column(heading, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for name, description in rows():
+        table.add_row(Text(name), Text(description))
     _console().print(table)
 
 
@@ -174,7 +174,7 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = Schem
     import json
 
     from varprobe.report.storage import report_schema
-    from varprobe.spec.models import config_schema
+    from varprobe.spec.config_schema import config_schema
 
     print(json.dumps(config_schema() if what is Schema.config else report_schema(), indent=2))
 

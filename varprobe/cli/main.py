@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -56,10 +57,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(message: str, code: int = 2) -> int:
-    try:
+    with contextlib.suppress(OSError):  # somebody may have closed stderr
         print(f"varprobe: {message}", file=sys.stderr, flush=True)
-    except OSError:
-        pass  # nobody is left to read it
     return code
 
 

@@ -11,7 +11,7 @@ from varprobe.spec.parameters import Parameters
 from varprobe.verdict.findings import FINDINGS
 
 Kind = Literal["activations", "initializers", "layers", "findings"]
-Rows = Iterator[tuple[str, ...]]
+Rows = Iterator[tuple[str, str]]
 
 LAYERS = (
     ("dense", "z = W a + b, then the activation", "dense: 256, or dense: {width: 256, activation, init, bias}"),
@@ -26,36 +26,46 @@ LAYERS = (
 
 def _activations() -> Rows:
     for name, kind in ACTIVATIONS.items():
-        yield _with_arguments(name, kind.parameters), kind.formula, ", ".join(kind.aliases)
+        yield name, _lines(kind.formula, _arguments(kind.parameters), _others(kind.aliases))
 
 
 def _initializers() -> Rows:
     for name, kind in INITIALIZERS.items():
-        yield _with_arguments(name, kind.parameters), kind.law, kind.variance, ", ".join(kind.aliases)
+        others = _arguments(kind.parameters), _others(kind.aliases)
+        yield name, _lines(kind.law, f"Var W = {kind.variance}", *others)
 
 
 def _layers() -> Rows:
-    yield from LAYERS
+    for name, meaning, form in LAYERS:
+        yield name, _lines(meaning, form)
 
 
 def _findings() -> Rows:
     for code, kind in FINDINGS.items():
-        yield code, kind.severity, kind.meaning
+        yield code, f"{kind.severity}: {kind.meaning}"
 
 
-def _with_arguments(name: str, parameters: Parameters) -> str:
-    shown = (f"{key}{_default(default)}" for key, (_, default) in parameters.items())
-    inner = ", ".join(shown)
-    return f"{name}({inner})" if inner else name
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _others(aliases: tuple[str, ...]) -> str:
+    return f"also called {', '.join(aliases)}" if aliases else ""
+
+
+def _arguments(parameters: Parameters) -> str:
+    shown = ", ".join(f"{key}{_default(default)}" for key, (_, default) in parameters.items())
+    return f"arguments {shown}" if shown else ""
 
 
 def _default(default: Any) -> str:
     return "" if default is None or default is ... else f"={default:g}" if isinstance(default, float) else f"={default}"
 
 
-TABLES: dict[Kind, tuple[tuple[str, ...], Callable[[], Rows]]] = {
-    "activations": (("activation", "formula", "also called"), _activations),
-    "initializers": (("initializer", "law of a weight", "variance", "also called"), _initializers),
-    "layers": (("layer", "what it does", "how to write it"), _layers),
-    "findings": (("finding", "severity", "meaning"), _findings),
+# The heading of the first column, and the rows: a name, and what there is to say of it.
+TABLES: dict[Kind, tuple[str, Callable[[], Rows]]] = {
+    "activations": ("activation", _activations),
+    "initializers": ("initializer", _initializers),
+    "layers": ("layer", _layers),
+    "findings": ("finding", _findings),
 }

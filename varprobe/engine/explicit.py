@@ -22,9 +22,11 @@ from varprobe.engine.nonlinear import (
     normalise,
     normalise_backward,
 )
+from varprobe.engine.objective import given_signal, objective_gradient
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled import Scaled, log_square
-from varprobe.spec.laws import Constant, Given, Lsuv
+from varprobe.engine.weights import entry_variance, unit_variance, weight_gradient_moments
+from varprobe.spec.laws import Constant, Lsuv
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
 Array = NDArray[np.floating[Any]]
@@ -103,11 +105,11 @@ class _Stack:
     def dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
         row = self.row_of[position]
         weights = self.weights(position, layer)
-        self.record.weight_variance[:, row] = _entry_variance(weights)
+        self.record.weight_variance[:, row] = entry_variance(weights)
         z = Scaled(np.matmul(source.values, weights.values.swapaxes(1, 2)), source.exponent).times(weights.factor)
         if isinstance(layer.weights, Lsuv):
-            z, weights = _unit_variance(z, weights, layer.weights.gain)
-            self.record.weight_variance[:, row] = _entry_variance(weights)
+            z, weights = unit_variance(z, weights, layer.weights.gain)
+            self.record.weight_variance[:, row] = entry_variance(weights)
         if layer.bias != Constant(0.0):
             z = z.plus(self.bias(position, layer, z))
         z = z.settled()
@@ -140,7 +142,7 @@ class _Stack:
     def batch(self) -> Scaled:
         law, shape = self.spec.input, (self.settings.batch, self.spec.input.features)
         if law.rows is not None:
-            return self.given(law.rows)
+            return given_signal(law.rows, len(self.trials), self.dtype)
         full = (len(self.trials), *shape)
         mean = Scaled.plain(np.full(full, np.sign(law.mean), self.dtype)).times(abs(law.mean))
         if law.distribution == "constant":
@@ -156,33 +158,12 @@ class _Stack:
         signal = Scaled.plain(values).times(law.std)
         return (signal.plus(mean) if law.mean else signal).settled()
 
-    def given(self, values: Array) -> Scaled:
-        """The same given array in every trial."""
-        drawn = draw(Given(values, ""), values.shape, [], self.dtype)
-        return Scaled.plain(np.repeat(drawn.values, len(self.trials), axis=0)).times(drawn.factor).settled()
-
     def streams(self, role: Role, position: int) -> list[np.random.Generator]:
         return [generator(self.settings.seed, trial, role, position) for trial in self.trials]
 
-    # the objective
-
     def cotangent(self, output: Scaled) -> Scaled:
         """dObjective/d(output)."""
-        shape = output.values.shape
-        objective, streams = self.spec.objective, self.streams(Role.OBJECTIVE, 0)
-        if objective.kind == "cross_entropy":
-            gradient = Scaled.plain(_softmax_gradient(output, streams, self.dtype))
-        elif objective.cotangent is not None:
-            gradient = self.given(objective.cotangent)
-        else:
-            normal = np.empty(shape, self.dtype)
-            for out, stream in zip(normal, streams, strict=True):
-                standard_normal(out, stream)
-            gradient = Scaled.plain(normal)
-            if objective.kind == "mse":
-                # The mean over batch and units of (y - target)^2.
-                gradient = output.plus(gradient.times(-1.0)).times(2.0 / (shape[1] * shape[2]))
-        gradient = gradient.settled()
+        gradient = objective_gradient(self.spec.objective, output, self.streams(Role.OBJECTIVE, 0))
         self.record.log_output_gradient_second_moment[:, 0] = gradient.log_second_moment
         return gradient
 
@@ -223,7 +204,7 @@ class _Stack:
         source, kept, activated = memory
         delta = activate_backward(activated, gradient).settled()
         self.record.write_gradient(row, delta)
-        second, mean = _weight_gradient(delta.values, source.values)
+        second, mean = weight_gradient_moments(delta.values, source.values)
         exponent = delta.exponent + source.exponent
         self.record.log_weight_gradient_second_moment[:, row] = log_square(second, exponent)
         self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
@@ -243,61 +224,3 @@ def _rows(spec: NetworkSpec) -> list[int]:
         rows.append(row)
         row += not isinstance(step.layer, Open)
     return rows
-
-
-def _entry_variance(weights: Draw) -> NDArray[np.float64]:
-    """Variance over the entries of each matrix, row blocks at a time so that no second matrix of doubles exists."""
-    values = weights.values
-    rows = max(1, 65536 // values.shape[2])
-    total, squares = np.zeros(len(values)), np.zeros(len(values))
-    shift = values[:, :1, :1].astype(np.float64)
-    for start in range(0, values.shape[1], rows):
-        block = values[:, start : start + rows] - shift
-        total += block.sum(axis=(1, 2))
-        squares += np.einsum("tij,tij->t", block, block)
-    count = values.shape[1] * values.shape[2]
-    return np.maximum(squares / count - np.square(total / count), 0.0) * weights.factor**2
-
-
-def _unit_variance(z: Scaled, weights: Draw, gain: float) -> tuple[Scaled, Draw]:
-    """LSUV: each trial's weights divided by the standard deviation of its output, times gain."""
-    variance = z.moments.variance
-    usable = np.isfinite(variance) & (variance > 0)
-    root = np.sqrt(np.where(usable, variance, 1.0))
-    factor = (np.where(usable, gain / root, 1.0)).astype(z.values.dtype).reshape(-1, 1, 1)
-    # The output's own exponent is part of its size, and so part of what is divided out.
-    exponent = np.where(usable, -z.exponent, 0)
-    scaled = Scaled(weights.values * factor, exponent).absolute()
-    return Scaled(z.values * factor, z.exponent + exponent), Draw(scaled, weights.factor)
-
-
-def _weight_gradient(delta: Array, source: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Second moment and mean of the entries of dW = delta^T source, per trial.
-
-    ||dW||^2 = sum((A A^T) * (D D^T)): the matrix itself is formed only where that is cheaper.
-    """
-    batch, fan_out, fan_in = delta.shape[1], delta.shape[2], source.shape[2]
-    count = fan_out * fan_in
-    if batch * (fan_out + fan_in) < count:
-        left, right = np.matmul(source, source.swapaxes(1, 2)), np.matmul(delta, delta.swapaxes(1, 2))
-        squares = np.einsum("tij,tij->t", left.astype(np.float64), right.astype(np.float64))
-    else:
-        squares = np.zeros(len(delta))
-        rows = max(1, 65536 // fan_in)
-        for start in range(0, fan_out, rows):
-            block = np.matmul(delta[:, :, start : start + rows].swapaxes(1, 2), source).astype(np.float64)
-            squares += np.einsum("tij,tij->t", block, block)
-    total = np.einsum("tb,tb->t", delta.sum(axis=2, dtype=np.float64), source.sum(axis=2, dtype=np.float64))
-    return np.maximum(squares, 0.0) / count, total / count
-
-
-def _softmax_gradient(output: Scaled, streams: list[np.random.Generator], dtype: np.dtype[Any]) -> Array:
-    """(softmax(y) - one-hot(label)) / batch, of the mean cross-entropy with uniform random labels."""
-    trials, batch, width = output.values.shape
-    shifted = output.values - output.values.max(axis=2, keepdims=True)
-    shifted = Scaled(shifted, output.exponent).absolute()
-    share = np.exp(shifted)
-    share /= share.sum(axis=2, keepdims=True)
-    for trial, stream in zip(range(trials), streams, strict=True):
-        share[trial, np.arange(batch), stream.integers(width, size=batch)] -= 1
-    return (share / batch).astype(dtype)

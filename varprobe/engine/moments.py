@@ -77,7 +77,7 @@ def saturated_share(values: Array, limits: tuple[float | None, float | None] | N
 
 
 def histogram(values: Array, second_moment: PerTrial) -> NDArray[np.int64]:
-    """Counts over all trials, each in units of its own root mean square; what lies beyond the edges is in the end bins."""
+    """Counts over all trials, each in units of its own root mean square; the end bins hold what lies beyond."""
     usable = np.isfinite(second_moment)
     with np.errstate(divide="ignore", over="ignore"):
         scale = np.where(second_moment > 0, 1 / np.sqrt(second_moment), 0.0)

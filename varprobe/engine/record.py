@@ -101,5 +101,3 @@ def _write(record: StackStatistics, row: int, what: str, signal: Scaled) -> None
     for quantity in ("second_moment", "variance", "sample_variance"):
         logs = log_square(getattr(moments, quantity), signal.exponent)
         getattr(record, f"log_{what}_{quantity}")[:, row] = logs
-
-

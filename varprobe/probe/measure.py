@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 
 
-class _Stopped(Exception):
+class _StopError(Exception):
     """Raised inside a stack when another one failed or the user gave up."""
 
 
@@ -78,7 +78,7 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
     def tick() -> None:
         nonlocal done
         if stop.is_set():
-            raise _Stopped
+            raise _StopError
         if progress is not None:
             with lock:
                 done += 1
@@ -104,10 +104,10 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
 
 def _cause(futures: list[Future[StackStatistics]], error: BaseException) -> BaseException:
     """The failure itself, not that of a stack that was stopped because of it."""
-    if not isinstance(error, _Stopped):
+    if not isinstance(error, _StopError):
         return error
     failures = [future.exception() for future in futures if future.done() and not future.cancelled()]
-    return next((failure for failure in failures if failure and not isinstance(failure, _Stopped)), error)
+    return next((failure for failure in failures if failure and not isinstance(failure, _StopError)), error)
 
 
 def _blas_threads(plan: Plan, settings: Settings) -> AbstractContextManager[object]:

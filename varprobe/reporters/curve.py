@@ -40,7 +40,7 @@ def curve(report: Report, width: int = 64, height: int = 8) -> list[str]:
     labels = {0: power(high), height - 1: power(low)}
     lines = [f"{labels.get(i, ''):>10} |{''.join(cells).rstrip()}" for i, cells in enumerate(grid)]
     axis = f"{'':>10} +{'-' * (columns * stretch)}"
-    ends = f"{'layer':>10}  1{str(rows[-1].index):>{columns * stretch - 1}}"
+    ends = f"{'layer':>10}  1{rows[-1].index!s:>{columns * stretch - 1}}"
     return [*lines, axis, ends]
 
 

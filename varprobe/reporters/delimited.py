@@ -17,7 +17,19 @@ from varprobe.report.records import (
     SignalStatistics,
 )
 
-_PLACE = ("index", "name", "kind", "path", "line", "repeat_index", "fan_in", "fan_out", "activation_function", "init", "engine")
+_PLACE = (
+    "index",
+    "name",
+    "kind",
+    "path",
+    "line",
+    "repeat_index",
+    "fan_in",
+    "fan_out",
+    "activation_function",
+    "init",
+    "engine",
+)
 _GROUPS = {
     "preactivation": SignalStatistics,
     "activation": ActivationStatistics,

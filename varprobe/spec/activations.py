@@ -189,9 +189,7 @@ def _squareplus(b: float) -> Activation:
 
 
 ACTIVATIONS: dict[str, ActivationKind] = {
-    "linear": _plain(
-        "x", Activation(lambda x: x, np.ones_like, degree=1), "identity", "none"
-    ),
+    "linear": _plain("x", Activation(lambda x: x, np.ones_like, degree=1), "identity", "none"),
     "relu": _plain(
         "max(x, 0)", Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,))
     ),
@@ -242,7 +240,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "x min(max(x/6 + 1/2, 0), 1)",
         Activation(
             lambda x: x * np.clip(x / 6 + 0.5, 0.0, 1.0),
-            lambda x: np.where(x < -3, 0.0, np.where(x <= 3, x / 3 + 0.5, 1.0)).astype(x.dtype),
+            lambda x: np.where(x <= -3, 0.0, np.where(x < 3, x / 3 + 0.5, 1.0)).astype(x.dtype),
             near=(0.5, 0.5),
             far=(0.0, 1.0),
             kinks=(-3.0, 3.0),
@@ -331,9 +329,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x))),
     "relu_squared": _plain(
         "max(x, 0)^2",
-        Activation(
-            lambda x: np.square(np.maximum(x, 0.0)), lambda x: 2 * np.maximum(x, 0.0), degree=2, kinks=(0.0,)
-        ),
+        Activation(lambda x: np.square(np.maximum(x, 0.0)), lambda x: 2 * np.maximum(x, 0.0), degree=2, kinks=(0.0,)),
         "squared_relu",
         "relu2",
     ),

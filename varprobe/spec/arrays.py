@@ -63,9 +63,7 @@ def _checked(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -
     found, fortran, dtype = read_header(stream)
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise InputFileError(f"'{name}' holds {dtype}", hint="save it as float32 or float64")
-    matches = len(found) == len(shape) and all(
-        want in (None, have) for want, have in zip(shape, found, strict=True)
-    )
+    matches = len(found) == len(shape) and all(want in (None, have) for want, have in zip(shape, found, strict=True))
     if not matches:
         wanted = "(" + ", ".join("any" if axis is None else str(axis) for axis in shape) + ")"
         raise InputFileError(f"'{name}' has shape {found}, the network needs {wanted}", hint=f"its axes are {axes}")

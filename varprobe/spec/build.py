@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from varprobe.errors import VarprobeError
 from varprobe.spec.activations import Activation, make_activation
+from varprobe.spec.fields import FieldError, FieldPath, field_name
 from varprobe.spec.gaussian import forward_gain
+from varprobe.spec.given import GivenArrays
 from varprobe.spec.initializers import INITIALIZERS, Context
-from varprobe.spec.laws import Constant, Given, Law, Normal
-from varprobe.spec.models import Bias, Config, Entry, File, Part
+from varprobe.spec.laws import Constant, Law, Normal
+from varprobe.spec.models import Bias, Config, File
 from varprobe.spec.network import (
     Dense,
     Dropout,
@@ -28,42 +29,13 @@ from varprobe.spec.network import (
     Settings,
     Step,
 )
+from varprobe.spec.parts import Part
+from varprobe.spec.unroll import Slot, check_size, last_maps, unroll
 
-MAX_STEPS = 200_000
-
-Path_ = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """One unrolled entry: what it is, where it stands, and what is around it. `edge` marks Open and Join."""
-
-    entry: Entry
-    path: Path_
-    edge: type[Open] | type[Join] | None
-    depth: int
-    copies: tuple[tuple[Path_, int, int], ...]  # (path, number, total) of every repeated entry around, outermost first
+Lines = Callable[[FieldPath], int | None]
 
 
-class Trouble(Exception):
-    """A fact with the config path it belongs to; `loading` adds file, line and column."""
-
-    def __init__(self, path: Path_, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.path, self.message, self.hint = path, message, hint
-
-
-def field_name(path: Path_) -> str:
-    """The path as messages write it.
-
-    >>> field_name(("layers", 0, "dense", "width"))
-    'layers[0].dense.width'
-    """
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
-
-
-def build(config: Config, folder: Path, lines: dict[Path_, int | None] | Any, name: str) -> NetworkSpec:
+def build(config: Config, folder: Path, lines: Lines, name: str) -> NetworkSpec:
     """The network that a checked config describes.
 
     Arguments:
@@ -72,13 +44,13 @@ def build(config: Config, folder: Path, lines: dict[Path_, int | None] | Any, na
         name: what to call the network where the config does not say.
 
     Raises:
-        Trouble: what pydantic cannot see, with the path of the field.
+        FieldError: what pydantic cannot see, with the path of the field.
     """
-    _check_size(config.layers, ("layers",))
-    slots = list(_unroll(config.layers, ("layers",), 0, ()))
+    check_size(config.layers, ("layers",))
+    slots = list(unroll(config.layers, ("layers",), 0, ()))
     if not any(slot.entry.dense for slot in slots):
-        raise Trouble(("layers",), "has no dense layer", "add one, for example `- dense: 256`")
-    files = _Files(folder)
+        raise FieldError(("layers",), "has no dense layer", "add one, for example `- dense: 256`")
+    files = GivenArrays(folder)
     source = _input(config, files)
     steps = _Builder(config, files, lines).steps(slots)
     settings = _settings(config, source)
@@ -86,7 +58,7 @@ def build(config: Config, folder: Path, lines: dict[Path_, int | None] | Any, na
         for step in steps:
             if isinstance(step.layer, Norm) and step.layer.variant == "batch":
                 hint = "raise probe.batch to 2 or more, or use layer norm"
-                raise Trouble(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
+                raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
     return NetworkSpec(
         name=config.name or name,
         input=source,
@@ -97,60 +69,26 @@ def build(config: Config, folder: Path, lines: dict[Path_, int | None] | Any, na
     )
 
 
-def _check_size(entries: list[Entry], path: Path_) -> int:
-    """How many steps the entries unroll to; refuses before anything of that size exists."""
-    total = 0
-    for index, entry in enumerate(entries):
-        here = (*path, index)
-        inner = 1
-        if entry.block is not None:
-            inner = _check_size(entry.block, (*here, "block"))
-        elif entry.residual is not None:
-            inner = 2 + _check_size(entry.residual.layers, (*here, "residual", "layers"))
-        total += inner * entry.repeat
-        if total > MAX_STEPS:
-            message = f"the network unrolls to more than {MAX_STEPS:,} layers"
-            raise Trouble((*here, "repeat") if entry.repeat > 1 else here, message, "lower repeat")
-    return total
-
-
-def _unroll(
-    entries: list[Entry], path: Path_, depth: int, copies: tuple[tuple[Path_, int, int], ...]
-) -> Iterator[_Slot]:
-    for index, entry in enumerate(entries):
-        here = (*path, index)
-        for number in range(1, entry.repeat + 1):
-            around = (*copies, (here, number, entry.repeat)) if entry.repeat > 1 else copies
-            if entry.block is not None:
-                yield from _unroll(entry.block, (*here, "block"), depth, around)
-            elif entry.residual is not None:
-                yield _Slot(entry, here, Open, depth, around)
-                yield from _unroll(entry.residual.layers, (*here, "residual", "layers"), depth + 1, around)
-                yield _Slot(entry, here, Join, depth, around)
-            else:
-                yield _Slot(entry, here, None, depth, around)
-
-
 class _Builder:
     """Walks the slots once, carrying the width, the skips' widths and the activation that feeds the next layer."""
 
-    def __init__(self, config: Config, files: _Files, lines: Any) -> None:
+    def __init__(self, config: Config, files: GivenArrays, lines: Lines) -> None:
         self.config = config
         self.files = files
         self.lines = lines
         self.names: dict[str, int] = {}
         self.cache: dict[tuple[Any, ...], Dense] = {}
 
-    def steps(self, slots: list[_Slot]) -> tuple[Step, ...]:
+    def steps(self, slots: list[Slot]) -> tuple[Step, ...]:
         width = self.config.input.features
         skips: list[int] = []
         self.feeding: Activation | None = None
         self.branches = sum(slot.edge is Open for slot in slots)
-        last_maps = _last_maps(slots)
+        last = last_maps(slots)
         self.seen_dense = False
         steps = []
         for position, slot in enumerate(slots):
-            layer = self.layer(slot, width, last=position in last_maps)
+            layer = self.layer(slot, width, last=position in last)
             fan_out = slot.entry.dense.width if slot.entry.dense else width
             if slot.edge is Open:
                 skips.append(width)
@@ -160,14 +98,14 @@ class _Builder:
             width = fan_out
         return tuple(steps)
 
-    def uneven_branch(self, slot: _Slot, slots: list[_Slot], width: int) -> Trouble:
+    def uneven_branch(self, slot: Slot, slots: list[Slot], width: int) -> FieldError:
         start = next(step for step in slots if step.path == slot.path)
         before = [other.entry.dense.width for other in slots[: slots.index(start)] if other.entry.dense]
         kept = before[-1] if before else self.config.input.features
         message = f"the branch turns width {kept} into {width}; a residual branch keeps the width"
-        return Trouble(slot.path, message, f"give the branch's last dense layer width {kept}")
+        return FieldError(slot.path, message, f"give the branch's last dense layer width {kept}")
 
-    def step(self, slot: _Slot, layer: Layer, fan_in: int, fan_out: int) -> Step:
+    def step(self, slot: Slot, layer: Layer, fan_in: int, fan_out: int) -> Step:
         self.names[layer.kind] = number = self.names.get(layer.kind, 0) + 1
         group = max(slot.copies, key=lambda copy: copy[2]) if slot.copies else None
         return Step(
@@ -182,7 +120,7 @@ class _Builder:
             trunk=slot.depth == 0,
         )
 
-    def layer(self, slot: _Slot, width: int, *, last: bool) -> Layer:
+    def layer(self, slot: Slot, width: int, *, last: bool) -> Layer:
         entry = slot.entry
         if slot.edge is Open:
             return Open()
@@ -206,7 +144,7 @@ class _Builder:
         assert entry.dropout is not None
         return Dropout(entry.dropout)
 
-    def dense(self, slot: _Slot, fan_in: int, *, last: bool) -> Dense:
+    def dense(self, slot: Slot, fan_in: int, *, last: bool) -> Dense:
         model, defaults = slot.entry.dense, self.config.defaults
         assert model is not None
         feeding = self.feeding.label if self.feeding else None
@@ -230,7 +168,7 @@ class _Builder:
             )
         return self.cache[key]
 
-    def weights(self, init: Part, context: Context, path: Path_) -> tuple[Law, Law]:
+    def weights(self, init: Part, context: Context, path: FieldPath) -> tuple[Law, Law]:
         """The law of the weights, and of the scheme's own bias."""
         if init.name == "file":
             shape = (context.fan_out, context.fan_in)
@@ -244,54 +182,19 @@ class _Builder:
             bias = kind.bias(context, **arguments) if kind.bias else Constant(0.0)
             return kind.build(context, **arguments), bias
         except VarprobeError as error:
-            raise Trouble(path, error.message, error.hint) from None
+            raise FieldError(path, error.message, error.hint) from None
 
-    def bias(self, bias: Bias, width: int, path: Path_) -> Law:
+    def bias(self, bias: Bias, width: int, path: FieldPath) -> Law:
         if bias.path is not None:
             return self.files.given(File(path=bias.path, key=bias.key), (width,), "(width,)", path)
         return Normal(bias.std) if bias.std is not None else Constant(bias.value or 0.0)
-
-
-def _last_maps(slots: list[_Slot]) -> set[int]:
-    """The positions of the last dense layer of every residual branch."""
-    found = set()
-    for position, slot in enumerate(slots):
-        if slot.edge is Join:
-            back = position - 1
-            while slots[back].edge is not Open or slots[back].depth != slot.depth:
-                if slots[back].entry.dense:
-                    found.add(back)
-                    break
-                back -= 1
-    return found
 
 
 def _activation(part: Part) -> Activation:
     return make_activation(part.name, **part.arguments)
 
 
-class _Files:
-    """Given arrays, each read once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.cache: dict[tuple[str, str | None, tuple[int | None, ...]], Given] = {}
-
-    def given(self, file: File, shape: tuple[int | None, ...], axes: str, path: Path_) -> Given:
-        key = (file.path, file.key, shape)
-        if key not in self.cache:
-            from varprobe.spec.arrays import read_array  # zipfile is slow to import, and few networks need it
-
-            label = f"{file.path}[{file.key}]" if file.key else file.path
-            try:
-                values = read_array(self.folder / file.path, file.key, shape, axes)
-            except VarprobeError as error:
-                raise Trouble(path, error.message, error.hint) from None
-            self.cache[key] = Given(values, label)
-        return self.cache[key]
-
-
-def _input(config: Config, files: _Files) -> InputLaw:
+def _input(config: Config, files: GivenArrays) -> InputLaw:
     model = config.input
     rows = None
     if model.path is not None:
@@ -306,16 +209,18 @@ def _settings(config: Config, source: InputLaw) -> Settings:
         batch = len(source.rows)
         if probe.batch not in (None, batch):
             message = f"the input file has {batch} rows, and these are the batch; given {probe.batch}"
-            raise Trouble(("probe", "batch"), message, "remove probe.batch, or save as many rows as it says")
+            raise FieldError(("probe", "batch"), message, "remove probe.batch, or save as many rows as it says")
     return Settings(batch, probe.trials, probe.seed, probe.dtype, probe.engine)
 
 
-def _objective(config: Config, files: _Files, batch: int, width: int) -> Objective:
+def _objective(config: Config, files: GivenArrays, batch: int, width: int) -> Objective:
     gradient = config.probe.gradient
     if gradient.path is None:
         return Objective(gradient.name)
     path = ("probe", "gradient", "path")
-    return Objective(gradient.name, files.given(File(path=gradient.path), (batch, width), "(batch, width)", path).values)
+    return Objective(
+        gradient.name, files.given(File(path=gradient.path), (batch, width), "(batch, width)", path).values
+    )
 
 
 def _expectation(config: Config) -> Expectation | None:

@@ -131,9 +131,7 @@ def _truncated(context: Context, *, std: float, cut: float, gain: float | None) 
     return TruncatedNormal(std, -cut * std, cut * std).scaled(_factor(gain))
 
 
-def _torch_truncated(
-    context: Context, *, mean: float, std: float, a: float, b: float, gain: float | None
-) -> Law:
+def _torch_truncated(context: Context, *, mean: float, std: float, a: float, b: float, gain: float | None) -> Law:
     if not a < b:
         raise VarprobeError(f"a must be below b, given {a:g} and {b:g}", hint="a and b are the absolute bounds")
     return TruncatedNormal(std, a, b, mean).scaled(_factor(gain))
@@ -356,9 +354,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "keras.he_normal": InitializerKind(
         "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
     ),
-    "keras.he_uniform": InitializerKind(
-        "U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN
-    ),
+    "keras.he_uniform": InitializerKind("U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN),
     "keras.lecun_normal": InitializerKind(
         "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
     ),

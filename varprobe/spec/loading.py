@@ -10,9 +10,10 @@ from typing import Any
 from pydantic_core import ValidationError
 
 from varprobe.errors import ConfigError, InputFileError, Place
-from varprobe.spec.build import Trouble, build, field_name
+from varprobe.spec.build import build
+from varprobe.spec.config_schema import parse_config
 from varprobe.spec.document import MAX_BYTES, Node, parse_yaml
-from varprobe.spec.models import parse_config
+from varprobe.spec.fields import FieldError, field_name
 from varprobe.spec.network import NetworkSpec
 from varprobe.spec.overrides import Override, apply_overrides
 
@@ -62,7 +63,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
         spec = build(config, folder, lambda path: root.place_of(path).line, stem)
     except ValidationError as error:
         raise _translated(error, root) from None
-    except Trouble as error:
+    except FieldError as error:
         place = root.place_of(error.path)
         raise ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path)) from None
     return NetworkSpec(**{**vars(spec), "document": document})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from varprobe.errors import ConfigError, Place, nearest
 from varprobe.spec.document import Node, parse_yaml, with_source
-from varprobe.spec.models import DEFAULT_ACTIVATION, DEFAULT_INIT
+from varprobe.spec.parts import DEFAULT_ACTIVATION, DEFAULT_INIT
 
 # What a scalar at these keys is short for, and what they are when the config does not name them.
 _SHORTHAND = {"init": "name", "activation": "name", "gradient": "name", "norm": "kind", "dense": "width"}

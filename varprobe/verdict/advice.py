@@ -19,7 +19,8 @@ def scale_remedy(points: Sequence[Point], layers: Sequence[MeasuredLayer], total
     if any(layer.kind == "residual" and layer.trunk for layer in layers):
         blocks = sum(layer.kind == "residual" and layer.trunk for layer in layers)
         return (
-            f"Each block adds its branch to the skip. Scale the branches by 1/sqrt(blocks) = {1 / math.sqrt(blocks):.3g} "
+            f"Each block adds its branch to the skip. Scale the branches by 1/sqrt(blocks), "
+            f"{1 / math.sqrt(blocks):.3g} "
             "(`residual: {scale: ...}`), or start the last map of each branch at zero."
         )
     if any(layer.kind == "norm" and layer.trunk for layer in layers):
@@ -41,7 +42,7 @@ def _example(points: Sequence[Point], factor: float) -> str:
     return f": {std:.3g} -> {std * factor:.3g}, a variance of {variance:.3g}/fan_in"
 
 
-def chaotic_remedy(points: Sequence[Point], rate: float | None) -> str:
+def chaotic_remedy(rate: float | None) -> str:
     """The activations hold themselves up and the gradient still grows: only smaller weights help."""
     step = f" Each layer multiplies the gradient's second moment by {rate:.4g}." if rate else ""
     return (

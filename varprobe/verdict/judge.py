@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from varprobe.probe.measurement import Measurement
-from varprobe.verdict.checks import Case, all_findings
+from varprobe.verdict.case import Case
+from varprobe.verdict.checks import all_findings
 from varprobe.verdict.judged import judged_points, stretches
 from varprobe.verdict.records import Verdict
 from varprobe.verdict.rule import judge_direction, judge_signal, quantities, worse
@@ -24,7 +25,8 @@ def judge(measurement: Measurement) -> Verdict:
         end, start = math.log(measurement.layers[-1].fan_out), math.log(measurement.features)
         backward_total = s.log_input_gradient_second_moment[:, 0] + start - end
         at_input = s.log_input_sample_variance[:, 0] - s.log_input_second_moment[:, 0]
-    overflow = bool(np.isfinite(s.weight_variance).any() and not np.isnan(s.weight_variance[:, _dense(measurement)]).any())
+    # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
+    overflow = bool(np.isfinite(s.weight_variance[:, _dense(measurement)]).all())
     forward = judge_direction(forward_logs, cut, forward_total, backward=False, overflow=overflow)
     backward = judge_direction(backward_logs, cut, backward_total, backward=True, overflow=False)
     eps = float(np.finfo(measurement.dtype).eps)

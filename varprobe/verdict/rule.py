@@ -61,9 +61,7 @@ def quantities(measurement: Measurement, points: Sequence[Point]) -> tuple[Logs,
     widths = np.log([point.layer.fan_out for point in points])
     forward = np.where(join, s.log_activation_second_moment[:, rows], s.log_preactivation_second_moment[:, rows])
     sample = np.where(join, s.log_activation_sample_variance[:, rows], s.log_preactivation_sample_variance[:, rows])
-    backward = np.where(
-        join, s.log_activation_gradient_second_moment[:, rows], s.log_gradient_second_moment[:, rows]
-    )
+    backward = np.where(join, s.log_activation_gradient_second_moment[:, rows], s.log_gradient_second_moment[:, rows])
     with np.errstate(invalid="ignore"):
         return forward, backward + widths, sample - forward
 
@@ -104,7 +102,9 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs) -> tuple[Directio
     value = float(log_mean(steps) @ weights)
     half = half_width(steps, weights)
     seen = float(log_mean(logs[:, -1] - logs[:, 0])) if count > 1 else None
-    typical_half = student_quantile(0.975, trials - 1) * float(typical.std(ddof=1)) / math.sqrt(trials) if trials > 1 else None
+    typical_half = (
+        student_quantile(0.975, trials - 1) * float(typical.std(ddof=1)) / math.sqrt(trials) if trials > 1 else None
+    )
     label = direction_label(value, half)
     direction = Direction(
         label=label,

@@ -1,0 +1,83 @@
+"""The house: ranks of the rooms, what an import may load, what the README and `list` must name."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "varprobe"
+# Lowest first; a module may import from its own rank (its own room) and from lower ones.
+RANKS = (
+    ("version", "errors", "wording"),
+    ("spec",),
+    ("engine",),
+    ("probe",),
+    ("verdict",),
+    ("report",),
+    ("diagnose",),
+    ("reporters",),
+    ("api",),
+    ("cli",),
+    ("__main__",),
+)
+RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+FENCED = {"rich": ("cli", "reporters/terminal.py"), "typer": ("cli",), "ruamel": ("spec/document.py",)}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def room(name: str) -> str:
+    return name.split(".")[1]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_lower_rooms(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for name in imports(path):
+        if name.startswith("varprobe."):
+            assert RANK_OF[room(name)] < RANK_OF[own] or room(name) == own, name
+
+
+def test_every_room_has_a_rank() -> None:
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in modules()}
+    assert rooms == set(RANK_OF)
+
+
+@pytest.mark.parametrize("library", FENCED)
+def test_a_heavy_library_stays_in_its_room(library: str) -> None:
+    users = {
+        str(path.relative_to(PACKAGE)) for path in modules() if any(n.split(".")[0] == library for n in imports(path))
+    }
+    assert users
+    assert all(user.startswith(FENCED[library]) for user in users), users
+
+
+def test_importing_varprobe_is_light() -> None:
+    code = "import varprobe, sys; print([m for m in ('typer', 'rich', 'matplotlib', 'scipy') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_scipy_is_not_needed_at_run_time() -> None:
+    assert not [path for path in modules() if any(name.startswith("scipy") for name in imports(path))]
+
+
+def test_modules_stay_readable() -> None:
+    long = {str(path.relative_to(PACKAGE)): n for path in modules() if (n := len(path.read_text().splitlines())) > 450}
+    assert long == {}

@@ -1,0 +1,97 @@
+"""Every command of the README runs, and shows what the README shows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from varprobe.cli.main import run
+from varprobe.cli.tables import TABLES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+BLOCKS = FENCE.findall(README)
+COMMANDS = [line for kind, body in BLOCKS if kind == "sh" for line in body.splitlines() if "varprobe " in line]
+SHOWN = [body for kind, body in BLOCKS if kind == "console"]
+NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    tool = f"{shlex.quote(sys.executable)} -m varprobe"
+    line = re.sub(r"(?<![\w./])varprobe (?=\w)", lambda _: f"{tool} ", command)
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+
+
+def test_every_command_of_the_readme_runs(checkout: Path) -> None:
+    for command in COMMANDS:
+        if command.startswith("python3 -m venv"):
+            command = "varprobe run " + command.rpartition("varprobe run ")[2]
+        result = shell(command)
+        assert (result.returncode, result.stderr) == (0, ""), command
+
+
+def alike(ours: str, theirs: str) -> bool:
+    """The same words, and numbers within 2 %: BLAS may sum in another order, and the time differs."""
+    if NUMBER.sub("#", ours) != NUMBER.sub("#", theirs):
+        return False
+    pairs = zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True)
+    return all(
+        abs(float(a.replace(",", "")) - float(b.replace(",", ""))) <= 0.02 * abs(float(b.replace(",", "")))
+        for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("body", SHOWN, ids=lambda body: body.splitlines()[0][2:])
+def test_the_output_that_the_readme_shows_is_real(body: str, checkout: Path) -> None:
+    command, _, shown = body.partition("\n")
+    result = shell(command.removeprefix("$ "))
+    assert result.returncode == 0
+    ours, theirs = result.stdout.splitlines(), shown.splitlines()
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        our, their = (re.sub(r", [\d.]+ s$", "", re.sub(r"[▏▎▍▌▋▊▉█]+", "", line)).rstrip() for line in (our, their))
+        assert alike(" ".join(our.split()), " ".join(their.split())), our
+
+
+def test_numbers_that_differ_are_noticed() -> None:
+    assert not alike("rate 0.026", "rate 0.030")
+
+
+def test_the_python_of_the_readme_runs(checkout: Path) -> None:
+    (code,) = [body for kind, body in BLOCKS if kind == "python"]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[1] == "(10, 40)"
+
+
+def test_every_table_and_command_is_named() -> None:
+    for word in (*TABLES, "run", "show", "new", "list", "schema"):
+        assert f"varprobe {word}" in README or f"varprobe list {word}" in README
+
+
+def test_the_tables_that_the_readme_names_exist() -> None:
+    for name, path in re.findall(r"`([A-Z]+)` in `(varprobe/[\w/]+\.py)`", README):
+        assert f"\n{name}" in (ROOT / path).read_text()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_list_prints_every_entry(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", table]) == 0
+    printed = re.sub(r"\s+", "", capsys.readouterr().out)
+    _, rows = TABLES[table]  # type: ignore[index]
+    for row in rows():
+        assert row[0] in printed

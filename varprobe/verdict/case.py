@@ -1,0 +1,64 @@
+"""What the checks look at, and where in it trouble begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.probe.measurement import Measurement
+from varprobe.verdict.intervals import log_mean
+from varprobe.verdict.judged import Point
+from varprobe.verdict.records import Direction
+from varprobe.verdict.rule import LN100, Judged
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a check may look at."""
+
+    measurement: Measurement
+    points: tuple[Point, ...]
+    forward: Judged
+    backward: Judged
+    signal: Direction
+    lost: int | None
+
+    def row(self, point: int) -> int:
+        """The report's row, from 1, of a judged point."""
+        return self.points[point].row + 1
+
+    @property
+    def directions(self) -> tuple[tuple[str, str, Judged], ...]:
+        """Name, subject of sentences, and judgement of both directions."""
+        return ("forward", "activations", self.forward), ("backward", "gradient", self.backward)
+
+
+def first_beyond(case: Case, judged: Judged) -> int | None:
+    """The first row, walking in the direction of the signal, by which a factor 100 is gone or gained."""
+    if not judged.logs.size:
+        return None
+    path = log_mean(judged.logs - judged.logs[:, :1])
+    backward = judged is case.backward
+    change = path[-1] - path if backward else path
+    beyond = np.flatnonzero(np.abs(change) > LN100)
+    if not beyond.size:
+        return None
+    return case.row(int(beyond[-1] if backward else beyond[0]))
+
+
+def first_zero(case: Case, way: str) -> int | None:
+    """The first row, in the direction of the signal, where some trial is zero or has ended."""
+    logs = _table(case, way)
+    bad = ~np.isfinite(logs).all(axis=0)
+    if not bad.any():
+        return None
+    places = np.flatnonzero(bad)
+    return case.row(int(places[0] if way == "forward" else places[-1]))
+
+
+def _table(case: Case, way: str) -> NDArray[np.float64]:
+    s = case.measurement.statistics
+    table = s.log_preactivation_second_moment if way == "forward" else s.log_gradient_second_moment
+    return table[:, [point.row for point in case.points]]

@@ -1,0 +1,85 @@
+"""Findings about the trials: too few, dead, ended, or far apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from varprobe.verdict.case import Case, first_zero
+from varprobe.verdict.findings import finding
+from varprobe.verdict.records import Finding
+from varprobe.wording import count, percent, times
+
+
+def non_finite(case: Case) -> Iterator[Finding]:
+    """The first row at which the arithmetic ended, forward before backward."""
+    s = case.measurement.statistics
+    for what, table, order in (
+        ("activations", s.log_activation_second_moment, 1),
+        ("gradient", s.log_activation_gradient_second_moment, -1),
+    ):
+        ended = np.isnan(table)
+        if ended.any():
+            rows = np.flatnonzero(ended.any(axis=0))[::order]
+            share = float(ended.any(axis=1).mean())
+            yield finding(
+                "non-finite",
+                f"The {what} are no finite {case.measurement.dtype} numbers from here on, "
+                f"in {percent(share)} of the trials.".replace("gradient are", "gradient is"),
+                "Lower the weights' scale, or look for nan and inf in given arrays; float64 reaches further.",
+                layer=int(rows[0]) + 1,
+                measured=share,
+                limit=0.0,
+            )
+            return
+
+
+def inconclusive(case: Case) -> Iterator[Finding]:
+    """How many trials would decide."""
+    trials = case.measurement.trials
+    for way, _, judged in case.directions:
+        if judged.needed is None or judged.direction.label != "inconclusive":
+            continue
+        error = judged.direction.error_log10
+        known = "one trial has no error" if error is None else f"the total is known to 10^+-{error:.2g} only"
+        yield finding(
+            "inconclusive",
+            f"{way.capitalize()}: {known} with {count(trials, 'trial')}.",
+            f"Run with --trials {judged.needed}.",
+            measured=error,
+            limit=1.0,
+        )
+
+
+def dead_trials(case: Case) -> Iterator[Finding]:
+    """Trials left out because something judged was exactly zero."""
+    trials = case.measurement.trials
+    for way, what, judged in case.directions:
+        bad = judged.dead + judged.ended
+        if bad and judged.direction.label != "degenerate":
+            yield finding(
+                "dead-trials",
+                f"In {count(bad, 'trial')} of {trials:,} the {what} reach an exact zero ({way}); the rest is judged.",
+                "Widen the narrowest layer, or use an activation that passes negative values.",
+                layer=first_zero(case, way),
+                measured=bad / trials,
+                limit=0.5,
+            )
+
+
+def finite_width(case: Case) -> Iterator[Finding]:
+    """Single draws far from the mean over draws."""
+    for way, what, judged in case.directions:
+        direction = judged.direction
+        if direction.typical_log10 is None or direction.total_log10 is None:
+            continue
+        if judged.spread > 1 or (judged.typical_label != direction.label and len(judged.logs) > 1):
+            yield finding(
+                "finite-width",
+                f"Draws differ ({way}): ln of the change has sd {judged.spread:.2g}; on the mean the {what} "
+                f"{times(direction.total_log10)}, in a typical draw it is 10^{direction.typical_log10:+.2f}.",
+                "Widen the layers or use fewer: depth/width sets the spread.",
+                measured=judged.spread,
+                limit=1.0,
+            )

@@ -16,8 +16,8 @@ import typer
 
 from varprobe.errors import VarprobeError
 
-USAGE = typer.BadParameter.__mro__[1]  # typer's own usage errors; older typers take them from click
-CLICK_ERROR = USAGE.__mro__[1]
+# The base of all usage errors; some typers take it from click, others carry their own.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         return 0
     except MemoryError:
         return _complain("out of memory\n  hint: lower --batch, --trials or the widths")
-    except CLICK_ERROR as error:
+    except USAGE_ERROR as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         return _complain(f"{message}\n  hint: `varprobe --help` and `varprobe COMMAND --help` show what there is")
     except OSError as error:

@@ -65,11 +65,13 @@ def _half_widths(values: Table, trials: int) -> Table:
         return student_quantile(0.975, trials - 1) * values.std(axis=0, ddof=1) / math.sqrt(trials)
 
 
-def _plain(table: Any) -> list[Any]:
+def _plain(table: Table) -> list[Any]:
     """Python numbers by column, None for what is not finite."""
-    columns = np.atleast_2d(table.T) if table.ndim == 2 else table
-    cleaned = np.where(np.isfinite(columns), columns, None)
-    return list(cleaned.tolist())
+    finite = np.isfinite(table)
+    cleaned = table.astype(object)
+    cleaned[~finite] = None
+    plain: list[Any] = cleaned.T.tolist()
+    return plain
 
 
 def _exp(log: float) -> float | None:

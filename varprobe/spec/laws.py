@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +172,7 @@ class Lsuv:
 class Given:
     """Values from a file: (fan_out, fan_in) for weights, (width,) for biases and norm parameters."""
 
-    values: NDArray[np.floating]  # type: ignore[type-arg]  # float32 or float64, as the file has it
+    values: NDArray[np.floating[Any]]
     source: str
 
     def variance(self, fan_in: int, fan_out: int) -> float | None:

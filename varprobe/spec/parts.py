@@ -51,7 +51,7 @@ class PartOf:
         kind = self.table[key]
         arguments = parameter_schema(kind.parameters)
         name = cs.typed_dict_field(cs.literal_schema([key, *kind.aliases]), required=True)
-        return cs.typed_dict_schema({"name": name, **arguments["fields"]})  # type: ignore[typeddict-item]
+        return cs.typed_dict_schema({"name": name, **arguments["fields"]})
 
     def parse(self, value: Any) -> Part:
         given = value if isinstance(value, dict) else {"name": value}

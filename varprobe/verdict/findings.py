@@ -34,7 +34,7 @@ FINDINGS: dict[str, FindingKind] = {
     "collapsed-signal": FindingKind("warning", "all samples end at the same point: the output forgets its input"),
     "total-change": FindingKind("warning", "more than a factor 100 is lost or gained, though the deep half is stable"),
     "dead-trials": FindingKind("warning", "some draws of the weights give exact zeros"),
-    "finite-width": FindingKind("warning", "single draws differ much from their mean: the width is small for the depth"),
+    "finite-width": FindingKind("warning", "single draws differ much: the width is small for the depth"),
     "saturated": FindingKind("warning", "more than half of a layer's values are at the activation's limits"),
     "dead-units": FindingKind("warning", "more units are zero for the whole batch than in a healthy network"),
     "float32-range": FindingKind("warning", "values leave the range of float32"),

@@ -119,7 +119,9 @@ WORDS = st.sampled_from([
 ])  # fmt: skip
 NUMBERS = st.one_of(
     st.integers(-3, 40),
-    st.sampled_from([0, -1, 2**31, 2**63, 10**30, 10**400, 1e308, 1e-320, -0.0, 5e-324, 1.0, 0.5, 1e30, -1e30, 1e20, 1e-30]),
+    st.sampled_from(
+        [0, -1, 2**31, 2**63, 10**30, 10**400, 1e308, 1e-320, -0.0, 5e-324, 1.0, 0.5, 1e30, -1e30, 1e20, 1e-30]
+    ),
     st.floats(),
 )
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, WORDS, st.text(max_size=8))
@@ -131,7 +133,9 @@ ANYTHING = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.one_of(ARGUMENTS, st.text(max_size=4), st.sampled_from(["name", "dense", "layers"])), inner, max_size=3),
+        st.dictionaries(
+            st.one_of(ARGUMENTS, st.text(max_size=4), st.sampled_from(["name", "dense", "layers"])), inner, max_size=3
+        ),
     ),
     max_leaves=6,
 )
@@ -213,7 +217,9 @@ CONFIG = st.fixed_dictionaries(
                 "gradient": st.sampled_from(["random", "mse", "cross_entropy"]),
             },
         ),
-        "expect": st.fixed_dictionaries({}, optional={"forward": LABEL, "backward": st.lists(LABEL, min_size=1, max_size=2)}),
+        "expect": st.fixed_dictionaries(
+            {}, optional={"forward": LABEL, "backward": st.lists(LABEL, min_size=1, max_size=2)}
+        ),
     },
 )
 TREE_EDITS = ("replace", "delete", "add", "repeat")
@@ -367,7 +373,9 @@ def stored() -> dict[str, Any]:
 
 @examples(250)
 @given(data=st.data())
-def test_spoiled_reports_are_refused_or_shown_everywhere(folder: Path, stored: dict[str, Any], data: st.DataObject) -> None:
+def test_spoiled_reports_are_refused_or_shown_everywhere(
+    folder: Path, stored: dict[str, Any], data: st.DataObject
+) -> None:
     report = settle_report(folder, json.dumps(data.draw(spoiled(st.just(stored), ANYTHING, most=1))).encode())
     if report is not None:
         show_everywhere(report)

@@ -808,8 +808,9 @@ def test_weight_gradients_of_tiny_activations_are_not_zero() -> None:
     }
     assert np.isfinite(found["float64"]).all()
     assert np.isfinite(found["float32"]).all()
-    # Other draws: ln of a mean over 1024 entries and 4 samples; the two agree well within a factor of e.
-    assert np.abs(found["float32"] - found["float64"]).max() < 1
+    # Other draws, and squares exp(2 z) of 128 Gaussians z: their mean follows the largest z, about 2.5 +- 0.6, so that
+    # its ln moves by about 1 in each; 4 is four of their differences' typical size, where underflow would give inf.
+    assert np.abs(found["float32"] - found["float64"]).max() < 4
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -231,7 +231,7 @@ def test_one_trial_decides_nothing(total: float) -> None:
         assert direction.error_log10 is None
     assert verdict.overall == "inconclusive"
     remedies = [finding.remedy for finding in verdict.findings if finding.code == "inconclusive"]
-    assert remedies == ["Run with --trials 20."] * 2
+    assert remedies == ["Run with --trials 20."] * 3  # forward, backward and signal
 
 
 def test_an_inconclusive_run_says_how_many_trials_would_do() -> None:

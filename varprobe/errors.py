@@ -67,5 +67,6 @@ def nearest(name: str, legal: Iterable[str]) -> str | None:
     >>> nearest("rellu", ["relu", "tanh"])
     'relu'
     """
-    matches = get_close_matches(name.lower(), list(legal), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    by_lower = {word.lower(): word for word in legal}
+    matches = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None

@@ -1,7 +1,7 @@
 """Random numbers: one generator per (trial, role, layer), and the laws drawn with it.
 
-A law is drawn as `values * 2**0 * factor`: values of order one in the working precision, and a scale that the
-engine multiplies into the layer's output. So a standard deviation of 1e-300 underflows nothing.
+A law is drawn as values of order one in the working precision, and a factor that the engine multiplies into the
+layer's output. So a standard deviation of 1e-300 underflows nothing.
 """
 
 from __future__ import annotations

@@ -115,6 +115,7 @@ class _Stack:
         z = z.settled()
         self.record.write_preactivation(row, z)
         signal, activated = activate(layer.activation, z)
+        signal = signal.settled()
         self.record.write_activation(row, signal, layer.activation)
         kept = weights if self.keep_weights or isinstance(layer.weights, Lsuv) else None
         self.memories[position] = (source, kept, activated)
@@ -184,7 +185,6 @@ class _Stack:
                 case Join():
                     skips.append((gradient, row))
                     gradient = gradient.times(layer.scale)
-                    continue
                 case Dense():
                     gradient = self.dense_backward(position, layer, memory, gradient)
                 case Norm():

@@ -81,7 +81,7 @@ def histogram(values: Array, second_moment: PerTrial) -> NDArray[np.int64]:
     usable = np.isfinite(second_moment)
     with np.errstate(divide="ignore", over="ignore"):
         scale = np.where(second_moment > 0, 1 / np.sqrt(second_moment), 0.0)
-    usable &= np.isfinite(scale)
+    usable &= scale < 1e36
     if not usable.all():
         values, scale = values[usable], scale[usable]
     if not values.size:

@@ -66,9 +66,10 @@ def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
 
 def _linear_trials(activation: Activation, z: Scaled) -> dict[int, tuple[float, float]]:
     peak = np.max(np.abs(z.values), axis=(1, 2)).astype(np.float64)
+    unit = np.log2(activation.unit)
     with np.errstate(divide="ignore", invalid="ignore"):
-        top = np.log2(peak) + z.exponent
-        size = np.log2(z.moments.second_moment) / 2 + z.exponent
+        top = np.log2(peak) + z.exponent - unit
+        size = np.log2(z.moments.second_moment) / 2 + z.exponent - unit
     tiny = float(np.log2(np.finfo(z.values.dtype).eps)) - 2
     found = {}
     for trial in np.flatnonzero(z.exponent):
@@ -97,20 +98,30 @@ def normalise(norm: Norm, x: Scaled) -> tuple[Scaled, Normalised]:
     centred = norm.variant != "rms"
     values = x.values - x.values.mean(axis=axis, keepdims=True) if centred else x.values
     square = np.square(values).mean(axis=axis, keepdims=True)
-    # r = sqrt(v 4^e + eps): the factor 2^e is taken out of r for e > 0 and left in the output for e < 0.
-    up = np.maximum(x.exponent, 0).reshape(-1, 1, 1)
-    down = np.minimum(x.exponent, 0).reshape(-1, 1, 1)
-    eps = np.ldexp(np.float64(norm.eps), -2 * np.minimum(up, 600).astype(np.int32))
-    shrunk = np.ldexp(square.astype(np.float64), 2 * np.maximum(down, -600).astype(np.int32))
+    # r = sqrt(v 4^e + eps). Where v decides, 2^e is taken out of r; where eps does, it stays in the output.
+    taken = np.where(_variance_decides(norm.eps, square, x.exponent), x.exponent, 0)
+    left = x.exponent - taken
+    eps = np.ldexp(np.float64(norm.eps), _bounded(-2 * taken))
+    shrunk = np.ldexp(square.astype(np.float64), _bounded(2 * left))
     inverse = (1 / np.sqrt(shrunk + eps)).astype(values.dtype)
     normal = values * inverse
     gamma = None if norm.gamma is None else norm.gamma.values.astype(values.dtype)
-    out = Scaled(normal if gamma is None else normal * gamma, np.minimum(x.exponent, 0))
+    out = Scaled(normal if gamma is None else normal * gamma, left)
     if norm.beta is not None:
         shift = np.broadcast_to(norm.beta.values.astype(values.dtype), normal.shape)
         out = out.plus(Scaled.plain(shift))
-    stored = Scaled(normal, np.minimum(x.exponent, 0)).absolute()
-    return out, Normalised(axis, centred, stored, inverse, up.ravel(), gamma)
+    return out, Normalised(axis, centred, Scaled(normal, left).absolute(), inverse, taken, gamma)
+
+
+def _variance_decides(eps: float, square: Array, exponent: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the largest v 4^e of each trial is above eps."""
+    with np.errstate(divide="ignore"):
+        largest = np.log2(square.max(axis=(1, 2)).astype(np.float64)) + 2 * exponent
+        return (exponent >= 0) | (largest >= np.log2(np.float64(eps)))
+
+
+def _bounded(exponent: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.clip(exponent, -2000, 2000).astype(np.int32).reshape(-1, 1, 1)
 
 
 def normalise_backward(memory: Normalised, gradient: Scaled) -> Scaled:

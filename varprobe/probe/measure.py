@@ -18,7 +18,7 @@ from varprobe.engine.record import StackStatistics
 from varprobe.errors import ConfigError
 from varprobe.probe.measurement import MeasuredLayer, Measurement
 from varprobe.spec.laws import Given
-from varprobe.spec.network import Dense, Join, NetworkSpec, Norm, Pointwise, Settings, Step
+from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -169,5 +169,9 @@ def _likeness(step: Step) -> str:
             return f"norm {norm.variant} {norm.eps} {norm.gamma is None} {norm.beta is None}"
         case Join(scale):
             return f"join {scale}"
-        case layer:
-            return f"{layer}"
+        case Pointwise() as pointwise:
+            return f"activation {pointwise.activation_label}"
+        case Dropout(probability):
+            return f"dropout {probability}"
+        case Open():
+            return "open"

@@ -48,6 +48,7 @@ class Activation:
         near: slopes left and right of 0 where phi is linear there to rounding; None where phi(0) is not 0.
         far: slopes that phi approaches at minus and plus infinity; None for bounded functions.
         saturation: the limits (low, high) of a bounded function, either None if it has none on that side.
+        unit: the size of x at which phi bends; `near` holds well below it and `far` well above.
         kinks: points where phi or phi' jumps; quadrature splits there.
         name, arguments: as the config says them.
     """
@@ -58,6 +59,7 @@ class Activation:
     near: tuple[float, float] | None = None
     far: tuple[float, float] | None = None
     saturation: tuple[float | None, float | None] | None = None
+    unit: float = 1.0
     kinks: tuple[float, ...] = ()
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def _celu(alpha: float) -> Activation:
         lambda x: np.where(x > 0, 1.0, np.exp(np.minimum(x, 0.0) / alpha)).astype(x.dtype),
         near=(1.0, 1.0),
         far=(0.0, 1.0),
+        unit=alpha,
         kinks=(0.0,),
     )
 
@@ -156,6 +159,7 @@ def _soft_shrink(threshold: float) -> Activation:
         lambda x: np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0),
         lambda x: _step(np.abs(x) > threshold, x),
         far=(1.0, 1.0),
+        unit=threshold,
         kinks=(-threshold, threshold),
     )
 
@@ -171,7 +175,10 @@ def _tanh_shrink(x: Array) -> Array:
 
 def _sine(frequency: float) -> Activation:
     return Activation(
-        lambda x: np.sin(frequency * x), lambda x: frequency * np.cos(frequency * x), near=(frequency, frequency)
+        lambda x: np.sin(frequency * x),
+        lambda x: frequency * np.cos(frequency * x),
+        near=(frequency, frequency),
+        unit=1 / frequency,
     )
 
 
@@ -185,7 +192,7 @@ def _squareplus(b: float) -> Activation:
         root = np.hypot(x, math.sqrt(b)) + np.abs(x)
         return np.where(x > 0, root / 2, b / 2 / root)
 
-    return Activation(value, lambda x: (1 + x / np.hypot(x, math.sqrt(b))) / 2, far=(0.0, 1.0))
+    return Activation(value, lambda x: (1 + x / np.hypot(x, math.sqrt(b))) / 2, far=(0.0, 1.0), unit=math.sqrt(b))
 
 
 ACTIVATIONS: dict[str, ActivationKind] = {

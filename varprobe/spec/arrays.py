@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -36,8 +37,10 @@ def read_array(path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[
             return _checked(stream, str(path), shape, axes, path.stat().st_size)
     except OSError as error:
         raise InputFileError(f"cannot read '{path}': {error.strerror or error}", hint="check the file") from None
-    except (ValueError, zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, KeyError, NotImplementedError) as error:
-        reason = str(error).split("\n")[0]
+    except InputFileError:
+        raise
+    except Exception as error:  # a broken file can make the readers raise nearly anything
+        reason = str(error).split("\n")[0][:200]
         raise InputFileError(f"'{path}' is no readable .npy or .npz file: {reason}", hint="save it again") from None
 
 
@@ -51,6 +54,8 @@ def _from_archive(path: Path, key: str | None, shape: Shape, axes: str) -> NDArr
             known = ", ".join(sorted(members)[:12]) or "none"
             hint = f"did you mean '{near}'? " if near else ""
             what = f"has no key '{key}'" if key else "has several arrays, and no key is given"
+            if not members:
+                what = "holds no arrays"
             raise InputFileError(f"'{path}' {what}", hint=f"{hint}its keys are {known}")
         info = archive.getinfo(members[key])
         with archive.open(info) as stream:
@@ -67,11 +72,12 @@ def _checked(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -
     if not matches:
         wanted = "(" + ", ".join("any" if axis is None else str(axis) for axis in shape) + ")"
         raise InputFileError(f"'{name}' has shape {found}, the network needs {wanted}", hint=f"its axes are {axes}")
-    count = int(np.prod(found, dtype=np.int64))
+    count = math.prod(found)
     if count == 0:
         raise InputFileError(f"'{name}' is empty", hint=f"its axes are {axes}")
-    if count * dtype.itemsize > size:
+    data = stream.read(count * dtype.itemsize) if count * dtype.itemsize <= size else b""
+    if len(data) < count * dtype.itemsize:
         raise InputFileError(f"'{name}' is cut short", hint="save it again")
-    values = np.frombuffer(stream.read(count * dtype.itemsize), dtype=dtype)
+    values = np.frombuffer(data, dtype=dtype)
     ordered = values.reshape(found, order="F" if fortran else "C")
     return np.ascontiguousarray(ordered, dtype=dtype.newbyteorder("="))

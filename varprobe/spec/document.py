@@ -47,6 +47,16 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    def at(self, path: Sequence[str | int]) -> Any:
+        """The value at `path`, nodes within it; None where there is none."""
+        node = self
+        for step in path:
+            try:
+                node = node.value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return node.value
+
     def place_of(self, path: Sequence[str | int]) -> Place:
         """The place of the value at `path`, of its key where the value has none, or of the nearest parent."""
         node, key_place = self, None

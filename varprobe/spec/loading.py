@@ -124,6 +124,8 @@ def _translated(error: ValidationError, root: Node) -> ConfigError:
 
     _, first = min(enumerate(error.errors(include_url=False)), key=order)
     path = first["loc"]
+    if isinstance(path[-1], int) and not isinstance(root.at(path[:-1]), list):
+        path = path[:-1]  # one label stands for a list of one
     message, hint = _words(first)
     return ConfigError(message, hint=hint, place=root.place_of(path), field=field_name(path))
 
@@ -144,6 +146,8 @@ def _words(item: Any) -> tuple[str, str]:
         return f"must be one of {context['expected']}, given {given}", "choose one of them"
     if kind == "gain":
         return f"must be a number from 0, or auto, given {given}", "auto is the exact gain of the activation before"
+    if kind == "string_too_long":
+        return f"is longer than {context['max_length']:,} characters", "shorten it"
     if kind in ("too_short", "string_too_short"):
         return "is empty", "name at least one"
     reason = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
@@ -167,7 +171,7 @@ def _type_hint(kind: str, value: Any) -> str:
         digits = value.replace("_", "")
         if digits != value and digits.lstrip("+-").isdigit():
             return f"write {int(digits)}, without underscores"
-        if value.lstrip("+-0").isdigit():
+        if value.lstrip("+-").startswith("0") and value.lstrip("+-0").isdigit():
             return f"write {int(value)}, without the leading zero"
         return "write a number without quotes"
     if kind == "string_type":

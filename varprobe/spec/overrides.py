@@ -45,33 +45,54 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
         value = with_source(parse_yaml(override.text, override.option), override.option)
         if root.value is None:
             root = Node({}, root.place)
-        root = _edited(root, steps, value, override)
+        root = _Editor(override, root).edited(root, steps, value)
     return root
 
 
-def _edited(node: Node, steps: list[str | int], value: Node, override: Override, key: str = "") -> Node:
-    """A copy of `node` with `value` at `steps`; what an alias shares elsewhere stays as it was."""
-    if not steps:
-        return value
-    step, rest = steps[0], steps[1:]
-    place = Place(override.option)
-    if isinstance(node.value, list):
-        if not isinstance(step, int) or step >= len(node.value):
-            message = f"there is no entry {step}: the list has {len(node.value)}, counted from 0"
-            raise ConfigError(message, hint="count the config's own entries, not the unrolled layers", place=place)
-        children = list(node.value)
-        children[step] = _edited(children[step], rest, value, override)
-        return Node(children, node.place, node.keys)
-    step = str(step)
-    if not isinstance(node.value, dict):
+class _Editor:
+    """Makes one edit on a copy; what an alias shares elsewhere stays as it was."""
+
+    def __init__(self, override: Override, root: Node) -> None:
+        self.place = Place(override.option)
+        self.root = root
+
+    def edited(self, node: Node, steps: list[str | int], value: Node, key: str = "") -> Node:
+        if not steps:
+            return value
+        step, rest = steps[0], steps[1:]
+        if isinstance(node.value, list):
+            if not isinstance(step, int) or step >= len(node.value):
+                message = f"there is no entry {step}: the list has {len(node.value)}, counted from 0"
+                hint = "count the config's own entries, not the unrolled layers"
+                raise ConfigError(message, hint=hint, place=self.place)
+            children = list(node.value)
+            children[step] = self.edited(children[step], rest, value)
+            return Node(children, node.place, node.keys)
+        step = str(step)
+        if not isinstance(node.value, dict):
+            node = self.widened(node, key, step)
+        by_key = dict(node.value)
+        by_key[step] = self.edited(by_key.get(step, Node(None, self.place)), rest, value, step)
+        return Node(by_key, node.place, {**node.keys, step: node.keys.get(step, self.place)})
+
+    def widened(self, node: Node, key: str, step: str) -> Node:
+        """The long form of a scalar, or of what is not written: a layer's own init begins as the default one."""
         short = _SHORTHAND.get(key)
         if node.value is not None and short is None:
             shown = f"{node.value!r}"[:60]
-            near = nearest(key, _SHORTHAND)
-            hint = f"'{key}' is a single value here" + (f"; did you mean '{near}'?" if near else "")
-            raise ConfigError(f"'{key}' holds {shown} and has no '{step}'", hint=hint, place=place)
-        implied = node.value if node.value is not None else _IMPLIED.get(key)
-        node = Node({short: Node(implied, node.place)} if short and implied is not None else {}, node.place)
-    children_by_key = dict(node.value)
-    children_by_key[step] = _edited(children_by_key.get(step, Node(None, place)), rest, value, override, step)
-    return Node(children_by_key, node.place, {**node.keys, step: node.keys.get(step, place)})
+            raise ConfigError(f"'{key}' holds {shown} and has no '{step}'", hint=self.hint(key), place=self.place)
+        if node.value is None and key in _IMPLIED:
+            node = self.default(key)
+        if isinstance(node.value, dict):
+            return node
+        return Node({short: node} if short and node.value is not None else {}, node.place)
+
+    def default(self, key: str) -> Node:
+        defaults = self.root.value.get("defaults") if isinstance(self.root.value, dict) else None
+        written = defaults.value.get(key) if defaults is not None and isinstance(defaults.value, dict) else None
+        return written if written is not None and written.value is not None else Node(_IMPLIED[key], self.place)
+
+    @staticmethod
+    def hint(key: str) -> str:
+        near = nearest(key, _SHORTHAND)
+        return f"'{key}' is a single value here" + (f"; did you mean '{near}'?" if near else "")

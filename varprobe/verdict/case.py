@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from varprobe.probe.measurement import Measurement
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judged import Point
 from varprobe.verdict.records import Direction
-from varprobe.verdict.rule import LN100, Judged
+from varprobe.verdict.rule import LN100, Judged, quantities
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Case:
     backward: Judged
     signal: Direction
     lost: int | None
+    signal_needed: int | None
 
     def row(self, point: int) -> int:
         """The report's row, from 1, of a judged point."""
@@ -49,16 +49,10 @@ def first_beyond(case: Case, judged: Judged) -> int | None:
 
 
 def first_zero(case: Case, way: str) -> int | None:
-    """The first row, in the direction of the signal, where some trial is zero or has ended."""
-    logs = _table(case, way)
-    bad = ~np.isfinite(logs).all(axis=0)
+    """The first row, in the direction of the signal, where what is judged is zero or has ended in some trial."""
+    forward, backward, _ = quantities(case.measurement, case.points)
+    bad = ~np.isfinite(forward if way == "forward" else backward).all(axis=0)
     if not bad.any():
         return None
     places = np.flatnonzero(bad)
     return case.row(int(places[0] if way == "forward" else places[-1]))
-
-
-def _table(case: Case, way: str) -> NDArray[np.float64]:
-    s = case.measurement.statistics
-    table = s.log_preactivation_second_moment if way == "forward" else s.log_gradient_second_moment
-    return table[:, [point.row for point in case.points]]

@@ -9,6 +9,10 @@ import numpy as np
 
 from varprobe.spec.special import normal_cdf
 
+# Deeper layers hardly differ: 1 - c falls as 9 pi^2/(2 l^2).
+_DEEPEST = 2000
+_CORRELATIONS = [0.0]
+
 
 @cache
 def healthy_dead_share(depth: int, batch: int) -> float:
@@ -21,13 +25,17 @@ def healthy_dead_share(depth: int, batch: int) -> float:
     >>> round(healthy_dead_share(10, 64), 2)
     0.17
     """
-    correlation = 0.0
-    for _ in range(min(depth, 2000) - 1):
-        angle = math.acos(min(correlation, 1.0))
-        correlation = min(1.0, (math.sin(angle) + correlation * (math.pi - angle)) / math.pi)
-    if correlation >= 1.0:
-        return 0.5
+    correlation = _correlation(min(depth, _DEEPEST))
     u = np.linspace(-9.0, 9.0, 3601)
     density = np.exp(-u * u / 2) / math.sqrt(2 * math.pi) * (u[1] - u[0])
     negative = normal_cdf(-math.sqrt(correlation / (1 - correlation)) * u)
     return float(density @ negative**batch)
+
+
+def _correlation(depth: int) -> float:
+    """c_l of two samples in a wide He relu network, uncorrelated at the input."""
+    while len(_CORRELATIONS) < depth:
+        last = _CORRELATIONS[-1]
+        angle = math.acos(last)
+        _CORRELATIONS.append((math.sin(angle) + last * (math.pi - angle)) / math.pi)
+    return _CORRELATIONS[depth - 1]

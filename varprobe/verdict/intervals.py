@@ -13,8 +13,8 @@ Logs = NDArray[np.float64]
 
 
 def log_mean(logs: Logs, axis: int = 0) -> Any:
-    """ln of the mean of exp(logs), without overflow; -inf where everything is zero."""
-    top = np.max(logs, axis=axis, keepdims=True)
+    """ln of the mean of exp(logs), without overflow; -inf where everything is zero, nan where one is nan."""
+    top = np.fmax.reduce(logs, axis=axis, keepdims=True)
     anchor = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
         return np.log(np.mean(np.exp(logs - anchor), axis=axis)) + np.squeeze(anchor, axis)

@@ -30,8 +30,8 @@ def judge(measurement: Measurement) -> Verdict:
     forward = judge_direction(forward_logs, cut, forward_total, backward=False, overflow=overflow)
     backward = judge_direction(backward_logs, cut, backward_total, backward=True, overflow=False)
     eps = float(np.finfo(measurement.dtype).eps)
-    signal, lost = judge_signal(signal_logs, points, at_input, batch=measurement.batch, eps=eps)
-    case = Case(measurement, points, forward, backward, signal, lost)
+    signal, lost, needed = judge_signal(signal_logs, points, at_input, batch=measurement.batch, eps=eps)
+    case = Case(measurement, points, forward, backward, signal, lost, needed)
     overall = worse(forward.direction.label, backward.direction.label)
     return Verdict(overall, forward.direction, backward.direction, signal, all_findings(case))
 

@@ -58,6 +58,8 @@ def dead_units(case: Case) -> Iterator[Finding]:
             continue
         share = dead[:, row]
         error = float(share.std(ddof=1)) / math.sqrt(len(share)) if len(share) > 1 else 0.0
+        if float(share.mean()) - 2 * error <= DEAD_MARGIN:
+            continue
         limit = healthy_dead_share(depth, case.measurement.batch) + DEAD_MARGIN
         if float(share.mean()) - 2 * error > limit:
             yield finding(

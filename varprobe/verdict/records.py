@@ -13,7 +13,8 @@ class Direction:
         label: see `varprobe.verdict.rule`.
         rate, rate_low, rate_high: factor per layer of the judged quantity and its 95 % interval; None where the
             network has fewer than four judged layers, or one trial (the interval).
-        total_log10: T/ln 10, what the deep half extrapolates to over the whole depth.
+        total_log10: T/ln 10, what the deep half extrapolates to over the whole depth; of a signal that falls below
+            the rounding floor, over the layers before it.
         error_log10: half the width of T's 95 % interval, in the same unit; None with one trial.
         typical_log10: the same for a typical draw: mean over trials of each trial's own slope.
         measured_log10: what was seen between the first and the last judged layer.

@@ -63,7 +63,8 @@ def quantities(measurement: Measurement, points: Sequence[Point]) -> tuple[Logs,
     sample = np.where(join, s.log_activation_sample_variance[:, rows], s.log_preactivation_sample_variance[:, rows])
     backward = np.where(join, s.log_activation_gradient_second_moment[:, rows], s.log_gradient_second_moment[:, rows])
     with np.errstate(invalid="ignore"):
-        return forward, backward + widths, sample - forward
+        share = np.where(np.isneginf(sample), -np.inf, sample - forward)
+    return forward, backward + widths, share
 
 
 def judge_direction(logs: Logs, cut: Sequence[Stretch], total: Logs, *, backward: bool, overflow: bool) -> Judged:
@@ -77,7 +78,7 @@ def judge_direction(logs: Logs, cut: Sequence[Stretch], total: Logs, *, backward
     zero, ended = np.isneginf(logs).any(axis=1), np.isnan(logs).any(axis=1)
     if logs.shape[1] < 4:
         zero |= np.isinf(total)
-        ended |= np.isnan(total)
+        ended |= np.isnan(total) & ~zero
     alive = ~(zero | ended)
     dead_count, ended_count = int((zero & ~ended).sum()), int(ended.sum())
     if 2 * alive.sum() <= len(logs):
@@ -174,7 +175,7 @@ def signal_label(total: float, half: float | None) -> str:
         return "inconclusive"
     if total + half < -LN100:
         return "collapsing"
-    if half > LN10:
+    if half > LN10 and total - half < -LN10:
         return "inconclusive"
     if total >= -LN10:
         return "preserved"
@@ -183,17 +184,17 @@ def signal_label(total: float, half: float | None) -> str:
 
 def judge_signal(
     logs: Logs, points: Sequence[Point], at_input: Logs, *, batch: int, eps: float
-) -> tuple[Direction, int | None]:
-    """The signal's direction, and the point (from 0) where it fell below the rounding floor, if it did.
+) -> tuple[Direction, int | None, int | None]:
+    """The signal's direction, the point (from 0) where it fell below the rounding floor, and the trials needed.
 
     Arguments:
         at_input: (trials,) ln of sample variance over second moment of the batch itself.
     """
     if batch == 1 or np.isneginf(at_input).any() or np.isnan(at_input).any():
-        return Direction("undefined"), None
+        return Direction("undefined"), None, None
     usable = ~np.isnan(logs).any(axis=1)
     if not usable.any():
-        return Direction("undefined"), None
+        return Direction("undefined"), None, None
     logs, at_input = logs[usable], at_input[usable]
     below = log_mean(logs) < math.log(100 * eps**2)
     lost = int(np.argmax(below)) if below.any() else None
@@ -201,13 +202,13 @@ def judge_signal(
     kept_at_input = at_input[~np.isneginf(kept).any(axis=1)]
     kept = kept[~np.isneginf(kept).any(axis=1)]
     if kept.shape[1] == 0 or 2 * len(kept) <= len(logs):
-        return Direction("collapsing"), lost
+        return Direction("collapsing"), lost, None
     total = kept[:, -1] - kept_at_input
-    direction, _, _ = _estimate(kept, stretches(points[: kept.shape[1]]), total)
+    direction, _, needed = _estimate(kept, stretches(points[: kept.shape[1]]), total)
     assert direction.total_log10 is not None
     half = None if direction.error_log10 is None else direction.error_log10 * LN10
     label = "collapsing" if lost is not None else signal_label(direction.total_log10 * LN10, half)
-    return Direction(**{**vars(direction), "label": label}), lost
+    return Direction(**{**vars(direction), "label": label}), lost, needed
 
 
 def worse(forward: str, backward: str) -> str:

@@ -62,8 +62,7 @@ def _degenerate(case: Case, way: str, what: str, judged: Judged) -> Finding:
         message = f"The {what} cannot be judged: the arithmetic ended in {percent(share)} of the trials."
         remedy = "See the finding non-finite."
     else:
-        message = f"The {what} are exactly zero in {percent(share)} of the trials, first here."
-        message = message.replace("gradient are", "gradient is")
+        message = f"In {percent(share)} of the trials the {what} became exactly zero, first here."
         remedy = "Look for weights or inputs that are zero, a layer that is too narrow, or an activation that is flat."
     return finding(f"{way}-degenerate", message, remedy, layer=row, measured=share, limit=0.5)
 

@@ -25,8 +25,8 @@ def non_finite(case: Case) -> Iterator[Finding]:
             share = float(ended.any(axis=1).mean())
             yield finding(
                 "non-finite",
-                f"The {what} are no finite {case.measurement.dtype} numbers from here on, "
-                f"in {percent(share)} of the trials.".replace("gradient are", "gradient is"),
+                f"From here on the {what} left the range of {case.measurement.dtype}, "
+                f"in {percent(share)} of the trials.",
                 "Lower the weights' scale, or look for nan and inf in given arrays; float64 reaches further.",
                 layer=int(rows[0]) + 1,
                 measured=share,
@@ -38,15 +38,16 @@ def non_finite(case: Case) -> Iterator[Finding]:
 def inconclusive(case: Case) -> Iterator[Finding]:
     """How many trials would decide."""
     trials = case.measurement.trials
-    for way, _, judged in case.directions:
-        if judged.needed is None or judged.direction.label != "inconclusive":
+    judged = [(way, each.direction, each.needed) for way, _, each in case.directions]
+    for way, direction, needed in (*judged, ("signal", case.signal, case.signal_needed)):
+        if needed is None or direction.label != "inconclusive":
             continue
-        error = judged.direction.error_log10
+        error = direction.error_log10
         known = "one trial has no error" if error is None else f"the total is known to 10^+-{error:.2g} only"
         yield finding(
             "inconclusive",
             f"{way.capitalize()}: {known} with {count(trials, 'trial')}.",
-            f"Run with --trials {judged.needed}.",
+            f"Run with --trials {needed}.",
             measured=error,
             limit=1.0,
         )
@@ -60,7 +61,7 @@ def dead_trials(case: Case) -> Iterator[Finding]:
         if bad and judged.direction.label != "degenerate":
             yield finding(
                 "dead-trials",
-                f"In {count(bad, 'trial')} of {trials:,} the {what} reach an exact zero ({way}); the rest is judged.",
+                f"In {count(bad, 'trial')} of {trials:,} the {what} became exactly zero ({way}); the rest is judged.",
                 "Widen the narrowest layer, or use an activation that passes negative values.",
                 layer=first_zero(case, way),
                 measured=bad / trials,

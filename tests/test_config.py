@@ -1086,6 +1086,8 @@ def test_assignments_are_made_in_their_order() -> None:
 def test_an_assignment_reaches_only_the_place_it_names() -> None:
     shared = "input: {features: 4}\nlayers: [&a {dense: {width: 8}}, *a]\n"
     assert [step.fan_out for step in read(shared, "layers[1].dense.width=5").steps] == [8, 5]
+    shared = "input: {features: 4}\nlayers: [{block: &b [{dense: 8}]}, {block: *b}]\n"
+    assert [step.fan_out for step in read(shared, "layers[1].block[0].dense=5").steps] == [8, 5]
 
 
 def test_an_argument_set_on_a_layer_keeps_the_scheme_that_the_layer_had() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -36,15 +36,26 @@ TINY_STEPS, TINY_WIDTH = 24, 32
 
 
 def examples(number: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The same examples in every run, without a time limit for each."""
+    """The same examples in every run; not shrunk, which would take minutes where reports are drawn."""
     return settings(
-        derandomize=True, database=None, deadline=None, max_examples=number, suppress_health_check=list(HealthCheck)
+        derandomize=True,
+        database=None,
+        deadline=None,
+        max_examples=number,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
     )
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
+
+
+def check_error(error: VarprobeError) -> None:
+    assert error.message
+    assert error.place is not None, f"no place: {error}"
+    assert error.hint, f"no hint: {error}"
 
 
 def settle(source: Any, assignments: Sequence[str] = ()) -> NetworkSpec | None:
@@ -54,9 +65,7 @@ def settle(source: Any, assignments: Sequence[str] = ()) -> NetworkSpec | None:
         overrides: list[Override] = [parse_assignment(text) for text in assignments]
         spec = load(source, overrides)
     except VarprobeError as error:
-        assert error.message
-        assert error.place is not None, f"no place: {error}"
-        assert error.hint, f"no hint: {error}"
+        check_error(error)
         return None
     finally:
         assert time.perf_counter() - started < SECONDS
@@ -98,11 +107,69 @@ def show_everywhere(report: Report) -> None:
 # --- text and bytes -------------------------------------------------------------------------------------------------
 
 TOKENS = (
-    "input", "layers", "dense", "features", "probe", "init", "tanh", "-", "- ", ": ", ":", "\n", "\n  ", "\n    ", "{", "}",
-    "[", "]", ", ", "&a", "*a", "!!int", "!", "|", ">", "'", '"', "\\", "%YAML 1.1\n", "---\n", "...", "<<: ", "? ", "#", "\t",
-    "1", "-1", "1e3", "1e999", ".nan", "-.inf", "0x10", "0o7", "1_0", "012", "~", "null", "true", "no", "\r", "\x85",
-    "\u2028", "\ufeff", "\x00", "\x1b", "é", "日", "\U0001f600", "9" * 500, "@", "`", "=",
-)  # fmt: skip
+    "input",
+    "layers",
+    "dense",
+    "features",
+    "probe",
+    "init",
+    "tanh",
+    "-",
+    "- ",
+    ": ",
+    ":",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    "&a",
+    "*a",
+    "!!int",
+    "!",
+    "|",
+    ">",
+    "'",
+    '"',
+    "\\",
+    "%YAML 1.1\n",
+    "---\n",
+    "...",
+    "<<: ",
+    "? ",
+    "#",
+    "\t",
+    "1",
+    "-1",
+    "1e3",
+    "1e999",
+    ".nan",
+    "-.inf",
+    "0x10",
+    "0o7",
+    "1_0",
+    "012",
+    "~",
+    "null",
+    "true",
+    "no",
+    "\r",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "\x00",
+    "\x1b",
+    "é",
+    "日",
+    "\U0001f600",
+    "9" * 500,
+    "@",
+    "`",
+    "=",
+)
 
 
 @examples(250)
@@ -113,10 +180,34 @@ def test_any_text_or_bytes_are_a_network_or_a_clear_error(folder: Path, data: st
 
 # --- structured configs ---------------------------------------------------------------------------------------------
 
-WORDS = st.sampled_from([
-    *ACTIVATIONS, *INITIALIZERS, "rellu", "xaiver", "auto", "file", "normal", "uniform", "constant", "layer", "batch",
-    "rms", "random", "mse", "cross_entropy", "float64", "stable", "", "\x1b[31m", "[bold]", "a\nb", "\ud800", "../x", "\0",
-])  # fmt: skip
+WORDS = st.sampled_from(
+    [
+        *ACTIVATIONS,
+        *INITIALIZERS,
+        "rellu",
+        "xaiver",
+        "auto",
+        "file",
+        "normal",
+        "uniform",
+        "constant",
+        "layer",
+        "batch",
+        "rms",
+        "random",
+        "mse",
+        "cross_entropy",
+        "float64",
+        "stable",
+        "",
+        "\x1b[31m",
+        "[bold]",
+        "a\nb",
+        "\ud800",
+        "../x",
+        "\0",
+    ]
+)
 NUMBERS = st.one_of(
     st.integers(-3, 40),
     st.sampled_from(
@@ -125,10 +216,34 @@ NUMBERS = st.one_of(
     st.floats(),
 )
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, WORDS, st.text(max_size=8))
-ARGUMENTS = st.sampled_from([
-    "std", "mean", "gain", "slope", "mode", "distribution", "low", "high", "value", "sw", "sb", "w0", "sparsity", "scale",
-    "cut", "a", "b", "alpha", "threshold", "frequency", "path", "key", "nonlinearity", "nmae",
-])  # fmt: skip
+ARGUMENTS = st.sampled_from(
+    [
+        "std",
+        "mean",
+        "gain",
+        "slope",
+        "mode",
+        "distribution",
+        "low",
+        "high",
+        "value",
+        "sw",
+        "sb",
+        "w0",
+        "sparsity",
+        "scale",
+        "cut",
+        "a",
+        "b",
+        "alpha",
+        "threshold",
+        "frequency",
+        "path",
+        "key",
+        "nonlinearity",
+        "nmae",
+    ]
+)
 ANYTHING = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -260,11 +375,23 @@ def spoiled(draw: st.DrawFn, tree: st.SearchStrategy[Any], value: st.SearchStrat
 
 @examples(120)
 @given(config=CONFIG)
+@example(
+    config={
+        "input": {"features": 4, "mean": -1e30, "std": 2.1467257839599996},
+        "layers": [
+            {
+                "block": [{"dropout": 0.7109514545791469}, {"dense": 4, "repeat": 3}, {"dropout": 0.5006743212125995}],
+                "repeat": 2,
+            },
+            {"norm": "batch"},
+        ],
+    }
+)
 def test_what_the_grammar_allows_is_measured_without_a_warning(config: dict[str, Any]) -> None:
     probe_if_tiny(settle(config))
 
 
-@examples(250)
+@examples(200)
 @given(config=spoiled(CONFIG, ANYTHING))
 def test_spoiled_configs_are_a_network_or_a_clear_error(folder: Path, config: Any) -> None:
     if isinstance(config, dict):
@@ -316,11 +443,43 @@ def test_damaged_shipped_configs_are_a_network_or_a_clear_error(folder: Path, te
 
 # --- overrides ------------------------------------------------------------------------------------------------------
 
-KEYS = st.sampled_from([
-    "input", "features", "layers", "layers[0]", "layers[1]", "layers.0", "0", "1", "99999999999999999999", "dense", "width",
-    "init", "activation", "gain", "std", "name", "probe", "trials", "batch", "gradient", "expect", "forward", "defaults", "bias",
-    "repeat", "residual", "block", "norm", "eps", "dtype", "seed", "engine", "nonsense",
-])  # fmt: skip
+KEYS = st.sampled_from(
+    [
+        "input",
+        "features",
+        "layers",
+        "layers[0]",
+        "layers[1]",
+        "layers.0",
+        "0",
+        "1",
+        "99999999999999999999",
+        "dense",
+        "width",
+        "init",
+        "activation",
+        "gain",
+        "std",
+        "name",
+        "probe",
+        "trials",
+        "batch",
+        "gradient",
+        "expect",
+        "forward",
+        "defaults",
+        "bias",
+        "repeat",
+        "residual",
+        "block",
+        "norm",
+        "eps",
+        "dtype",
+        "seed",
+        "engine",
+        "nonsense",
+    ]
+)
 VALUES = st.one_of(
     st.lists(st.sampled_from(TOKENS), max_size=5).map("".join),
     NUMBERS.map(str),
@@ -347,11 +506,24 @@ SMALL = {
 
 @examples(300)
 @given(assignments=st.lists(ASSIGNMENT, min_size=1, max_size=2))
+@example(assignments=["layers.\u00b2=1"])
+@example(assignments=["probe.trials="])
 def test_any_assignments_are_a_network_or_a_clear_error(assignments: list[str]) -> None:
     probe_if_tiny(settle(SMALL, assignments))
 
 
 # --- stored reports -------------------------------------------------------------------------------------------------
+
+
+def test_surrogates_in_any_place_are_a_clear_error(folder: Path) -> None:
+    for config in (
+        {"input": {"features": 2}, "layers": [{"dense": {"width": 2, "init": "\ud800"}}]},
+        {"input": {"features": 2}, "layers": [{"dense": {"width": 2, "\ud800": 1}}]},
+        {"input": {"features": 2}, "layers": [{"dense": 2, "name": "\ud800"}]},
+        {"\ud800": 1},
+    ):
+        assert settle(config) is None
+        assert settle_file(folder, json.dumps(config)) is None
 
 
 def settle_report(folder: Path, data: bytes) -> Report | None:
@@ -360,9 +532,7 @@ def settle_report(folder: Path, data: bytes) -> Report | None:
     try:
         return load_report(path)
     except VarprobeError as error:
-        assert error.message
-        assert error.place is not None
-        assert error.hint
+        check_error(error)
         return None
 
 
@@ -376,9 +546,17 @@ def stored() -> dict[str, Any]:
 def test_spoiled_reports_are_refused_or_shown_everywhere(
     folder: Path, stored: dict[str, Any], data: st.DataObject
 ) -> None:
-    report = settle_report(folder, json.dumps(data.draw(spoiled(st.just(stored), ANYTHING, most=1))).encode())
+    value = st.one_of(ANYTHING, st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 10**400]))
+    report = settle_report(folder, json.dumps(data.draw(spoiled(st.just(stored), value, most=1))).encode())
     if report is not None:
         show_everywhere(report)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_report_with_a_number_that_is_none_is_refused(folder: Path, stored: dict[str, Any], number: str) -> None:
+    path = ("layers", 0, "activation", "variance", "log10_mean")
+    text = json.dumps(edited(stored, path, "replace", "here")).replace('"here"', number)
+    assert settle_report(folder, text.encode()) is None
 
 
 @examples(100)

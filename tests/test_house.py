@@ -15,7 +15,7 @@ RANKS = (
     ("version", "errors", "wording"),
     ("spec",),
     ("engine",),
-    ("probe",),
+    ("probe", "theory"),
     ("verdict",),
     ("report",),
     ("diagnose",),

@@ -152,10 +152,10 @@ LAYER_ERRORS = [
         "3:12: layers[0].dense.width: is required",
         "add it; `varprobe schema config` describes every key",
     ),
-    ("  - dense: {widht: 3}", "3:20: layers[0].dense.widht: unknown key 'widht'", "did you mean 'width'?"),
+    ("  - dense: {widht: 3}", "3:13: layers[0].dense.widht: unknown key 'widht'", "did you mean 'width'?"),
     (
         "  - dense: {width: 3, wdith: 4, zz: 1}",
-        "3:30: layers[0].dense.wdith: unknown key 'wdith'",
+        "3:23: layers[0].dense.wdith: unknown key 'wdith'",
         "did you mean 'width'?",
     ),
     (
@@ -190,7 +190,7 @@ LAYER_ERRORS = [
     ),
     (
         "  - dense: {width: 3, activation: {name: leaky_relu, slop: 2}}",
-        "3:60: layers[0].dense.activation.slop: unknown key 'slop'",
+        "3:54: layers[0].dense.activation.slop: unknown key 'slop'",
         "did you mean 'slope'?",
     ),
     (
@@ -200,7 +200,7 @@ LAYER_ERRORS = [
     ),
     (
         "  - dense: {width: 3, activation: {name: relu, slope: 1}}",
-        "3:55: layers[0].dense.activation.slope: unknown key 'slope'",
+        "3:48: layers[0].dense.activation.slope: unknown key 'slope'",
         "it takes none",
     ),
     (
@@ -251,7 +251,7 @@ LAYER_ERRORS = [
     ),
     (
         "  - dense: {width: 3, init: {name: zeros, gain: 1}}",
-        "3:49: layers[0].dense.init.gain: unknown key 'gain'",
+        "3:43: layers[0].dense.init.gain: unknown key 'gain'",
         "it takes none",
     ),
     (
@@ -281,11 +281,11 @@ LAYER_ERRORS = [
     ),
     (
         "  - {dense: 3, bias: 1}",
-        "3:22: layers[0].bias: unknown key 'bias'",
+        "3:16: layers[0].bias: unknown key 'bias'",
         "the keys here are dense, norm, activation, dropout, block, residual, repeat, name",
     ),
     ("  - dense: 3\n    norm: layer", "4:11: layers[0].norm: is both dense and norm", "write them as two entries"),
-    ("  - dens: 3", "3:11: layers[0].dens: unknown key 'dens'", "did you mean 'dense'?"),
+    ("  - dens: 3", "3:5: layers[0].dens: unknown key 'dens'", "did you mean 'dense'?"),
     (
         "  - repeat: 3",
         "3:5: layers[0]: names no layer",
@@ -352,7 +352,7 @@ LAYER_ERRORS = [
     ("  - dense: 3\n  - block: 3", "4:12: layers[1].block: must be a list, given 3", "see `varprobe schema config`"),
     (
         "  - block: [{dense: 3}, {dens: 4}]",
-        "3:32: layers[0].block[1].dens: unknown key 'dens'",
+        "3:26: layers[0].block[1].dens: unknown key 'dens'",
         "did you mean 'dense'?",
     ),
     (
@@ -378,7 +378,7 @@ LAYER_ERRORS = [
     ),
     (
         "  - dense: 3\n  - residual: {scal: 1, layers: [{dense: 3}]}",
-        "4:22: layers[1].residual.scal: unknown key 'scal'",
+        "4:16: layers[1].residual.scal: unknown key 'scal'",
         "did you mean 'scale'?",
     ),
     (
@@ -417,10 +417,10 @@ TOP_ERRORS = [
         "1:28: input.mean: must be a number, given 'abc' (text)",
         "write a number without quotes",
     ),
-    ("input: {featurs: 4}", "1:18: input.featurs: unknown key 'featurs'", "did you mean 'features'?"),
+    ("input: {featurs: 4}", "1:9: input.featurs: unknown key 'featurs'", "did you mean 'features'?"),
     ("input:", "1:1: input: must be a mapping, given nothing", "see `varprobe schema config`"),
-    ("input: {features: 4}\nlayer: 3", "2:8: layer: unknown key 'layer'", "did you mean 'layers'?"),
-    ("input: {features: 4}\nprobe: {trails: 3}", "2:17: probe.trails: unknown key 'trails'", "did you mean 'trials'?"),
+    ("input: {features: 4}\nlayer: 3", "2:1: layer: unknown key 'layer'", "did you mean 'layers'?"),
+    ("input: {features: 4}\nprobe: {trails: 3}", "2:9: probe.trails: unknown key 'trails'", "did you mean 'trials'?"),
     (
         "input: {features: 4}\nprobe: {batch: 10_000}",
         "2:16: probe.batch: must be a whole number, given '10_000' (text)",
@@ -468,7 +468,7 @@ TOP_ERRORS = [
     ),
     (
         "input: {features: 4}\nprobe: {gradient: {nam: mse}}",
-        "2:25: probe.gradient.nam: unknown key 'nam'",
+        "2:20: probe.gradient.nam: unknown key 'nam'",
         "did you mean 'name'?",
     ),
     ("input: {features: 4}\nprobe: 3", "2:8: probe: must be a mapping, given 3", "see `varprobe schema config`"),
@@ -481,7 +481,7 @@ TOP_ERRORS = [
     ("input: {features: 4}\nexpect: {forward: []}", "2:19: expect.forward: is empty", "name at least one"),
     (
         "input: {features: 4}\nexpect: {foward: stable}",
-        "2:18: expect.foward: unknown key 'foward'",
+        "2:10: expect.foward: unknown key 'foward'",
         "did you mean 'forward'?",
     ),
     (

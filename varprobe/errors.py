@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from varprobe.wording import printable
+
 
 @dataclass(frozen=True)
 class Place:
@@ -41,8 +43,8 @@ class VarprobeError(Exception):
         self.field = field
 
     def __str__(self) -> str:
-        head = ": ".join(str(part) for part in (self.place, self.field, self.message) if part)
-        return f"{head}\n  hint: {self.hint}" if self.hint else head
+        head = ": ".join(printable(str(part)) for part in (self.place, self.field, self.message) if part)
+        return f"{head}\n  hint: {printable(self.hint)}" if self.hint else head
 
 
 class ConfigError(VarprobeError):

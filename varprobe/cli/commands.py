@@ -73,7 +73,12 @@ def varprobe(
 
 Output = Annotated[
     list[Path] | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write a file: .json, .csv or .md. May be given again."),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write FILE: .json, .csv or .md; - is JSON on stdout. Repeatable.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON in place of the table.")]
 EveryRow = Annotated[bool, typer.Option("--all", help="Print every layer of a long network.")]
@@ -106,7 +111,7 @@ def run(
     from varprobe.spec.loading import load
     from varprobe.spec.network import with_threads
 
-    targets = _targets(output)
+    targets, as_json = _targets(output, as_json=as_json)
     options = {
         "defaults.init": ("--init", init),
         "defaults.activation": ("--activation", activation),
@@ -131,7 +136,7 @@ def show(
     """Print or convert a stored report; nothing is measured."""
     from varprobe.report.storage import load_report
 
-    targets = _targets(output)
+    targets, as_json = _targets(output, as_json=as_json)
     _deliver(load_report(report), targets, as_json=as_json, every_row=every_row)
 
 
@@ -140,14 +145,14 @@ def new(
     name: Annotated[Path, typer.Argument(metavar="[NAME]", help="The file to write.")] = Path("network.yaml"),
 ) -> None:
     """Write a commented config to start from."""
-    target = name if name.suffix in (".yaml", ".yml") else name.with_name(f"{name.name}.yaml")
+    target = name if name.suffix in (".yaml", ".yml") or not name.name else name.with_name(f"{name.name}.yaml")
     check_writable(target)
     if target.exists():
         raise OutputError("exists already", hint="choose another name, or delete it", place=Place(str(target)))
     from importlib import resources
 
     template = resources.files("varprobe.cli").joinpath("template.yaml").read_text(encoding="utf-8")
-    write_file(target, template.replace("NAME", str(target)))
+    write_file(target, template.replace("NAME", str(target).encode(errors="replace").decode()))
     print(f"wrote {target}; run it with: varprobe run {target}")
 
 
@@ -186,12 +191,13 @@ def _overrides(options: dict[str, tuple[str, str | None]], assignments: list[str
     return [*named, *(parse_assignment(text) for text in assignments)]
 
 
-def _targets(output: list[Path] | None) -> list[Path]:
+def _targets(output: list[Path] | None, *, as_json: bool) -> tuple[list[Path], bool]:
+    """The files to write, checked; `-o -` is JSON on standard output."""
     from varprobe.reporters import RENDERERS
 
-    targets = output or []
+    targets = [target for target in output or [] if target != Path("-")]
     check_targets(targets, RENDERERS)
-    return targets
+    return targets, as_json or len(targets) < len(output or [])
 
 
 def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: bool) -> None:

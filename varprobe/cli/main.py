@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from types import FrameType
 import typer
 
 from varprobe.errors import VarprobeError
+from varprobe.wording import printable
 
 # The base of all usage errors; some typers take it from click, others carry their own.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -23,6 +25,7 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 def main(arguments: list[str] | None = None) -> None:
     """The `varprobe` command. Never returns: it ends the process with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    _open_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     sys.exit(code)
 
@@ -40,13 +43,18 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", 130)
     except BrokenPipeError:
-        # What is still in the buffer would raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _closed_pipe()
+    except SystemExit as stop:
+        # typer turns a closed pipe into exit code 1, whatever it is told; nothing else leads here with 1.
+        return _closed_pipe() if stop.code == 1 else int(stop.code or 0)
     except MemoryError:
         return _complain("out of memory\n  hint: lower --batch, --trials or the widths")
     except USAGE_ERROR as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message.startswith("Usage:"):  # no command at all
+            print(message, file=sys.stderr)
+            return 2
+        message = " ".join(message.split())
         return _complain(f"{message}\n  hint: `varprobe --help` and `varprobe COMMAND --help` show what there is")
     except OSError as error:
         if error.filename is None and sys.stdout.closed is False and error.errno == 28:
@@ -56,9 +64,26 @@ def run(arguments: list[str]) -> int:
         return _fault()
 
 
+def _open_streams() -> None:
+    """Closed streams swallow what is written; characters that a stream does not know become question marks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # open until the process ends
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _closed_pipe() -> int:
+    """Nobody reads on: what is still in the buffer must not raise at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
 def _complain(message: str, code: int = 2) -> int:
     with contextlib.suppress(OSError):  # somebody may have closed stderr
-        print(f"varprobe: {message}", file=sys.stderr, flush=True)
+        lines = (printable(line) for line in f"varprobe: {message}".split("\n"))
+        print("\n".join(lines), file=sys.stderr, flush=True)
     return code
 
 

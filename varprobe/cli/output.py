@@ -22,18 +22,27 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
             near = nearest(target.suffix, legal)
             hint = f"did you mean {near}? " if near else ""
             shown = f"the suffix '{target.suffix}'" if target.suffix else "a name without a suffix"
-            raise OutputError(f"no format is known by {shown}", hint=f"{hint}Known are {', '.join(legal)}", place=place)
+            raise OutputError(f"no format is known by {shown}", hint=f"{hint}known are {', '.join(legal)}", place=place)
         check_writable(target)
 
 
 def check_writable(target: Path) -> None:
     """Refuses a target whose folder does not exist or may not be written."""
     place = Place(str(target))
+    try:
+        _check_folder(target, place)
+    except OSError as error:
+        hint = "choose a shorter name or another folder"
+        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=place) from None
+
+
+def _check_folder(target: Path, place: Place) -> None:
     folder = target.parent
     if target.is_dir():
         raise OutputError("is a directory", hint="name a file in it", place=place)
     if not folder.is_dir():
         raise OutputError(f"the folder '{folder}' does not exist", hint="make it first", place=place)
+    target.exists()  # raises for a name that is too long
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"the folder '{folder}' cannot be written", hint="choose another folder", place=place)
 
@@ -46,10 +55,12 @@ def write_file(target: Path, text: str) -> None:
     """
     import tempfile  # slow to import, and most runs write no file
 
+    target = Path(os.path.realpath(target))  # a link stays, and what it points to is replaced
+
     temporary = ""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name}.", delete=False
+            "w", encoding="utf-8", newline="", dir=target.parent, prefix=".varprobe-", delete=False
         ) as stream:
             temporary = stream.name
             stream.write(text)

@@ -69,7 +69,7 @@ def _refuse(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget
     else:
         way = f"lower probe.batch ({settings.batch:,}), the widths or the depth ({len(spec.rows):,} layers)"
     message = f"this network needs about {needs:,.1f} GiB for one trial, and {has:,.1f} GiB may be used"
-    raise ResourceError(message, hint=way)
+    raise ResourceError(message, hint=way, place=spec.place)
 
 
 def _weight_bytes(spec: NetworkSpec, size: int) -> list[int]:

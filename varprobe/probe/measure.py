@@ -52,7 +52,8 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
     settings = settings or spec.settings
     if settings.engine == "matrix-free":
         hint = "use engine: auto or explicit"
-        raise ConfigError("the matrix-free engine does not exist in this version", hint=hint, field="probe.engine")
+        message = "the matrix-free engine does not exist in this version"
+        raise ConfigError(message, hint=hint, place=spec.place, field="probe.engine")
     started = time.perf_counter()
     plan = make_plan(spec, settings)
     statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress)))
@@ -90,16 +91,17 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
             return [run(stack) for stack in plan.stacks]
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-        with ThreadPoolExecutor(plan.workers) as pool:
-            futures = [pool.submit(run, stack) for stack in plan.stacks]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-                return [future.result() for future in futures]
-            except BaseException as error:
-                stop.set()
-                for future in futures:
-                    future.cancel()
-                raise _cause(futures, error) from None
+        futures: list[Future[StackStatistics]] = []
+        pool = ThreadPoolExecutor(plan.workers)
+        try:
+            futures += [pool.submit(run, stack) for stack in plan.stacks]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            return [future.result() for future in futures]
+        except BaseException as error:
+            stop.set()
+            raise _cause(futures, error) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _cause(futures: list[Future[StackStatistics]], error: BaseException) -> BaseException:

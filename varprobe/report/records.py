@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from varprobe.verdict.records import Verdict
+from varprobe.verdict.records import CHECKS, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -25,6 +25,8 @@ class Estimate:
         trials: log10 per trial (None for an exact zero); plain values for what can be negative.
     """
 
+    __pydantic_config__ = CHECKS
+
     mean: float | None
     typical: float | None
     low: float | None
@@ -38,6 +40,8 @@ class Estimate:
 class Weights:
     """Standard deviation of one weight: by its law, and over the entries that were drawn."""
 
+    __pydantic_config__ = CHECKS
+
     expected_std: float | None
     std: float | None
 
@@ -45,6 +49,8 @@ class Weights:
 @dataclass(frozen=True)
 class SignalStatistics:
     """Of z: mean, second moment, variance, sample variance; the last is None at batch 1."""
+
+    __pydantic_config__ = CHECKS
 
     mean: Estimate
     second_moment: Estimate
@@ -55,6 +61,8 @@ class SignalStatistics:
 @dataclass(frozen=True)
 class ActivationStatistics:
     """Of a: as of z, and shares of saturated values and of dead units, and the largest absolute value."""
+
+    __pydantic_config__ = CHECKS
 
     mean: Estimate
     second_moment: Estimate
@@ -69,6 +77,8 @@ class ActivationStatistics:
 class GradientStatistics:
     """Of a gradient, divided by the second moment of dObjective/d(output)."""
 
+    __pydantic_config__ = CHECKS
+
     second_moment: Estimate
     variance: Estimate
 
@@ -76,6 +86,8 @@ class GradientStatistics:
 @dataclass(frozen=True)
 class Predicted:
     """What theory says of the row; None where it does not apply."""
+
+    __pydantic_config__ = CHECKS
 
     second_moment: float | None = None
     second_moment_low: float | None = None
@@ -89,6 +101,8 @@ class Predicted:
 class Histogram:
     """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins."""
 
+    __pydantic_config__ = CHECKS
+
     edges: tuple[float, ...]
     activation: tuple[int, ...]
     gradient: tuple[int, ...]
@@ -101,6 +115,8 @@ class LayerRow:
     In rows that are not dense, `preactivation` is the row's input, `activation` its output, and `gradient` and
     `activation_gradient` belong to input and output. The input of a residual join is that of its block.
     """
+
+    __pydantic_config__ = CHECKS
 
     index: int
     name: str
@@ -127,6 +143,8 @@ class LayerRow:
 class Objective:
     """What was propagated backward, and the second moment of dObjective/d(output)."""
 
+    __pydantic_config__ = CHECKS
+
     kind: str
     output_gradient: Estimate
 
@@ -134,6 +152,8 @@ class Objective:
 @dataclass(frozen=True)
 class Provenance:
     """What made the report; `seconds` is the only field that differs between two runs on one machine."""
+
+    __pydantic_config__ = CHECKS
 
     varprobe: str
     numpy: str
@@ -147,6 +167,8 @@ class Provenance:
 class SettingsUsed:
     """How it was measured."""
 
+    __pydantic_config__ = CHECKS
+
     batch: int
     trials: int
     seed: int
@@ -158,6 +180,8 @@ class SettingsUsed:
 class Expected:
     """One expectation of the config: which verdict, the labels allowed, the label found."""
 
+    __pydantic_config__ = CHECKS
+
     what: str
     allowed: tuple[str, ...]
     found: str
@@ -167,6 +191,8 @@ class Expected:
 @dataclass(frozen=True)
 class Report:
     """Everything that was measured and concluded; tables, files and pictures are made from this alone."""
+
+    __pydantic_config__ = CHECKS
 
     schema_version: int
     name: str

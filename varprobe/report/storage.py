@@ -57,10 +57,10 @@ def load_report(path: str | Path) -> Report:
 
     place = Place(str(path))
     text = _read(Path(path), place)
+    _check_version(text, place)
     try:
         return _adapter().validate_json(text)
     except ValidationError as error:
-        _other_version(text, place)
         first = error.errors(include_url=False)[0]
         field = ".".join(str(step) for step in first["loc"])
         hint = "name a file that `varprobe run -o report.json` wrote"
@@ -71,6 +71,8 @@ def _read(path: Path, place: Place) -> bytes:
     try:
         if path.is_dir():
             raise InputFileError("is a directory", hint="name a report in it", place=place)
+        if path.exists() and not path.is_file():
+            raise InputFileError("is no ordinary file", hint="name a report", place=place)
         if path.stat().st_size > MAX_BYTES:
             raise InputFileError("is larger than 1 GiB", hint="no report is that large", place=place)
         return path.read_bytes()
@@ -82,12 +84,12 @@ def _read(path: Path, place: Place) -> bytes:
         raise InputFileError(f"cannot be read: {reason}", hint="check the path and its rights", place=place) from None
 
 
-def _other_version(text: bytes, place: Place) -> None:
-    import json
+def _check_version(text: bytes, place: Place) -> None:
+    from pydantic_core import from_json
 
     try:
-        version = json.loads(text)["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        version = from_json(text)["schema_version"]
+    except (ValueError, KeyError, TypeError):
         return
     if version != SCHEMA_VERSION:
         message = f"is a report of version {str(version)[:20]}, this varprobe reads version {SCHEMA_VERSION}"

@@ -176,9 +176,9 @@ class _Builder:
             return self.files.given(file, shape, "(fan_out, fan_in)", path), Constant(0.0)
         kind = INITIALIZERS[init.name]
         arguments = dict(init.arguments)
-        if arguments.get("gain") == "auto":
-            arguments["gain"] = forward_gain(self.feeding) if self.feeding else 1.0
         try:
+            if arguments.get("gain") == "auto":
+                arguments["gain"] = forward_gain(self.feeding) if self.feeding else 1.0
             bias = kind.bias(context, **arguments) if kind.bias else Constant(0.0)
             return kind.build(context, **arguments), bias
         except VarprobeError as error:

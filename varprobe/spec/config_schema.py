@@ -203,7 +203,7 @@ def config_core_schema() -> CoreSchema:
     )
     probe = section(
         Probe,
-        batch=optional(whole(1, 10_000_000)),
+        batch=whole(1, 10_000_000),
         trials=whole(1, 1_000_000),
         seed=whole(0, 2**63 - 1),
         dtype=choice("float32", "float64"),

@@ -57,8 +57,8 @@ class Node:
                 return None
         return node.value
 
-    def place_of(self, path: Sequence[str | int]) -> Place:
-        """The place of the value at `path`, of its key where the value has none, or of the nearest parent."""
+    def place_of(self, path: Sequence[str | int], *, of_key: bool = False) -> Place:
+        """The place of the value at `path`, of its key where that is asked for or nothing is there, or of a parent."""
         node, key_place = self, None
         for step in path:
             if isinstance(node.value, dict) and step in node.value:
@@ -68,7 +68,7 @@ class Node:
                 node, key_place = node.value[step], None
             else:
                 return node.place
-        return key_place if key_place and node.value is None else node.place
+        return key_place if key_place and (of_key or node.value is None) else node.place
 
 
 def scalar(text: str) -> Any:
@@ -182,7 +182,7 @@ class _Builder:
                 break
             if not isinstance(event, ev.ScalarEvent):
                 raise self.error("a key must be a word", "write `key: value`", event)
-            key = event.value
+            key = self.text(event)
             if key in children:
                 first = keys[key].line
                 raise self.error(f"duplicate key '{key}'", f"it stands first on line {first}; remove one", event)
@@ -200,7 +200,16 @@ class _Builder:
 
     def scalar(self, event: Any) -> Any:
         self.no_tag(event)
-        return scalar(event.value) if event.style is None else event.value
+        text = self.text(event)
+        return scalar(text) if event.style is None else text
+
+    def text(self, event: Any) -> str:
+        """The scalar's text; surrogate pairs, as JSON escapes write them, become one character."""
+        try:
+            joined: str = event.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self.error("holds half of a surrogate pair", "write the character itself", event) from None
+        return joined
 
     def no_tag(self, event: Any) -> None:
         if event.tag and str(event.tag) not in ("!", "None"):

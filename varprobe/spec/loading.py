@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
     else:
         label, text = _read(source)
         folder = Path() if label == "<stdin>" else Path(source).parent
-        stem = "stdin" if label == "<stdin>" else Path(source).stem
+        stem = "stdin" if label == "<stdin>" else Path(source).stem.encode(errors="replace").decode()
         root = parse_yaml(text, label)
     root = apply_overrides(root, overrides)
     if not isinstance(root.value, dict):
@@ -66,13 +67,14 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
     except FieldError as error:
         place = root.place_of(error.path)
         raise ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path)) from None
-    return NetworkSpec(**{**vars(spec), "document": document})
+    return replace(spec, document=document, place=Place(label))
 
 
 def _read(source: str | Path) -> tuple[str, str]:
     """The label for messages, and the text."""
     if str(source) == "-":
-        return "<stdin>", _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
+        return "<stdin>", _decoded(data, "<stdin>")
     path = Path(source)
     place = Place(str(source))
     try:
@@ -127,7 +129,8 @@ def _translated(error: ValidationError, root: Node) -> ConfigError:
     if isinstance(path[-1], int) and not isinstance(root.at(path[:-1]), list):
         path = path[:-1]  # one label stands for a list of one
     message, hint = _words(first)
-    return ConfigError(message, hint=hint, place=root.place_of(path), field=field_name(path))
+    place = root.place_of(path, of_key=message.startswith("unknown key"))
+    return ConfigError(message, hint=hint, place=place, field=field_name(path))
 
 
 def _words(item: Any) -> tuple[str, str]:

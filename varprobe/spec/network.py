@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.errors import Place
 from varprobe.spec.activations import Activation
 from varprobe.spec.laws import Given, Law
 
@@ -150,6 +151,7 @@ class NetworkSpec:
 
     Attributes:
         document: the config as plain data, overrides applied: enough to build this again.
+        place: the config, for messages.
     """
 
     name: str
@@ -159,6 +161,7 @@ class NetworkSpec:
     settings: Settings = field(default_factory=Settings)
     expect: Expectation | None = None
     document: dict[str, Any] = field(default_factory=dict, repr=False)
+    place: Place | None = None
 
     @property
     def rows(self) -> tuple[Step, ...]:

@@ -13,7 +13,7 @@ from varprobe.spec.parts import DEFAULT_ACTIVATION, DEFAULT_INIT
 # What a scalar at these keys is short for, and what they are when the config does not name them.
 _SHORTHAND = {"init": "name", "activation": "name", "gradient": "name", "norm": "kind", "dense": "width"}
 _IMPLIED = {"init": DEFAULT_INIT, "activation": DEFAULT_ACTIVATION, "gradient": "random"}
-_PATH = re.compile(r"[A-Za-z_]\w*(\[\d+\]|\.\w+)*")
+_PATH = re.compile(r"[A-Za-z_]\w*(\[\d{1,9}\]|\.\w+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def parse_assignment(text: str) -> Override:
 def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
     """The tree with the edits made, in their order."""
     for override in overrides:
-        steps = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", override.path)]
+        steps = [
+            int(step) if step.isdecimal() and len(step) < 10 else step for step in re.findall(r"\w+", override.path)
+        ]
         value = with_source(parse_yaml(override.text, override.option), override.option)
         if root.value is None:
             root = Node({}, root.place)
@@ -73,7 +75,8 @@ class _Editor:
             node = self.widened(node, key, step)
         by_key = dict(node.value)
         by_key[step] = self.edited(by_key.get(step, Node(None, self.place)), rest, value, step)
-        return Node(by_key, node.place, {**node.keys, step: node.keys.get(step, self.place)})
+        key_place = node.keys.get(step, self.place) if rest else self.place
+        return Node(by_key, node.place, {**node.keys, step: key_place})
 
     def widened(self, node: Node, key: str, step: str) -> Node:
         """The long form of a scalar, or of what is not written: a layer's own init begins as the default one."""

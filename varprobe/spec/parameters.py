@@ -65,7 +65,9 @@ Parameters = Mapping[str, tuple[CoreSchema, Any]]
 
 def problem(message: str, hint: str, location: tuple[str | int, ...], value: object) -> ValidationError:
     """A validation error in our own words, at `location` below the value that is being checked."""
-    error = PydanticCustomError("varprobe", "{message}", {"message": message, "hint": hint})
+    # pydantic cannot hold half a surrogate pair, which a mapping from Python may bring.
+    words = {"message": message.encode(errors="replace").decode(), "hint": hint}
+    error = PydanticCustomError("varprobe", "{message}", words)
     return ValidationError.from_exception_data("config", [InitErrorDetails(type=error, loc=location, input=value)])
 
 
@@ -83,7 +85,7 @@ def parameter_schema(parameters: Parameters) -> CoreSchema:
     fields = {
         key: cs.typed_dict_field(schema, required=True)
         if default is ...
-        else cs.typed_dict_field(cs.with_default_schema(schema, default=default))
+        else cs.typed_dict_field(cs.with_default_schema(schema, default=default), required=False)
         for key, (schema, default) in parameters.items()
     }
     return cs.typed_dict_schema(fields)

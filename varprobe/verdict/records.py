@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+# How pydantic checks a stored record: no key is unknown, no number is nan or infinite.
+CHECKS: Any = {"extra": "forbid", "allow_inf_nan": False}
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Direction:
         depth_scale: layers over which the quantity changes by a factor e; None where the rate may be 1.
     """
 
+    __pydantic_config__ = CHECKS
+
     label: str
     rate: float | None = None
     rate_low: float | None = None
@@ -36,6 +42,8 @@ class Direction:
 class Finding:
     """Something worth saying. `layer` is a row of the report, from 1; `measured` and `limit` are its figures."""
 
+    __pydantic_config__ = CHECKS
+
     code: str
     severity: str
     layer: int | None
@@ -48,6 +56,8 @@ class Finding:
 @dataclass(frozen=True)
 class Verdict:
     """What became of the signal, forward and backward, and whether samples stay distinct."""
+
+    __pydantic_config__ = CHECKS
 
     overall: str
     forward: Direction

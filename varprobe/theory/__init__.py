@@ -1,0 +1,1 @@
+"""NetworkSpec -> Prediction: what the variance should be, without drawing anything."""

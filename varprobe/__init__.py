@@ -6,11 +6,41 @@
 'stable'
 """
 
-from varprobe.api import load, measure, run
-from varprobe.diagnose import diagnose
-from varprobe.errors import VarprobeError
-from varprobe.report.records import Report
-from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.version import __version__
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from varprobe.api import load, measure, run
+    from varprobe.diagnose import diagnose
+    from varprobe.errors import VarprobeError
+    from varprobe.report.records import Report
+    from varprobe.spec.network import NetworkSpec, Settings
+    from varprobe.version import __version__
+
+# Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
+_HOMES = {
+    "NetworkSpec": "varprobe.spec.network",
+    "Report": "varprobe.report.records",
+    "Settings": "varprobe.spec.network",
+    "VarprobeError": "varprobe.errors",
+    "__version__": "varprobe.version",
+    "diagnose": "varprobe.diagnose",
+    "load": "varprobe.api",
+    "measure": "varprobe.api",
+    "run": "varprobe.api",
+}
 
 __all__ = ["NetworkSpec", "Report", "Settings", "VarprobeError", "__version__", "diagnose", "load", "measure", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'varprobe' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

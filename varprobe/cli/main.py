@@ -13,18 +13,14 @@ import signal
 import sys
 from types import FrameType
 
-import typer
-
 from varprobe.errors import VarprobeError
 from varprobe.wording import printable
-
-# The base of all usage errors; some typers take it from click, others carry their own.
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The `varprobe` command. Never returns: it ends the process with its exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGINT, _ended)
     _open_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     sys.exit(code)
@@ -32,8 +28,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """One command line; gives the exit code."""
+    import typer
+
     from varprobe.cli.commands import app
 
+    # The base of all usage errors; some typers take it from click, others carry their own.
+    usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
         code = app(arguments, prog_name="varprobe", standalone_mode=False)
         sys.stdout.flush()
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
         return _closed_pipe() if stop.code == 1 else int(stop.code or 0)
     except MemoryError:
         return _complain("out of memory\n  hint: lower --batch, --trials or the widths")
-    except USAGE_ERROR as error:
+    except usage_error as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         if message.startswith("Usage:"):  # no command at all
             print(message, file=sys.stderr)
@@ -94,5 +94,5 @@ def _fault() -> int:
     return _complain("this is a fault of varprobe's, please report it with the lines above", 3)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(143)
+def _ended(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

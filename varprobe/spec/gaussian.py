@@ -37,6 +37,9 @@ class Expectations:
         derivative_second_moment: E[phi'^2].
         slope: d E[phi^2] / dv.
         curvature: d^2 E[phi^2] / dv^2.
+        derivative_slope, derivative_curvature: the same of E[phi'^2].
+        derivative_fourth_moment: E[phi'^4].
+        product_moment: E[phi^2 phi'^2].
     """
 
     mean: float
@@ -45,6 +48,10 @@ class Expectations:
     derivative_second_moment: float
     slope: float
     curvature: float
+    derivative_slope: float
+    derivative_curvature: float
+    derivative_fourth_moment: float
+    product_moment: float
 
     @property
     def variance(self) -> float:
@@ -80,7 +87,19 @@ def _compute(activation: Activation, mean: float, variance: float) -> Expectatio
 def _at_a_point(activation: Activation, mean: float) -> Expectations:
     at = np.array([mean])
     value, slope = float(activation.value(at)[0]), float(activation.derivative(at)[0])
-    return Expectations(value, value**2, value**4, slope**2, slope**2, math.nan)
+    unknown = math.nan
+    return Expectations(
+        mean=value,
+        second_moment=value**2,
+        fourth_moment=value**4,
+        derivative_second_moment=slope**2,
+        slope=unknown,
+        curvature=unknown,
+        derivative_slope=unknown,
+        derivative_curvature=unknown,
+        derivative_fourth_moment=slope**4,
+        product_moment=(value * slope) ** 2,
+    )
 
 
 def _homogeneous(activation: Activation, variance: float) -> Expectations:
@@ -90,15 +109,22 @@ def _homogeneous(activation: Activation, variance: float) -> Expectations:
     slopes = activation.derivative(np.array([-1.0, 1.0]))
     power = variance**degree
     double = _even_moment(2 * degree) * float(np.square(ends).mean())
+    flat = _even_moment(2 * degree - 2) * float(np.square(slopes).mean())
     return Expectations(
         mean=float(ends.mean()) * _absolute_moment(degree) * variance ** (degree / 2),
         second_moment=double * power,
         fourth_moment=_even_moment(4 * degree) * float((ends**4).mean()) * power**2,
-        derivative_second_moment=_even_moment(2 * degree - 2)
-        * float(np.square(slopes).mean())
-        * variance ** (degree - 1),
+        derivative_second_moment=flat * variance ** (degree - 1),
         slope=double * degree * variance ** (degree - 1),
         curvature=double * degree * (degree - 1) * variance ** (degree - 2),
+        derivative_slope=flat * (degree - 1) * variance ** (degree - 2),
+        derivative_curvature=flat * (degree - 1) * (degree - 2) * variance ** (degree - 3),
+        derivative_fourth_moment=_even_moment(4 * degree - 4)
+        * float((slopes**4).mean())
+        * variance ** (2 * degree - 2),
+        product_moment=_even_moment(4 * degree - 2)
+        * float(np.square(ends * slopes).mean())
+        * variance ** (2 * degree - 1),
     )
 
 
@@ -136,6 +162,10 @@ def _oscillating(activation: Activation, mean: float, variance: float) -> Expect
         derivative_second_moment=f * f * other,
         slope=-sign * f * f * double,
         curvature=sign * 2 * f**4 * double,
+        derivative_slope=sign * f**4 * double,
+        derivative_curvature=-sign * 2 * f**6 * double,
+        derivative_fourth_moment=f**4 * (3 - 4 * sign * double + quadruple) / 8,
+        product_moment=f * f * (1 - quadruple) / 8,
     )
 
 
@@ -149,14 +179,21 @@ def _by_quadrature(activation: Activation, mean: float, variance: float) -> Expe
     # Where phi is flat at the origin the expectation is large against its change: Hermite weights would cancel.
     centre = float(activation.value(np.array([mean]))[0]) ** 2
     change = square - centre
+    steep = np.square(derivative)
+    bend = steep - float(activation.derivative(np.array([mean]))[0]) ** 2
     u2 = u * u
+    first, second = weight * (u2 - 1) / (2 * variance), weight * (u2 * u2 - 6 * u2 + 3) / (4 * variance**2)
     return Expectations(
         mean=float(weight @ value),
         second_moment=float(weight @ square),
         fourth_moment=float(weight @ np.square(square)),
-        derivative_second_moment=float(weight @ np.square(derivative)),
-        slope=float(weight @ ((u2 - 1) * change)) / (2 * variance),
-        curvature=float(weight @ ((u2 * u2 - 6 * u2 + 3) * change)) / (4 * variance**2),
+        derivative_second_moment=float(weight @ steep),
+        slope=float(first @ change),
+        curvature=float(second @ change),
+        derivative_slope=float(first @ bend),
+        derivative_curvature=float(second @ bend),
+        derivative_fourth_moment=float(weight @ np.square(steep)),
+        product_moment=float(weight @ (square * steep)),
     )
 
 

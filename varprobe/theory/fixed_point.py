@@ -1,0 +1,120 @@
+"""Where a layer that is repeated for ever leads: fixed point, phase, depth scales."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from varprobe.spec.activations import Activation
+from varprobe.spec.gaussian import expectations
+from varprobe.spec.network import Dense, NetworkSpec
+from varprobe.theory.forward import affine
+from varprobe.theory.pairs import pair_spread
+from varprobe.theory.records import FixedPoint, Level
+
+# |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
+EDGE = 1e-3
+_LOWEST, _HIGHEST = 1e-30, 1e30
+
+
+def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
+    """Of the dense layer that most of the trunk repeats, from second moment `start`; None where there is none."""
+    if any(not isinstance(step.layer, Dense) for step in spec.steps):
+        return None
+    square = [step for step in spec.steps if step.fan_in == step.fan_out]
+    if not square:
+        return None
+    counts = Counter(id(step.layer) for step in square)  # copies of a layer share its record
+    step = max(square, key=lambda step: counts[id(step.layer)])
+    layer, width = step.layer, step.fan_in
+    assert isinstance(layer, Dense)
+    if layer.weights.variance(width, width) is None:
+        return None
+    return _of_layer(_Map(layer, width), start)
+
+
+class _Map:
+    """q -> sw2 E[phi^2] + sb2 of one layer, and its kin."""
+
+    def __init__(self, layer: Dense, width: int) -> None:
+        self.activation: Activation = layer.activation
+        none = affine(layer, Level(0.0, 0.0, 0.0, gaussian=True), width, width)
+        self.bias_mean, self.bias_second = none.mean, none.second_moment
+        self.sw2 = width * (layer.weights.variance(width, width) or 0.0)
+
+    def variance(self, q: float) -> float:
+        return max(q - self.bias_mean**2, 0.0)
+
+    def next(self, q: float) -> float:
+        return (
+            self.sw2 * expectations(self.activation, self.bias_mean, self.variance(q)).second_moment + self.bias_second
+        )
+
+    def chi1(self, q: float) -> float:
+        return self.sw2 * expectations(self.activation, self.bias_mean, self.variance(q)).derivative_second_moment
+
+    def slope(self, q: float) -> float:
+        return self.sw2 * expectations(self.activation, self.bias_mean, self.variance(q)).slope
+
+    def spread(self, q: float, difference: float) -> float:
+        return self.sw2 * pair_spread(self.activation, self.bias_mean, self.variance(q), difference)
+
+
+def _of_layer(layer: _Map, start: float) -> FixedPoint:
+    q = _attractor(layer, max(start, layer.bias_second, 1e-12))
+    if q is None or q >= _HIGHEST:
+        return FixedPoint(None, math.inf if q is not None else None, None, None, None, None, None)
+    at = max(q, 1e-16)
+    chi1 = layer.chi1(at)
+    regime = "edge of chaos" if abs(chi1 - 1) < EDGE else "ordered" if chi1 < 1 else "chaotic"
+    xi_c = _scale(chi1 if chi1 <= 1 else _correlation_slope(layer, at))
+    xi_q = _scale(layer.slope(at))
+    return FixedPoint(regime, q, chi1, xi_q, xi_c, _scale(chi1) or _scale(1 / chi1), None if xi_c is None else 6 * xi_c)
+
+
+def _scale(factor: float) -> float | None:
+    """Layers for a factor e of decay at that factor a layer; None where it does not decay."""
+    return -1 / math.log(factor) if 0 < factor < 1 - 1e-9 else None
+
+
+def _attractor(layer: _Map, start: float) -> float | None:
+    """The fixed point that the iteration reaches from `start`: 0, the next root up or down, or infinity."""
+    ahead = layer.next(start)
+    if abs(ahead - start) <= 1e-12 * start:
+        return start
+    up = ahead > start
+    near, far = start, start
+    while _LOWEST < far < _HIGHEST:
+        far = far * 1.3 if up else far / 1.3
+        if (layer.next(far) > far) != up:
+            return _root(layer, near, far)
+        near = far
+    return _HIGHEST if up else 0.0
+
+
+def _root(layer: _Map, near: float, far: float) -> float:
+    low, high = math.log(min(near, far)), math.log(max(near, far))
+    rising = layer.next(math.exp(low)) > math.exp(low)
+    for _ in range(200):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        q = math.exp(middle)
+        low, high = (middle, high) if (layer.next(q) > q) == rising else (low, middle)
+    return math.exp((low + high) / 2)
+
+
+def _correlation_slope(layer: _Map, q: float) -> float:
+    """Slope of the correlation map at its fixed point below 1, by iteration and a symmetric difference."""
+    variance = layer.variance(q)
+    difference = variance / 2
+    for _ in range(500):
+        ahead = layer.spread(q, difference)
+        if abs(ahead - difference) <= 1e-13 * variance:
+            break
+        difference = ahead
+    step = 1e-4 * min(difference, variance)
+    high, low = layer.spread(q, difference + step), layer.spread(q, difference - step)
+    return float(np.clip((high - low) / (2 * step), 0.0, None))

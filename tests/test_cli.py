@@ -140,7 +140,7 @@ def test_a_run_prints_header_table_curve_and_verdict_and_nothing_else(here: Path
     assert lines[9] == "variance over depth (log scale): a activation, g gradient, * both"
     panel = lines[next(number for number, line in enumerate(lines) if line.startswith("╭")) :]
     assert all(line[0] in "╭│╰" for line in panel)
-    assert re.match(r"╭─ \w+ \((no findings|\d+ findings?)\) ─+╮$", panel[0])
+    assert re.match(r"╭─ \w+ \((no findings|(\d+ (error|warning|note)s?(, )?)+)\) ─+╮$", panel[0])
     assert [line.split()[1] for line in panel[2:5]] == ["forward", "backward", "signal"]
     assert "expected forward stable: " in panel[-3]
     assert re.search(r"expected backward vanishing: not met, it is \w+", panel[-2])

@@ -82,3 +82,9 @@ def test_scipy_is_not_needed_at_run_time() -> None:
 def test_modules_stay_readable() -> None:
     long = {str(path.relative_to(PACKAGE)): n for path in modules() if (n := len(path.read_text().splitlines())) > 450}
     assert long == {}
+
+
+def test_theory_and_probe_do_not_know_each_other() -> None:
+    for room_, other in (("theory", "probe"), ("probe", "theory")):
+        for path in (PACKAGE / room_).glob("*.py"):
+            assert not [name for name in imports(path) if name.startswith(f"varprobe.{other}")]

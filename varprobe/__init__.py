@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from varprobe.api import load, measure, run
-    from varprobe.diagnose import diagnose
     from varprobe.errors import VarprobeError
     from varprobe.report.records import Report
     from varprobe.spec.network import NetworkSpec, Settings
+    from varprobe.theory.predict import predict
     from varprobe.version import __version__
 
 # Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
@@ -23,13 +23,23 @@ _HOMES = {
     "Settings": "varprobe.spec.network",
     "VarprobeError": "varprobe.errors",
     "__version__": "varprobe.version",
-    "diagnose": "varprobe.diagnose",
     "load": "varprobe.api",
     "measure": "varprobe.api",
+    "predict": "varprobe.theory.predict",
     "run": "varprobe.api",
 }
 
-__all__ = ["NetworkSpec", "Report", "Settings", "VarprobeError", "__version__", "diagnose", "load", "measure", "run"]
+__all__ = [
+    "NetworkSpec",
+    "Report",
+    "Settings",
+    "VarprobeError",
+    "__version__",
+    "load",
+    "measure",
+    "predict",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -92,7 +92,7 @@ def run(
     trials: Annotated[str | None, typer.Option(metavar="N", help="Independent draws.")] = None,
     batch: Annotated[str | None, typer.Option(metavar="N", help="Rows of a batch.")] = None,
     seed: Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws.")] = None,
-    engine: Annotated[Engine | None, typer.Option(help="How weights are handled.")] = None,
+    engine: Annotated[Engine | None, typer.Option(help="auto or explicit; matrix-free is not in this version.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
     ] = None,
@@ -182,6 +182,24 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = Schem
     from varprobe.spec.config_schema import config_schema
 
     print(json.dumps(config_schema() if what is Schema.config else report_schema(), indent=2))
+
+
+@app.command(epilog="Example: varprobe gain tanh gelu --q 0.5")
+def gain(
+    activations: Annotated[
+        list[str] | None, typer.Argument(metavar="[ACTIVATION]...", help="Names as in `list`; default: all.")
+    ] = None,
+    q: Annotated[float, typer.Option(metavar="Q", help="Second moment of the activation's input.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Print the exact forward and backward gain of activations, beside PyTorch's."""
+    from varprobe.cli.gain_table import gain_json, gain_table, gains
+
+    found = gains(activations, q)
+    if as_json:
+        print(gain_json(found))
+    else:
+        _console().print(gain_table(found))
 
 
 def _overrides(options: dict[str, tuple[str, str | None]], assignments: list[str]) -> list[Override]:

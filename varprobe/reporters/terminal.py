@@ -15,17 +15,19 @@ from varprobe.reporters.wordlist import (
     direction_figures,
     estimate,
     expectation_lines,
+    finding_counts,
     finding_head,
     made_with,
     marks,
     row_label,
     title,
 )
-from varprobe.wording import count
 
 # Rows of the table up to which nothing is folded, and how many then stay at each end.
 FULL_TABLE, KEPT_ENDS = 24, 4
 BAR_WIDTH = 12
+# Columns below which there is no room for bars.
+NARROW = 76
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STYLES = {
     "stable": "bold green",
@@ -47,7 +49,8 @@ def print_report(report: Report, console: Console, *, every_row: bool = False) -
     console.print(Text(title(report), style="bold"))
     console.print(Text(made_with(report)))
     console.print()
-    console.print(_table(report, every_row=every_row, ascii_only=console.options.ascii_only))
+    bars = console.width >= NARROW
+    console.print(_table(report, every_row=every_row, ascii_only=console.options.ascii_only, bars=bars))
     lines = curve(report)
     if lines:
         console.print()
@@ -57,15 +60,15 @@ def print_report(report: Report, console: Console, *, every_row: bool = False) -
     console.print(_verdict(report))
 
 
-def _table(report: Report, *, every_row: bool, ascii_only: bool) -> Table:
+def _table(report: Report, *, every_row: bool, ascii_only: bool, bars: bool) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("#", justify="right", no_wrap=True, min_width=len(str(len(report.layers))))
     table.add_column("layer", max_width=12, no_wrap=True, overflow="ellipsis")
     table.add_column("width", justify="right", no_wrap=True)
     table.add_column("activation var.", justify="right", no_wrap=True)
-    table.add_column("", width=BAR_WIDTH, no_wrap=True)
+    table.add_column("", width=BAR_WIDTH if bars else 0, no_wrap=True)
     table.add_column("gradient var.", justify="right", no_wrap=True)
-    table.add_column("", width=BAR_WIDTH, no_wrap=True)
+    table.add_column("", width=BAR_WIDTH if bars else 0, no_wrap=True)
     table.add_column("", no_wrap=True)
     activation_bar = _bars([row.activation.variance for row in report.layers], ascii_only=ascii_only)
     gradient_bar = _bars([row.gradient.variance for row in report.layers], ascii_only=ascii_only)
@@ -79,9 +82,9 @@ def _table(report: Report, *, every_row: bool, ascii_only: bool) -> Table:
             Text(row_label(row)),
             f"{row.fan_out:,}",
             estimate(row.activation.variance),
-            activation_bar(row.activation.variance),
+            activation_bar(row.activation.variance) if bars else "",
             estimate(row.gradient.variance),
-            gradient_bar(row.gradient.variance),
+            gradient_bar(row.gradient.variance) if bars else "",
             Text(marked.get(row.index, ""), style=_BAD),
         )
     return table
@@ -135,8 +138,7 @@ def _verdict(report: Report) -> Panel:
     lines = expectation_lines(report)
     if lines:
         parts += [Text(), *(Text(line) for line in lines)]
-    amount = count(len(verdict.findings), "finding") if verdict.findings else "no findings"
-    heading = Text(f"{verdict.overall} ({amount})", style=_STYLES.get(verdict.overall, _BAD))
+    heading = Text(f"{verdict.overall} ({finding_counts(report)})", style=_STYLES.get(verdict.overall, _BAD))
     return Panel(Group(*parts), title=heading, title_align="left")
 
 

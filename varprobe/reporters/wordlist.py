@@ -57,6 +57,14 @@ def marks(report: Report) -> dict[int, str]:
     return found
 
 
+def finding_counts(report: Report) -> str:
+    """How many findings there are of each severity."""
+    found = [finding.severity for finding in report.verdict.findings]
+    words = {"error": "error", "warning": "warning", "info": "note"}
+    counts = [count(found.count(severity), word) for severity, word in words.items() if severity in found]
+    return ", ".join(counts) or "no findings"
+
+
 def finding_head(finding: Finding) -> str:
     """Severity, code and layer of a finding."""
     where = f", layer {finding.layer}" if finding.layer is not None else ""

@@ -30,7 +30,9 @@ MODE = choice("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
 FAN = choice("fan_in", "fan_out")
 SHAPE = choice("normal", "uniform", "truncated_normal")
 KERAS_SHAPE = choice("truncated_normal", "untruncated_normal", "uniform")
-NONLINEARITY = choice("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
+# What `torch.nn.init.calculate_gain` knows; anything else is an error there.
+TORCH_NONLINEARITIES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
+NONLINEARITY = choice(*TORCH_NONLINEARITIES)
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,6 @@ class RowPrediction:
     Attributes:
         chi1: fan_in Var(W) E[phi'^2], the factor of the gradient per layer at constant width; dense rows only.
         gradient: second moment of dObjective/d(source), divided by that of the output; `output_gradient` likewise.
-        forward_variance, backward_variance: of ln of the measured second moments in one draw with one sample, to
-            first order in 1/width; None where the expansion is not known.
-        forward_shift: relative change of the ensemble mean by finite width, to first order.
         reason: why fields are None.
     """
 
@@ -45,9 +42,6 @@ class RowPrediction:
     chi1: float | None = None
     gradient: float | None = None
     output_gradient: float | None = None
-    forward_variance: float | None = None
-    backward_variance: float | None = None
-    forward_shift: float | None = None
     reason: str = ""
 
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from varprobe.probe.measurement import MeasuredLayer
 from varprobe.verdict.judged import Point
+from varprobe.wording import times
 
-LN10 = math.log(10)
+# Of these the rate is the same at every size of the signal, so that one factor is the whole remedy.
+_HOMOGENEOUS = ("linear", "relu", "abs")
 
 
 def scale_remedy(points: Sequence[Point], layers: Sequence[MeasuredLayer], total_log10: float | None) -> str:
@@ -31,7 +33,20 @@ def scale_remedy(points: Sequence[Point], layers: Sequence[MeasuredLayer], total
     if total_log10 is None or not points:
         return "Check the scale of the weights, layer by layer."
     factor = 10 ** (-total_log10 / (2 * len(points)))
-    return f"Multiply the weights' standard deviation by about {factor:.3g} in every layer{_example(points, factor)}."
+    remedy = f"Multiply the weights' standard deviation by about {factor:.3g} in every layer{_example(points, factor)}."
+    curved = [point.layer.activation for point in points if point.layer.activation not in (*_HOMOGENEOUS, None)]
+    if not curved:
+        return remedy
+    return f"{remedy} Then measure again: with {curved[0]} the rate depends on the size of the signal."
+
+
+def single_remedy(row: int, layer: MeasuredLayer, change_log10: float, way: str) -> str:
+    """What to do where one step makes most of the change."""
+    factor = 10 ** (-change_log10 / 2)
+    return (
+        f"Most of it happens at one step, at layer {row} ({times(change_log10)}, {way}): look at that layer and what "
+        f"stands before it{f', or multiply its weights by about {factor:.3g}' if layer.kind == 'dense' else ''}."
+    )
 
 
 def _example(points: Sequence[Point], factor: float) -> str:

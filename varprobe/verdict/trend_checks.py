@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from varprobe.verdict import advice
 from varprobe.verdict.case import Case, first_beyond, first_zero
@@ -16,9 +17,10 @@ from varprobe.verdict.records import Direction, Finding
 from varprobe.verdict.rule import LN10, LN100, Judged, half_width
 from varprobe.wording import count, number, percent, power, times
 
+# How many jumps are spelled out in each direction.
+MOST_JUMPS = 3
 _SIGNAL_REMEDY = (
-    "Use a zero-centred activation (tanh in place of sigmoid), larger weights or smaller biases: the mean of the "
-    "activations drowns what differs between samples."
+    "Use a zero-centred activation, larger weights or smaller biases: what all samples share drowns what differs."
 )
 
 
@@ -29,8 +31,8 @@ def labels(case: Case) -> Iterator[Finding]:
         if direction.label in ("vanishing", "exploding", "borderline"):
             yield finding(
                 f"{way}-{direction.label}",
-                _change(way, direction, len(case.points)),
-                _remedy(case, way, direction),
+                _change(case, way, direction),
+                _remedy(case, way, judged),
                 layer=first_beyond(case, judged),
                 measured=direction.total_log10,
                 limit=math.copysign(1.0 if direction.label == "borderline" else 2.0, direction.total_log10 or 1.0),
@@ -39,20 +41,42 @@ def labels(case: Case) -> Iterator[Finding]:
             yield _degenerate(case, way, what, judged)
 
 
-def _change(way: str, direction: Direction, layers: int) -> str:
+def _change(case: Case, way: str, direction: Direction) -> str:
     what = "The activations" if way == "forward" else "On its way to the input the gradient"
     if direction.total_log10 is None:
         return f"{what} left the range of numbers."
-    each = f", {number(direction.rate)}-fold a layer" if direction.rate is not None else ""
-    return f"{what} {times(direction.total_log10)} over {count(layers, 'layer')}{each} (second moment)."
+    if direction.rate is None or direction.measured_log10 is None:
+        return f"{what} {times(direction.total_log10)} over the whole network (second moment)."
+    judged = "layer" if len(case.points) == len(case.measurement.layers) else "judged layer"
+    return (
+        f"{what} {times(direction.measured_log10)} between the first layer and the last (second moment). The deep "
+        f"half's rate of {number(direction.rate)} a layer makes x {power(direction.total_log10)} over "
+        f"{count(len(case.points), judged)}."
+    )
 
 
-def _remedy(case: Case, way: str, direction: Direction) -> str:
-    layers = case.measurement.layers
+def _remedy(case: Case, way: str, judged: Judged) -> str:
+    direction, layers = judged.direction, case.measurement.layers
+    worst = _worst_step(case, judged)
+    if worst is not None:
+        point, change = worst
+        return advice.single_remedy(case.row(point), case.points[point].layer, change, way)
     is_chaotic = way == "backward" and direction.label == "exploding" and case.forward.direction.label == "stable"
     if is_chaotic and not any(layer.kind in ("norm", "residual") for layer in layers):
         return advice.chaotic_remedy(direction.rate)
     return advice.scale_remedy(case.points, layers, direction.total_log10)
+
+
+def _worst_step(case: Case, judged: Judged) -> tuple[int, float] | None:
+    """The later point and the log10 change of a single step that makes most of the whole change, if one does."""
+    logs = judged.logs
+    if len(logs) == 0 or logs.shape[1] < 4:
+        return None
+    steps = np.array([change for _, change in _steps(logs)])
+    worst = int(np.argmax(np.abs(steps)))
+    if abs(steps[worst]) < max(math.log(3), abs(steps.sum()) / 2):
+        return None
+    return worst + 1, float(steps[worst]) / LN10
 
 
 def _degenerate(case: Case, way: str, what: str, judged: Judged) -> Finding:
@@ -73,22 +97,34 @@ def jumps(case: Case) -> Iterator[Finding]:
         logs = judged.logs
         if not logs.size:
             continue
-        for earlier, later in pairwise(range(logs.shape[1])):
-            step = (logs[:, later] - logs[:, earlier])[:, None]
-            change = float(log_mean(step)[0])
-            if abs(change) <= LN100 or abs(change) - (half_width(step, np.ones(1)) or 0.0) <= LN100:
-                continue
+        jumped = [(later, change) for later, change in _steps(logs) if _is_jump(logs, later, change)]
+        for later, change in jumped[:MOST_JUMPS]:
             here = case.points[later].layer
             shape = f"std {number(here.expected_std)}, fan_in {here.fan_in:,}" if here.expected_std else "given weights"
-            factor = power(-change / LN10 / 2)
+            more = f" So do {len(jumped) - 1:,} more." if len(jumped) > MOST_JUMPS and later == jumped[0][0] else ""
             yield finding(
                 "jump",
-                f"The {what} {times(change / LN10)} at this one layer ({way}; {shape}).",
-                f"Multiply this layer's weights by about {factor}, or look for a forgotten factor in its scheme.",
+                f"The {what} {times(change / LN10)} at this one layer ({way}; {shape}).{more}",
+                f"Multiply this layer's weights by about {power(-change / LN10 / 2)}, or look for a forgotten factor "
+                "in its scheme.",
                 layer=case.row(later),
                 measured=change / LN10,
                 limit=math.copysign(2.0, change),
             )
+
+
+def _steps(logs: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
+    """Every later point with ln of the mean change to it."""
+    for earlier, later in pairwise(range(logs.shape[1])):
+        yield later, float(log_mean(logs[:, later] - logs[:, earlier]))
+
+
+def _is_jump(logs: NDArray[np.float64], later: int, change: float) -> bool:
+    """Beyond a factor 100 with its 95 % interval too."""
+    if abs(change) <= LN100:
+        return False
+    step = (logs[:, later] - logs[:, later - 1])[:, None]
+    return abs(change) - (half_width(step, np.ones(1)) or 0.0) > LN100
 
 
 def chaotic(case: Case) -> Iterator[Finding]:
@@ -128,7 +164,7 @@ def total_change(case: Case) -> Iterator[Finding]:
     for way, what, judged in case.directions:
         direction = judged.direction
         seen = direction.measured_log10
-        if direction.label in ("stable", "borderline") and seen is not None and abs(seen) > 2:
+        if direction.label == "stable" and seen is not None and abs(seen) > 2:
             yield finding(
                 "total-change",
                 f"From the first judged layer to the last the {what} {times(seen)} ({way}); the deep half is steady.",

@@ -9,7 +9,7 @@ import numpy as np
 from varprobe.verdict.case import Case, first_zero
 from varprobe.verdict.findings import finding
 from varprobe.verdict.records import Finding
-from varprobe.wording import count, percent, times
+from varprobe.wording import count, percent, power
 
 
 def non_finite(case: Case) -> Iterator[Finding]:
@@ -43,10 +43,10 @@ def inconclusive(case: Case) -> Iterator[Finding]:
         if needed is None or direction.label != "inconclusive":
             continue
         error = direction.error_log10
-        known = "one trial has no error" if error is None else f"the total is known to 10^+-{error:.2g} only"
+        known = "has no error" if error is None else f"knows the change over the depth to a factor {power(error)} only"
         yield finding(
             "inconclusive",
-            f"{way.capitalize()}: {known} with {count(trials, 'trial')}.",
+            f"{way.capitalize()}: a mean over {count(trials, 'trial')} {known}.",
             f"Run with --trials {needed}.",
             measured=error,
             limit=1.0,
@@ -78,8 +78,8 @@ def finite_width(case: Case) -> Iterator[Finding]:
         if judged.spread > 1 or (judged.typical_label != direction.label and len(judged.logs) > 1):
             yield finding(
                 "finite-width",
-                f"Draws differ ({way}): ln of the change has sd {judged.spread:.2g}; on the mean the {what} "
-                f"{times(direction.total_log10)}, in a typical draw it is 10^{direction.typical_log10:+.2f}.",
+                f"Draws differ ({way}): the change of the {what} is x {power(direction.total_log10)} on the mean, "
+                f"x {power(direction.typical_log10)} in a typical draw; its ln has sd {judged.spread:.2g} over draws.",
                 "Widen the layers or use fewer: depth/width sets the spread.",
                 measured=judged.spread,
                 limit=1.0,

@@ -13,15 +13,20 @@ from varprobe.spec.activations import Activation
 from varprobe.spec.gaussian import expectations
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 from varprobe.theory.forward import Passage
+from varprobe.theory.pairs import derivative_covariance
 from varprobe.theory.records import Level
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """`fresh` is the second moment of the part that is independent of the signal, `alpha` the tie to it."""
+    """`fresh` is the second moment of the part that is independent of the signal, `alpha` the tie to it.
+
+    `shared` is E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
+    """
 
     fresh: float
     alpha: float = 0.0
+    shared: float = 0.0
 
     def second_moment(self, level: Level) -> float:
         """Of the whole gradient, at a signal of that level."""
@@ -52,10 +57,14 @@ def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tu
             tied = gradient is not None and gradient.alpha != 0
             if tied:
                 gradient, reason = None, "the mse gradient is tied to the output across a residual join"
-            gradient = None if gradient is None else Gradient(gradient.fresh * layer.scale**2)
+            gradient = (
+                None
+                if gradient is None
+                else Gradient(gradient.fresh * layer.scale**2, 0.0, gradient.shared * layer.scale**2)
+            )
         elif isinstance(layer, Open):
             skip = skips.pop()
-            gradient = None if gradient is None or skip is None else Gradient(gradient.fresh + skip.fresh)
+            gradient = None if gradient is None or skip is None else _sum(gradient, skip)
         elif gradient is not None:
             gradient, reason = _through(layer, gradient, passage, step.fan_in, step.fan_out, settings.batch)
         found.append(_return(behind, gradient, passage, layer, reason))
@@ -102,16 +111,20 @@ def _through(
         tie = 1.0
         if gradient.alpha and layer.activation.name != "linear":
             tie = expectations(layer.activation, passage.inner.mean, passage.inner.variance).slope
-        return Gradient(fan_out * variance * delta, gradient.alpha * fan_out * variance * tie), ""
+        scale = fan_out * variance
+        shared = scale * _shared_past(layer.activation, gradient, passage.inner)
+        return Gradient(scale * delta, gradient.alpha * scale * tie, shared), ""
     if isinstance(layer, Pointwise):
         if gradient.alpha and layer.activation.name != "linear":
             return None, "the mse gradient is tied to the output across an activation of its own"
         second = _past(layer.activation, gradient, passage.source)
-        return (gradient, "") if layer.activation.name == "linear" else (Gradient(second), "")
+        if layer.activation.name == "linear":
+            return gradient, ""
+        return Gradient(second, 0.0, _shared_past(layer.activation, gradient, passage.source)), ""
     if isinstance(layer, Dropout):
         if gradient.alpha:
             return None, "the mse gradient is tied to the output across dropout"
-        return Gradient(gradient.fresh / (1 - layer.probability)), ""
+        return Gradient(gradient.fresh / (1 - layer.probability), 0.0, gradient.shared), ""
     if isinstance(layer, Norm):
         return _norm(layer, gradient, passage.source, batch)
     raise TypeError(layer)
@@ -119,12 +132,25 @@ def _through(
 
 def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> tuple[Gradient | None, str]:
     """Divided by the variance; what is tied to the signal itself is projected out."""
-    if norm.variant == "rms":
-        return Gradient(gradient.fresh / (source.second_moment + norm.eps)), ""
-    if norm.variant == "layer":
-        return Gradient(gradient.fresh / (source.variance + norm.eps)), ""
+    if norm.variant in ("rms", "layer"):
+        size = source.second_moment if norm.variant == "rms" else source.variance
+        return Gradient(gradient.fresh / (size + norm.eps), 0.0, gradient.shared / (size + norm.eps)), ""
     if source.spread is None or batch == 3:
         return None, "batch norm over 3 rows has a gradient of infinite mean"
     if batch == 2:
         return Gradient(0.0), ""
-    return Gradient(gradient.fresh * (batch - 2) / (batch - 3) / (source.spread + norm.eps)), ""
+    # The mean over the batch and what is along the signal are projected out; E[1/v] of a Gaussian batch is
+    # (batch/(batch - 3))/spread.
+    second = (gradient.fresh - gradient.shared) * (batch - 2) / (batch - 3) / (source.spread + norm.eps)
+    return Gradient(second, 0.0, -second / (batch - 1)), ""
+
+
+def _shared_past(activation: Activation, gradient: Gradient, z: Level) -> float:
+    """E[g g'] of two samples behind phi' of both."""
+    if not gradient.shared or z.spread is None:
+        return 0.0
+    return gradient.shared * derivative_covariance(activation, z.mean, z.variance, z.spread)
+
+
+def _sum(one: Gradient, other: Gradient) -> Gradient:
+    return Gradient(one.fresh + other.fresh, 0.0, one.shared + other.shared)

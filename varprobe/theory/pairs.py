@@ -7,11 +7,13 @@ E[phi(u1)^2] - E[phi(u1) phi(u2)] = E[(phi(u1) - phi(u2))^2]/2, the sample varia
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from varprobe.spec.activations import Activation
 from varprobe.spec.gaussian import expectations
+from varprobe.spec.special import Array
 
 _Y_NODES, _Y_WEIGHTS = np.polynomial.legendre.leggauss(12)
 _X_NODES, _X_WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -32,7 +34,15 @@ def pair_spread(activation: Activation, mean: float, variance: float, difference
         return _oscillating(activation, mean, variance, difference)
     if difference < 1e-11 * variance:
         return difference * expectations(activation, mean, variance).derivative_second_moment
-    return _by_quadrature(activation, mean, variance, difference)
+    return _by_quadrature(activation.value, activation.kinks, mean, variance, difference)
+
+
+def derivative_covariance(activation: Activation, level_mean: float, variance: float, difference: float) -> float:
+    """E[phi'(u1) phi'(u2)] of the same pair."""
+    second = expectations(activation, level_mean, variance).derivative_second_moment
+    if difference <= 0 or activation.name == "linear":
+        return second
+    return second - _by_quadrature(activation.derivative, activation.kinks, level_mean, variance, difference)
 
 
 def _homogeneous(activation: Activation, variance: float, difference: float) -> float:
@@ -66,25 +76,27 @@ def _oscillating(activation: Activation, mean: float, variance: float, differenc
     return near + sign * far
 
 
-def _by_quadrature(activation: Activation, mean: float, variance: float, difference: float) -> float:
+def _by_quadrature(
+    function: Callable[[Array], Array], kinks: tuple[float, ...], mean: float, variance: float, difference: float
+) -> float:
     """With u1 = x + y, u2 = x - y: x ~ N(m, v - d/2), y ~ N(0, d/2); the inner panels are split at kink -+ y."""
     std_x, std_y = math.sqrt(variance - difference / 2), math.sqrt(difference / 2)
     half_y = np.diff(_Y_EDGES)[:, None] / 2
     u_y = (_Y_EDGES[:-1, None] + half_y + half_y * _Y_NODES).ravel()
     weight_y = 2 * (half_y * _Y_WEIGHTS).ravel() * np.exp(-u_y * u_y / 2) / math.sqrt(2 * math.pi)
     y = std_y * u_y
-    edges = _inner_edges(activation, mean, std_x, y)
+    edges = _inner_edges(kinks, mean, std_x, y)
     half = np.diff(edges, axis=1)[:, :, None] / 2
     u = edges[:, :-1, None] + half + half * _X_NODES
     weight = half * _X_WEIGHTS * np.exp(-u * u / 2) / math.sqrt(2 * math.pi)
     x, shift = mean + std_x * u, y[:, None, None]
-    gap = activation.value(x + shift) - activation.value(x - shift)
+    gap = function(x + shift) - function(x - shift)
     return float(weight_y @ np.einsum("ijk,ijk->i", weight, gap * gap)) / 2
 
 
-def _inner_edges(activation: Activation, mean: float, std: float, y: np.ndarray) -> np.ndarray:
+def _inner_edges(kinks: tuple[float, ...], mean: float, std: float, y: Array) -> Array:
     """Break points in u for every y: fixed ones, those on the scale of the function, and the kinks moved by -+ y."""
-    marks = np.array([0.0, *activation.kinks])
+    marks = np.array([0.0, *kinks])
     fixed = np.concatenate([_X_EDGES, ((marks[:, None] + _X_MARKS) - mean).ravel() / std])
     moved = np.concatenate([(marks[:, None] - mean + sign * y) / std for sign in (-1.0, 1.0)])
     points = np.concatenate([np.broadcast_to(fixed, (len(y), fixed.size)), moved.T], axis=1)

@@ -25,7 +25,8 @@ _HUGE = 1e30
 
 def real(**bounds: float) -> CoreSchema:
     """A finite number; `ge`, `gt`, `le` and `lt` bound it."""
-    return cs.float_schema(strict=True, allow_inf_nan=False, **{"ge": -_HUGE, "le": _HUGE} | bounds)  # type: ignore[arg-type]
+    both = {"ge": -_HUGE, "le": _HUGE} | bounds
+    return cs.float_schema(strict=True, allow_inf_nan=False, **both)  # type: ignore[arg-type]  # the keys are names
 
 
 def whole(low: int, high: int) -> CoreSchema:

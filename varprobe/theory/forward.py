@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -50,6 +51,7 @@ def input_level(law: InputLaw) -> Level:
 
 def passages(spec: NetworkSpec, settings: Settings) -> list[Passage]:
     """One passage per step; from the first step that theory does not cover on, levels are None with the reason."""
+    follow = _Memory()
     level: Level | None = input_level(spec.input)
     if settings.batch == 1 and level is not None:
         level = replace(level, scaled_spread=None)
@@ -70,11 +72,11 @@ def passages(spec: NetworkSpec, settings: Settings) -> list[Passage]:
                 reason, level, inner = f"{step.name}: {trouble}", None, None
             elif isinstance(layer, Dense):
                 inner = affine(layer, level, step.fan_in, step.fan_out)
-                level, response = activated(layer.activation, inner)
+                level, response = follow(layer.activation, inner)
             elif isinstance(layer, Norm):
                 level = normalised(layer, level, settings.batch)
             elif isinstance(layer, Pointwise):
-                level, response = activated(layer.activation, level)
+                level, response = follow(layer.activation, level)
             elif isinstance(layer, Dropout):
                 level = dropped(level, 1 - layer.probability)
         if level is not None and abs(level.exponent) > _END:
@@ -125,6 +127,7 @@ def affine(layer: Dense, level: Level, fan_in: int, fan_out: int) -> Level:
     return _plus(scaled, _bias(layer.bias))
 
 
+@lru_cache(maxsize=4096)
 def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> Wide:
     """fan times the variance of one weight; its exponent is even."""
     variance = law.variance(fan_in, fan_out) or 0.0
@@ -134,6 +137,7 @@ def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> Wide:
     return Wide(fan * (law.scaled(2.0**500).variance(fan_in, fan_out) or 0.0), -1000)
 
 
+@lru_cache(maxsize=4096)
 def _bias(law: Law) -> Level:
     match law:
         case Constant(value):
@@ -173,12 +177,21 @@ def _at(level: Level, exponent: int) -> Level:
     )
 
 
-def activated(activation: Activation, level: Level) -> tuple[Level, Response | None]:
-    """The level behind phi, of a Gaussian signal."""
-    if activation.name == "linear":
-        return level, None
-    response = respond(activation, level)
-    return response.level, response
+class _Memory:
+    """Responses of one network: where repeats have come to a fixed point, or to a cycle of roundings, they return."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, Level], Response] = {}
+
+    def __call__(self, activation: Activation, level: Level) -> tuple[Level, Response | None]:
+        """The level behind phi, of a Gaussian signal."""
+        if activation.name == "linear":
+            return level, None
+        key = id(activation), level
+        response = self.known.get(key)
+        if response is None:
+            response = self.known[key] = respond(activation, level)
+        return response.level, response
 
 
 def normalised(norm: Norm, level: Level, batch: int) -> Level:

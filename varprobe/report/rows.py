@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.moments import HISTOGRAM_EDGES
-from varprobe.probe.measurement import MeasuredLayer, Measurement
+from varprobe.probe.measurement import Measurement
 from varprobe.report.estimates import positive_estimates, signed_estimates
 from varprobe.report.records import (
     ActivationStatistics,
@@ -22,6 +22,7 @@ from varprobe.report.records import (
     SignalStatistics,
     Weights,
 )
+from varprobe.spec.described import LayerDescription
 
 EDGES = tuple(HISTOGRAM_EDGES.tolist())
 
@@ -109,7 +110,7 @@ def _shares(values: NDArray[np.float64]) -> list[Estimate]:
         return positive_estimates(np.log(values))
 
 
-def _weights(layer: MeasuredLayer, variances: NDArray[np.float64]) -> Weights | None:
+def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> Weights | None:
     if layer.kind != "dense":
         return None
     variance = float(np.mean(variances))

@@ -18,11 +18,12 @@ from varprobe.report.records import (
     Histogram,
     LayerRow,
     Objective,
-    Predicted,
     SignalStatistics,
     Weights,
 )
+from varprobe.report.theory import predicted
 from varprobe.spec.described import LayerDescription
+from varprobe.verdict.agreement import Agreement
 
 EDGES = tuple(HISTOGRAM_EDGES.tolist())
 
@@ -33,8 +34,8 @@ def objective_of(measurement: Measurement) -> Objective:
     return Objective(measurement.objective, positive_estimates(logs)[0])
 
 
-def layer_rows(measurement: Measurement) -> tuple[LayerRow, ...]:
-    """One row per layer, in order from the input."""
+def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow, ...]:
+    """One row per layer, in order from the input, with theory beside it."""
     s = measurement.statistics
 
     def logs(name: str) -> list[Estimate]:
@@ -83,7 +84,7 @@ def layer_rows(measurement: Measurement) -> tuple[LayerRow, ...]:
                 gradient=gradient[i],
                 activation_gradient=activation_gradient[i],
                 weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
-                predicted=Predicted(),
+                predicted=predicted(agreement, i),
                 histogram=Histogram(
                     EDGES, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
                 ),

@@ -10,61 +10,70 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from varprobe.spec.activations import Activation
-from varprobe.spec.gaussian import expectations
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
-from varprobe.theory.forward import Passage
-from varprobe.theory.pairs import derivative_covariance
+from varprobe.theory.forward import Passage, norm_size, weight_gain
 from varprobe.theory.records import Level
+from varprobe.theory.response import Response, derivative_pair
+from varprobe.theory.wide import Wide, wide
+
+_NONE = Wide(0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Gradient:
     """`fresh` is the second moment of the part that is independent of the signal, `alpha` the tie to it.
 
     `shared` is E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
     """
 
-    fresh: float
-    alpha: float = 0.0
-    shared: float = 0.0
+    fresh: Wide
+    alpha: Wide = _NONE
+    shared: Wide = _NONE
 
-    def second_moment(self, level: Level) -> float:
+    def second_moment(self, level: Level) -> Wide:
         """Of the whole gradient, at a signal of that level."""
-        return self.fresh + self.alpha**2 * level.second_moment
+        if not self.alpha.value:
+            return self.fresh
+        return self.fresh + self.alpha * self.alpha * level.wide_second_moment
+
+    def times(self, factor: Wide) -> Gradient:
+        """Without a tie, its second moment times a factor."""
+        return Gradient(self.fresh * factor, _NONE, self.shared * factor if self.shared.value else _NONE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Return:
     """The gradient's second moment behind and before a step, divided by that at the output; None with a reason."""
 
-    output: float | None
-    source: float | None
+    output: Wide | None
+    source: Wide | None
     reason: str = ""
 
 
-def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tuple[list[Return], float | None]:
-    """One return per step, in the order of the steps, and the second moment of the input's gradient."""
+def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tuple[list[Return], Wide | None]:
+    """One return per step, in the order of the steps, and the second moment of the input's gradient.
+
+    The gradient at a join's source is that at its block's: through the skip and the branch.
+    """
     last = forward[-1].output
     gradient, reason = _objective(spec.objective.kind, last, forward[-1].reason)
-    skips: list[Gradient | None] = []
+    skips: list[tuple[Gradient | None, int]] = []
     found: list[Return] = []
     for step, passage in zip(reversed(spec.steps), reversed(forward), strict=True):
         layer, behind = step.layer, gradient
         if gradient is not None and (passage.output is None or passage.source is None):
             gradient, reason = None, passage.reason
         if isinstance(layer, Join):
-            skips.append(behind)
-            tied = gradient is not None and gradient.alpha != 0
-            if tied:
+            skips.append((behind, len(found)))
+            if gradient is not None and gradient.alpha.value:
                 gradient, reason = None, "the mse gradient is tied to the output across a residual join"
-            gradient = (
-                None
-                if gradient is None
-                else Gradient(gradient.fresh * layer.scale**2, 0.0, gradient.shared * layer.scale**2)
-            )
+            gradient = gradient and gradient.times(wide(layer.scale) * wide(layer.scale))
         elif isinstance(layer, Open):
-            skip = skips.pop()
+            skip, join = skips.pop()
             gradient = None if gradient is None or skip is None else _sum(gradient, skip)
+            found.append(_return(behind, gradient, passage, layer, reason))
+            found[join] = Return(found[join].output, found[-1].source, found[join].reason)
+            continue
         elif gradient is not None:
             gradient, reason = _through(layer, gradient, passage, step.fan_in, step.fan_out, settings.batch)
         found.append(_return(behind, gradient, passage, layer, reason))
@@ -80,25 +89,25 @@ def _objective(kind: str, output: Level | None, why: str) -> tuple[Gradient | No
     if kind == "mse":
         if output is None:
             return None, why
-        whole = output.second_moment + 1
-        return Gradient(1 / whole, whole**-0.5), ""
-    return Gradient(1.0), ""
+        whole = output.wide_second_moment + Wide(1.0)
+        return Gradient(Wide(1.0) / whole, whole.root.inverse), ""
+    return Gradient(Wide(1.0)), ""
 
 
 def _return(behind: Gradient | None, before: Gradient | None, passage: Passage, layer: object, reason: str) -> Return:
     output = None if behind is None or passage.output is None else behind.second_moment(passage.output)
     if isinstance(layer, Dense) and behind is not None and passage.inner is not None:
-        return Return(output, _past(layer.activation, behind, passage.inner), reason)
+        return Return(output, _past(behind, passage.inner, passage.response), reason)
     source = None if before is None or passage.source is None else before.second_moment(passage.source)
     return Return(output, source, reason)
 
 
-def _past(activation: Activation, gradient: Gradient, z: Level) -> float:
+def _past(gradient: Gradient, z: Level, response: Response | None) -> Wide:
     """E[(dObjective/dz)^2] from the gradient behind phi."""
-    if activation.name == "linear":
+    if response is None:
         return gradient.second_moment(z)
-    known = expectations(activation, z.mean, z.variance)
-    return gradient.fresh * known.derivative_second_moment + gradient.alpha**2 * known.product_moment
+    fresh = gradient.fresh * response.derivative
+    return fresh + gradient.alpha * gradient.alpha * response.product if gradient.alpha.value else fresh
 
 
 def _through(
@@ -106,25 +115,25 @@ def _through(
 ) -> tuple[Gradient | None, str]:
     assert passage.source is not None
     if isinstance(layer, Dense) and passage.inner is not None:
-        variance = layer.weights.variance(fan_in, fan_out) or 0.0
-        delta = _past(layer.activation, gradient, passage.inner)
-        tie = 1.0
-        if gradient.alpha and layer.activation.name != "linear":
-            tie = expectations(layer.activation, passage.inner.mean, passage.inner.variance).slope
-        scale = fan_out * variance
-        shared = scale * _shared_past(layer.activation, gradient, passage.inner)
-        return Gradient(scale * delta, gradient.alpha * scale * tie, shared), ""
+        scale = weight_gain(layer.weights, fan_in, fan_out, fan_out)
+        delta = _past(gradient, passage.inner, passage.response)
+        alpha = gradient.alpha * scale if gradient.alpha.value else _NONE
+        if alpha.value and passage.response is not None:
+            alpha = alpha * passage.response.slope
+        shared = _shared_past(layer.activation, gradient, passage.inner, passage.response)
+        return Gradient(scale * delta, alpha, scale * shared if shared.value else _NONE), ""
     if isinstance(layer, Pointwise):
-        if gradient.alpha and layer.activation.name != "linear":
-            return None, "the mse gradient is tied to the output across an activation of its own"
-        second = _past(layer.activation, gradient, passage.source)
         if layer.activation.name == "linear":
             return gradient, ""
-        return Gradient(second, 0.0, _shared_past(layer.activation, gradient, passage.source)), ""
+        if gradient.alpha.value:
+            return None, "the mse gradient is tied to the output across an activation of its own"
+        second = _past(gradient, passage.source, passage.response)
+        shared = _shared_past(layer.activation, gradient, passage.source, passage.response)
+        return Gradient(second, _NONE, shared), ""
     if isinstance(layer, Dropout):
-        if gradient.alpha:
+        if gradient.alpha.value:
             return None, "the mse gradient is tied to the output across dropout"
-        return Gradient(gradient.fresh / (1 - layer.probability), 0.0, gradient.shared), ""
+        return Gradient(gradient.fresh * wide(1 / (1 - layer.probability)), _NONE, gradient.shared), ""
     if isinstance(layer, Norm):
         return _norm(layer, gradient, passage.source, batch)
     raise TypeError(layer)
@@ -133,24 +142,27 @@ def _through(
 def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> tuple[Gradient | None, str]:
     """Divided by the variance; what is tied to the signal itself is projected out."""
     if norm.variant in ("rms", "layer"):
-        size = source.second_moment if norm.variant == "rms" else source.variance
-        return Gradient(gradient.fresh / (size + norm.eps), 0.0, gradient.shared / (size + norm.eps)), ""
-    if source.spread is None or batch == 3:
+        size = norm_size(norm, source)
+        return (gradient.times(size.inverse) if size.value else Gradient(_NONE)), ""
+    spread = source.wide_spread
+    if spread is None or batch == 3:
         return None, "batch norm over 3 rows has a gradient of infinite mean"
-    if batch == 2:
-        return Gradient(0.0), ""
+    size = spread + wide(norm.eps)
+    if batch == 2 or not size.value:
+        return Gradient(_NONE), ""
     # The mean over the batch and what is along the signal are projected out; E[1/v] of a Gaussian batch is
     # (batch/(batch - 3))/spread.
-    second = (gradient.fresh - gradient.shared) * (batch - 2) / (batch - 3) / (source.spread + norm.eps)
-    return Gradient(second, 0.0, -second / (batch - 1)), ""
+    apart = gradient.fresh + wide(-1.0) * gradient.shared
+    second = apart * wide((batch - 2) / (batch - 3)) / size
+    return Gradient(second, _NONE, second * wide(-1 / (batch - 1))), ""
 
 
-def _shared_past(activation: Activation, gradient: Gradient, z: Level) -> float:
+def _shared_past(activation: Activation, gradient: Gradient, z: Level, response: Response | None) -> Wide:
     """E[g g'] of two samples behind phi' of both."""
-    if not gradient.shared or z.spread is None:
-        return 0.0
-    return gradient.shared * derivative_covariance(activation, z.mean, z.variance, z.spread)
+    if not gradient.shared.value or z.scaled_spread is None:
+        return _NONE
+    return gradient.shared if response is None else gradient.shared * derivative_pair(activation, z, response)
 
 
 def _sum(one: Gradient, other: Gradient) -> Gradient:
-    return Gradient(one.fresh + other.fresh, 0.0, one.shared + other.shared)
+    return Gradient(one.fresh + other.fresh, _NONE, one.shared + other.shared)

@@ -2,47 +2,186 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from varprobe.theory.wide import Wide, log_unscaled, unscaled, wide
 
-@dataclass(frozen=True)
+# Second moments between these need no exponent, nor spreads above `_CLOSEST`.
+_LOWEST, _HIGHEST, _CLOSEST = 1e-60, 1e60, 1e-150
+# Powers of two of the signal below which a level comes back to exponent 0, and of the spread above which it does.
+_ORDINARY, _APART = 95, -450
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """A signal at one place, over units and the ensemble of weights.
 
+    It holds the signal divided by 2**exponent, so that no depth leaves the range of doubles; the properties are at
+    true scale: 0.0 below the range of doubles and infinite above it. Logs are natural, -inf for an exact zero, and
+    always fit.
+
     Attributes:
-        second_moment: E[x^2].
-        mean: E[x].
-        spread: E[x^2] - E[x x'] for two samples: the sample variance; None where it is not known.
+        scaled_second_moment: E[x^2] / 4**exponent.
+        scaled_mean: E[x] / 2**exponent.
+        scaled_spread: spread / 4**exponent / 2**spread_exponent; None where it is not known.
         gaussian: its law is Gaussian, also jointly for two samples, so that an activation can follow.
+        exponent: of the signal; 0 at ordinary scale.
+        spread_exponent: what the spread has beyond that; 0 unless two samples can hardly be told apart.
     """
 
-    second_moment: float
-    mean: float
-    spread: float | None
+    scaled_second_moment: float
+    scaled_mean: float
+    scaled_spread: float | None
     gaussian: bool
+    exponent: int = 0
+    spread_exponent: int = 0
+
+    def settled(self) -> Level:
+        """The same signal, its exponents chosen anew where it has left the comfortable range."""
+        second, exponent, spread_exponent = self.scaled_second_moment, self.exponent, self.spread_exponent
+        spread = self.scaled_spread
+        if not second or not math.isfinite(second):
+            return self if not exponent and not spread_exponent else Level(second, 0.0, spread and 0.0, self.gaussian)
+        inside = _LOWEST <= second <= _HIGHEST
+        close = not spread or (not spread_exponent and spread > _CLOSEST)
+        if inside and close and not exponent:
+            return self
+        bits = math.frexp(second)[1] // 2
+        shift = -exponent if abs(exponent + bits) < _ORDINARY else 0 if inside else bits
+        mean = self.scaled_mean
+        if shift:
+            second, mean, exponent = math.ldexp(second, -2 * shift), unscaled(mean, -shift), exponent + shift
+            spread_exponent -= 2 * shift
+        if spread:
+            spread, bits = math.frexp(spread)
+            spread_exponent += bits
+            if spread_exponent > _APART:
+                spread, spread_exponent = math.ldexp(spread, spread_exponent), 0
+        else:
+            spread_exponent = 0
+        return Level(second, mean, spread, self.gaussian, exponent, spread_exponent)
+
+    @property
+    def wide_second_moment(self) -> Wide:
+        """E[x^2] with an exponent of its own."""
+        return wide(self.scaled_second_moment, 2 * self.exponent)
+
+    @property
+    def wide_spread(self) -> Wide | None:
+        """The spread with an exponent of its own; None where it is not known."""
+        if self.scaled_spread is None:
+            return None
+        return wide(self.scaled_spread, 2 * self.exponent + self.spread_exponent)
+
+    @property
+    def scaled_variance(self) -> float:
+        """Variance / 4**exponent."""
+        return max(self.scaled_second_moment - self.scaled_mean**2, 0.0)
+
+    @property
+    def second_moment(self) -> float:
+        """E[x^2]."""
+        return unscaled(self.scaled_second_moment, 2 * self.exponent)
+
+    @property
+    def mean(self) -> float:
+        """E[x]."""
+        return unscaled(self.scaled_mean, self.exponent)
 
     @property
     def variance(self) -> float:
         """Second moment minus squared mean."""
-        return max(self.second_moment - self.mean**2, 0.0)
+        return unscaled(self.scaled_variance, 2 * self.exponent)
+
+    @property
+    def spread(self) -> float | None:
+        """E[x^2] - E[x x'] for two samples: the sample variance; None where it is not known."""
+        if self.scaled_spread is None:
+            return None
+        return unscaled(self.scaled_spread, 2 * self.exponent + self.spread_exponent)
+
+    @property
+    def log_second_moment(self) -> float:
+        """ln E[x^2]."""
+        return log_unscaled(self.scaled_second_moment, 2 * self.exponent)
+
+    @property
+    def log_variance(self) -> float:
+        """Log of the variance."""
+        return log_unscaled(self.scaled_variance, 2 * self.exponent)
+
+    @property
+    def log_spread(self) -> float | None:
+        """Log of the spread; None where it is not known."""
+        if self.scaled_spread is None:
+            return None
+        return log_unscaled(self.scaled_spread, 2 * self.exponent + self.spread_exponent)
 
 
-@dataclass(frozen=True)
+def level_of(second_moment: Wide, mean: Wide, spread: Wide | None, *, gaussian: bool) -> Level:
+    """The level of those moments, whatever their scale."""
+    exponent = second_moment.exponent // 2
+    return Level(
+        second_moment.value * 2 ** (second_moment.exponent - 2 * exponent),
+        unscaled(mean.value, mean.exponent - exponent),
+        None if spread is None else spread.value,
+        gaussian,
+        exponent,
+        0 if spread is None else spread.exponent - 2 * exponent,
+    ).settled()
+
+
+@dataclass(frozen=True, slots=True)
+class Fluctuation:
+    """A second moment at finite width: variance of its ln in one draw, and the relative shift of its mean.
+
+    The shift is None where it is not known.
+    """
+
+    variance: float
+    shift: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowWidth:
+    """Of the second moments of a row's source, its output, and the gradient at the source; None where not known."""
+
+    source: Fluctuation | None = None
+    output: Fluctuation | None = None
+    gradient: Fluctuation | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RowPrediction:
     """One row of the report; `source` is z (in other rows the input), `output` is a.
 
     Attributes:
         chi1: fan_in Var(W) E[phi'^2], the factor of the gradient per layer at constant width; dense rows only.
-        gradient: second moment of dObjective/d(source), divided by that of the output; `output_gradient` likewise.
+        log_gradient: natural log of the second moment of dObjective/d(source), divided by that of the output; -inf
+            for an exact zero, None where theory ends. `log_output_gradient` likewise.
         reason: why fields are None.
+        width: what finite width does to the second moments.
     """
 
     source: Level | None = None
     output: Level | None = None
     chi1: float | None = None
-    gradient: float | None = None
-    output_gradient: float | None = None
+    log_gradient: float | None = None
+    log_output_gradient: float | None = None
     reason: str = ""
+    is_dense: bool = False
+    width: RowWidth = RowWidth()
+
+    @property
+    def gradient(self) -> float | None:
+        """Second moment of dObjective/d(source), divided by that of the output: 0.0 or infinite beyond doubles."""
+        return _exponential(self.log_gradient)
+
+    @property
+    def output_gradient(self) -> float | None:
+        """The same of dObjective/d(output)."""
+        return _exponential(self.log_output_gradient)
 
 
 @dataclass(frozen=True)
@@ -68,9 +207,27 @@ class FixedPoint:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Everything that theory says of a network; `rows` in the order of the report."""
+    """Everything that theory says of a network; `rows` in the order of the report.
+
+    Attributes:
+        log_input_gradient: natural log of the second moment of dObjective/d(input), divided by that of the output.
+    """
 
     rows: tuple[RowPrediction, ...]
     input: Level
-    input_gradient: float | None
+    log_input_gradient: float | None
     fixed_point: FixedPoint | None
+
+    @property
+    def input_gradient(self) -> float | None:
+        """Second moment of dObjective/d(input), divided by that of the output: 0.0 or infinite beyond doubles."""
+        return _exponential(self.log_input_gradient)
+
+
+def _exponential(log: float | None) -> float | None:
+    if log is None:
+        return None
+    try:
+        return math.exp(log)
+    except OverflowError:
+        return math.inf

@@ -8,6 +8,7 @@ import numpy as np
 
 from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import LayerDescription
+from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judged import Point
 from varprobe.verdict.records import Direction
@@ -28,6 +29,7 @@ class Case:
     signal: Direction
     lost: int | None
     signal_needed: int | None
+    agreement: Agreement | None = None
     measurement: Measurement | None = None
 
     @property

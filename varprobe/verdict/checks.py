@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from varprobe.verdict import layer_checks, trend_checks, trial_checks
+from varprobe.verdict import layer_checks, theory_checks, trend_checks, trial_checks
 from varprobe.verdict.case import Case
 from varprobe.verdict.records import Finding
 
@@ -20,6 +20,8 @@ CHECKS: tuple[Check, ...] = (
     trend_checks.total_change,
     layer_checks.width_ratio,
 )
+# Of what only theory has, where nothing was measured.
+THEORY_CHECKS: tuple[Check, ...] = (theory_checks.theory_ends,)
 # Of what only a measurement has.
 MEASURED_CHECKS: tuple[Check, ...] = (
     trial_checks.non_finite,
@@ -30,11 +32,14 @@ MEASURED_CHECKS: tuple[Check, ...] = (
     layer_checks.dead_units,
     layer_checks.number_ranges,
     layer_checks.zero_branches,
+    theory_checks.theory_mismatch,
 )
 
 
 def all_findings(case: Case) -> tuple[Finding, ...]:
     """Every finding, the gravest first, then in the order of the checks."""
-    checks = CHECKS if case.measurement is None else (*MEASURED_CHECKS[:1], *CHECKS, *MEASURED_CHECKS[1:])
+    checks = (
+        (*CHECKS, *THEORY_CHECKS) if case.measurement is None else (*MEASURED_CHECKS[:1], *CHECKS, *MEASURED_CHECKS[1:])
+    )
     found = [item for check in checks for item in check(case)]
     return tuple(sorted(found, key=lambda item: ("error", "warning", "info").index(item.severity)))

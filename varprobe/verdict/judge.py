@@ -9,7 +9,7 @@ import numpy as np
 from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import LayerDescription, describe
 from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.theory.records import Prediction
+from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.case import Case
 from varprobe.verdict.checks import all_findings
 from varprobe.verdict.judged import judged_points, stretches
@@ -18,25 +18,28 @@ from varprobe.verdict.rule import judge_direction, judge_signal, worse
 from varprobe.verdict.traces import Traces, measured_traces, predicted_traces
 
 
-def judge(measurement: Measurement) -> Verdict:
-    """Labels, rates and findings of a measurement, by the rule of `varprobe.verdict.rule`."""
+def judge(measurement: Measurement, agreement: Agreement | None = None) -> Verdict:
+    """Labels, rates and findings of a measurement, by the rule of `varprobe.verdict.rule`, and theory beside it."""
     traces = measured_traces(measurement, judged_points(measurement.layers))
     # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
     dense = [row for row, layer in enumerate(measurement.layers) if layer.kind == "dense"]
     overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, dense]).all())
-    return _verdict(measurement.layers, traces, measurement.batch, measurement.dtype, measurement, overflow=overflow)
+    return _verdict(
+        measurement.layers, traces, agreement, measurement.batch, measurement.dtype, measurement, overflow=overflow
+    )
 
 
-def judge_prediction(spec: NetworkSpec, settings: Settings, prediction: Prediction) -> Verdict:
+def judge_prediction(spec: NetworkSpec, settings: Settings, agreement: Agreement) -> Verdict:
     """The verdict that theory alone gives, by the same rule: the totals have no error."""
     layers = tuple(describe(step) for step in spec.rows)
-    traces = predicted_traces(spec, prediction, judged_points(layers))
-    return _verdict(layers, traces, settings.batch, settings.dtype)
+    traces = predicted_traces(spec, agreement.prediction, judged_points(layers))
+    return _verdict(layers, traces, agreement, settings.batch, settings.dtype)
 
 
 def _verdict(
     layers: Sequence[LayerDescription],
     traces: Traces,
+    agreement: Agreement | None,
     batch: int,
     dtype: str,
     measurement: Measurement | None = None,
@@ -49,6 +52,18 @@ def _verdict(
     backward = judge_direction(traces.backward, cut, traces.backward_total, backward=True, exact=exact)
     eps = float(np.finfo(dtype).eps)
     signal, lost, needed = judge_signal(traces.signal, points, traces.at_input, batch=batch, eps=eps, exact=exact)
-    case = Case(tuple(layers), points, traces, dtype, forward, backward, signal, lost, needed, measurement)
+    case = Case(
+        layers=tuple(layers),
+        points=points,
+        traces=traces,
+        dtype=dtype,
+        forward=forward,
+        backward=backward,
+        signal=signal,
+        lost=lost,
+        signal_needed=needed,
+        agreement=agreement,
+        measurement=measurement,
+    )
     overall = worse(forward.direction.label, backward.direction.label)
     return Verdict(overall, forward.direction, backward.direction, signal, all_findings(case))

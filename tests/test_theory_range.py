@@ -1,0 +1,239 @@
+"""Theory beyond the range of doubles: depth 10,000, weights far too small and far too large."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import varprobe
+from varprobe.spec.activations import ACTIVATIONS, make_activation
+from varprobe.theory.records import Level, Prediction
+from varprobe.theory.response import respond
+from varprobe.theory.wide import unscaled, wide
+
+DEPTH = 10_000
+
+
+def predicted(
+    activation: str, init: Any, width: int = 256, depth: int = DEPTH, layers: Any = None, **probe: Any
+) -> Prediction:
+    config = {
+        "input": {"features": width},
+        "defaults": {"activation": activation, "init": init},
+        "layers": layers or [{"dense": width, "repeat": depth}],
+        "probe": probe,
+    }
+    return varprobe.predict(varprobe.load(config))
+
+
+@pytest.mark.parametrize(
+    ("activation", "init", "first", "step"),
+    [
+        ("relu", "xavier", 1.0, 0.5),
+        ("relu", {"name": "normal", "std": 1.0}, 256.0, 128.0),
+        ("leaky_relu", "large", 256.0, 128.0128),
+        ("linear", "small", 0.0256, 0.0256),
+        ("tanh", "small", None, 0.0256),
+        ("silu", "small", None, 0.0064),
+        ("sin", "large", None, None),
+    ],
+)
+def test_ten_thousand_layers_are_followed_both_ways(
+    activation: str, init: Any, first: float | None, step: float | None
+) -> None:
+    theory = predicted(activation, init)
+    rows = theory.rows
+    logs = [row.source.log_second_moment for row in rows if row.source is not None]
+    assert len(logs) == DEPTH
+    assert theory.log_input_gradient is not None
+    assert math.isfinite(theory.log_input_gradient)
+    if step is None:  # sin saturates: 256 E[sin^2] and 256 E[cos^2]
+        assert logs[-1] == pytest.approx(math.log(128), rel=1e-12)
+        assert theory.log_input_gradient == pytest.approx(DEPTH * math.log(128), rel=1e-9)
+        return
+    # Behind the bend of the first layers every step is the same.
+    assert (logs[-1] - logs[99]) / (DEPTH - 100) == pytest.approx(math.log(step), rel=1e-9)
+    if first is not None:
+        assert logs[-1] == pytest.approx(math.log(first) + (DEPTH - 1) * math.log(step), rel=1e-9)
+        assert theory.log_input_gradient == pytest.approx(DEPTH * math.log(step), rel=1e-9)
+    gradients = [row.log_gradient for row in rows]
+    assert gradients[100] is not None
+    assert gradients[-1] is not None
+    assert (gradients[100] - gradients[-1]) / (DEPTH - 101) == pytest.approx(math.log(step), rel=1e-9)
+    # At true scale nothing is made up.
+    assert rows[-1].source is not None
+    assert rows[-1].source.second_moment == (0.0 if step < 1 else math.inf)
+    assert theory.input_gradient == (0.0 if step < 1 else math.inf)
+
+
+def test_a_signal_that_collapses_is_followed_below_the_range_of_doubles() -> None:
+    last = predicted("sigmoid", "xavier").rows[-1]
+    assert last.source is not None
+    assert last.chi1 is not None
+    assert last.source.log_spread is not None
+    # Two samples approach each other by chi1 a layer (facts: 0.0557); the first layers differ.
+    assert last.source.log_spread / DEPTH == pytest.approx(math.log(last.chi1), rel=1e-3)
+    assert last.source.spread == 0.0
+    assert last.source.second_moment > 0.1
+
+
+@pytest.mark.parametrize(("activation", "c"), [("tanh", 2), ("relu", 5)])
+def test_measurement_agrees_where_doubles_would_underflow(activation: str, c: float) -> None:
+    width, depth, trials = 256, 300, 12
+    config = {
+        "input": {"features": width},
+        "defaults": {"activation": activation, "init": "small"},
+        "layers": [{"dense": width, "repeat": depth}],
+        "probe": {"batch": 1, "trials": trials, "dtype": "float64"},
+    }
+    spec = varprobe.load(config)
+    theory, found = varprobe.predict(spec), varprobe.measure(spec).statistics
+    last = theory.rows[-1].source
+    assert last is not None
+    assert last.log_second_moment < -1000
+    assert theory.log_input_gradient is not None
+    for want, logs in (
+        (last.log_second_moment, found.log_preactivation_second_moment[:, -1]),
+        (theory.log_input_gradient, found.log_input_gradient_second_moment[:, 0]),
+    ):
+        # The log of one draw has mean -c/(2 n) a layer and variance c/n (facts, 3); the next order is 1/n^2 a layer.
+        error = math.sqrt(c * depth / width / trials)
+        assert abs(logs.mean() - (want - c * depth / (2 * width))) < 4 * error + 10 * depth / width**2
+
+
+def brute_force(function: Any, mean: float, std: float) -> float:
+    """E[function(x)] over N(mean, std^2), by the trapezoid rule on a logarithmic grid about 0."""
+    steps = np.linspace(math.log(1e-6 * min(std, 1.0)), math.log(40 * std), 40_001)
+    total = 0.0
+    for sign in (-1.0, 1.0):
+        x = sign * np.exp(steps)
+        density = np.exp(-(((x - mean) / std) ** 2) / 2) / (std * math.sqrt(2 * math.pi))
+        total += float(np.trapezoid(function(x) * density * np.abs(x), steps))
+    return total
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("bits", [-65, 65])
+@pytest.mark.parametrize("mean", [0.0, 0.3, -3.0])
+def test_asymptotes_are_what_brute_force_finds(name: str, bits: int, mean: float) -> None:
+    activation = make_activation(name)
+    z = Level(1.0 + mean**2, mean, 0.25, gaussian=True, exponent=bits)
+    found = respond(activation, z)
+    # The grid has steps of 1/400: that is lost where phi' jumps, and its square elsewhere; waves are hit at random.
+    # Cubes of tiny numbers are called zero.
+    tolerance = 0.05 if name in ("sin", "cos") else 3e-3
+    for got, function in (
+        (found.level.second_moment, lambda x: activation.value(x) ** 2),
+        (float(found.derivative), lambda x: activation.derivative(x) ** 2),
+        (float(found.product), lambda x: activation.value(x) ** 2 * activation.derivative(x) ** 2),
+    ):
+        want = brute_force(function, z.mean, math.sqrt(z.variance))
+        assert got == pytest.approx(want, rel=tolerance, abs=1e-70)
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "gaussian"])
+@pytest.mark.parametrize("bits", [-65, 65])
+def test_pairs_at_the_asymptotes_are_as_far_apart_as_sampled_pairs(name: str, bits: int) -> None:
+    activation = make_activation(name)
+    if bits < 0 and activation.near is None and activation.degree is None:
+        pytest.skip("the sampled difference has no digits left")
+    x, y = np.random.default_rng(3).standard_normal((2, 100_000))
+    one, two = (math.sqrt(1 - 0.25 / 2) * x + sign * math.sqrt(0.25 / 2) * y + 0.3 for sign in (1, -1))
+    squares = np.square(activation.value(np.ldexp(one, bits)) - activation.value(np.ldexp(two, bits))) / 2
+    found = respond(activation, Level(1.09, 0.3, 0.25, gaussian=True, exponent=bits)).level.spread
+    assert found is not None
+    assert abs(found - squares.mean()) <= 4.5 * squares.std() / math.sqrt(squares.size)
+
+
+def test_a_signal_that_squares_itself_ends_with_a_reason() -> None:
+    theory = predicted("relu_squared", "he", depth=2000)
+    assert theory.rows[0].source is not None
+    assert theory.rows[-1].source is None
+    assert "explodes beyond any number" in theory.rows[-1].reason
+    fall = predicted("relu_squared", "small", depth=2000)
+    assert fall.rows[-1].source is not None
+    assert fall.rows[-1].source.log_second_moment == -math.inf
+
+
+@pytest.mark.parametrize("bias", [0.1, {"std": 1e-9}, {"std": 1e25}])
+def test_a_bias_stays_when_the_signal_has_gone(bias: Any) -> None:
+    size = bias["std"] if isinstance(bias, dict) else bias
+    for activation in ("relu", "linear"):
+        layers = [{"dense": 64, "repeat": 300}, {"dense": {"width": 64, "bias": bias}}]
+        last = predicted(activation, "small", 64, layers=layers).rows[-1].source
+        assert last is not None
+        assert last.second_moment == pytest.approx(size**2, rel=1e-12)
+        assert last.log_spread is not None
+        assert last.log_spread < -1500  # and the samples stay as close as they were
+
+
+def test_a_skip_of_another_scale_is_added_at_its_own() -> None:
+    branch = [{"dense": {"width": 64, "init": "small"}}] * 300
+    layers = [{"dense": 64, "repeat": 300}, {"residual": {"layers": branch}}]
+    rows = predicted("linear", "xavier", 64, layers=layers).rows
+    assert rows[-1].output is not None
+    assert rows[-1].output.second_moment == pytest.approx(1.0, rel=1e-12)
+    assert rows[-1].gradient == pytest.approx(1.0, rel=1e-12)
+    assert rows[300].log_gradient is not None
+    assert rows[300].log_gradient < -1000  # inside the branch it is not
+    back = [{"dense": 64, "repeat": 300}, {"residual": {"layers": [{"dense": {"width": 64, "init": "he"}}]}}]
+    small = predicted("linear", "small", 64, layers=back).rows[-1]
+    assert small.output is not None
+    assert small.source is not None
+    assert small.output.log_second_moment - small.source.log_second_moment == pytest.approx(math.log(3), rel=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "eps"), [("layer", 1e-5), ("rms", 0.0), ("batch", 1e-5), ("rms", 1e-300)])
+def test_norms_bring_the_signal_back_or_meet_their_eps(kind: str, eps: float) -> None:
+    layers = [{"dense": 64, "repeat": 300}, {"norm": {"kind": kind, "eps": eps}}, {"dense": 64}]
+    small, large = (predicted("linear", init, 64, layers=layers, batch=8) for init in ("small", "large"))
+    log_small, log_large = 300 * math.log(64e-4), 300 * math.log(64)
+    out_small, out_large = small.rows[300].output, large.rows[300].output
+    assert out_small is not None
+    assert out_large is not None
+    share = 7 / 8 if kind == "batch" else 1.0
+    assert out_large.second_moment == pytest.approx(1.0, rel=1e-12)
+    want = log_small + math.log(share / eps) if eps else 0.0
+    assert out_small.log_second_moment == pytest.approx(want, rel=1e-12, abs=1e-12)
+    if kind != "batch" and eps == 0:
+        assert small.log_input_gradient == pytest.approx(math.log(64e-4), rel=1e-9)
+    assert large.rows[300].log_gradient is not None
+    factor = math.log(6 / 5 if kind == "batch" else 1)  # (B - 2)/(B - 3) at B = 8
+    assert large.rows[300].log_gradient == pytest.approx(math.log(64) - log_large + factor, rel=1e-12)
+
+
+def test_the_mse_tie_is_kept_across_scales() -> None:
+    for init, gain in (("small", 64e-4), ({"name": "normal", "std": 0.2}, 64 * 0.04)):
+        theory = predicted("linear", init, 64, depth=400, gradient="mse")
+        logs = [row.log_gradient for row in theory.rows]
+        q = gain**400
+        # g = alpha W^T W x + W^T f: with u = alpha^2 q, a layer takes (f, u) to gain (f + u, u).
+        fresh, tied = 1 / (1 + q), q / (1 + q)
+        assert logs[0] == pytest.approx(399 * math.log(gain) + math.log(fresh + 400 * tied), rel=1e-9)
+
+
+def test_dropout_and_tiny_parameters_keep_the_scale() -> None:
+    layers = [{"block": [{"dense": 64}, {"dropout": 0.5}], "repeat": 400}]
+    theory = predicted("relu", "small", 64, layers=layers)
+    last = theory.rows[-1].output
+    assert last is not None
+    assert last.log_second_moment == pytest.approx(400 * math.log(64e-4), rel=1e-9)
+    tiny = predicted("linear", {"name": "normal", "std": 1e-200}, 64, layers=[{"dense": 32}, {"dense": 64}])
+    want = math.log(64) + math.log(32) - 800 * math.log(10)
+    assert tiny.rows[-1].source is not None
+    assert tiny.rows[-1].source.log_second_moment == pytest.approx(want, rel=1e-12)
+    assert tiny.log_input_gradient == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize(("value", "exponent"), [(3.0, 0), (-3.0, 900), (1e-300, -5), (1e300, 4000), (0.0, 7)])
+def test_a_wide_number_is_the_number(value: float, exponent: int) -> None:
+    number = wide(value, exponent)
+    assert unscaled(number.value, number.exponent) == unscaled(value, exponent)
+    if value > 0:
+        assert number.log == pytest.approx(math.log(value) + exponent * math.log(2), rel=1e-15)
+        assert (number * number.inverse).log == pytest.approx(0.0, abs=1e-15)
+        assert (number.root * number.root).log == pytest.approx(number.log, rel=1e-15)
+        assert (number + number).log == pytest.approx(number.log + math.log(2), rel=1e-15)

@@ -14,7 +14,8 @@ from scipy import stats
 from varprobe.probe.measure import measure
 from varprobe.spec.loading import load
 from varprobe.verdict.judged import Stretch, judged_points, stretches
-from varprobe.verdict.rule import judge_direction, quantities
+from varprobe.verdict.rule import judge_direction
+from varprobe.verdict.traces import measured_traces
 
 LABELS = ("stable", "borderline", "inconclusive", "vanishing", "exploding", "degenerate")
 WRONG = {"stable": ("vanishing", "exploding", "degenerate"), "vanishing": ("stable", "exploding", "degenerate")}
@@ -127,7 +128,8 @@ def _bank(init: str, depth: int = DEPTH) -> tuple[np.ndarray, np.ndarray, Any]:
     }
     measured = measure(load(config))
     points = judged_points(measured.layers)
-    forward, backward, _ = quantities(measured, points)
+    traces = measured_traces(measured, points)
+    forward, backward = traces.forward, traces.backward
     return forward, backward, stretches(points)
 
 

@@ -26,7 +26,11 @@ RANKS = (
     ("__main__",),
 )
 RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-FENCED = {"rich": ("cli", "reporters/terminal.py"), "typer": ("cli",), "ruamel": ("spec/document.py",)}
+FENCED = {
+    "rich": ("cli", *(f"reporters/{name}.py" for name in ("terminal", "layer_table", "explanation"))),
+    "typer": ("cli",),
+    "ruamel": ("spec/document.py",),
+}
 
 
 def modules() -> list[Path]:

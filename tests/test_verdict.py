@@ -16,8 +16,9 @@ from scipy import stats
 from varprobe.diagnose import diagnose
 from varprobe.engine.record import StackStatistics
 from varprobe.probe.measure import measure
-from varprobe.probe.measurement import MeasuredLayer, Measurement
+from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
+from varprobe.spec.described import LayerDescription
 from varprobe.spec.loading import load
 from varprobe.verdict.judge import judge
 from varprobe.verdict.judged import judged_points, stretches
@@ -29,7 +30,7 @@ LN10 = math.log(10)
 # --- measurements made by hand ---
 
 
-def _layer(kind: str = "dense", likeness: str = "same", width: int = 64, **parts: Any) -> MeasuredLayer:
+def _layer(kind: str = "dense", likeness: str = "same", width: int = 64, **parts: Any) -> LayerDescription:
     given = {
         "name": kind,
         "path": "layers[0]",
@@ -45,7 +46,7 @@ def _layer(kind: str = "dense", likeness: str = "same", width: int = 64, **parts
         "given": False,
         "group": None,
     }
-    return MeasuredLayer(kind=kind, likeness=f"{kind} {width} {likeness}", **{**given, **parts})
+    return LayerDescription(kind=kind, likeness=f"{kind} {width} {likeness}", **{**given, **parts})
 
 
 def _measurement(
@@ -53,7 +54,7 @@ def _measurement(
     backward: np.ndarray | None = None,
     signal: np.ndarray | None = None,
     *,
-    layers: Sequence[MeasuredLayer] | None = None,
+    layers: Sequence[LayerDescription] | None = None,
     at_input: float = 0.0,
     gradient_at_input: float | np.ndarray = 0.0,
     features: int = 64,
@@ -276,11 +277,11 @@ def test_the_step_into_the_first_layer_enters_only_below_four_layers() -> None:
 # --- stretches ---
 
 
-def _cut(layers: Sequence[MeasuredLayer]) -> list[tuple[int, int, int]]:
+def _cut(layers: Sequence[LayerDescription]) -> list[tuple[int, int, int]]:
     return [(s.start, s.stop, s.period) for s in stretches(judged_points(layers))]
 
 
-def _copies(path: str, number: int, parts: Sequence[MeasuredLayer]) -> list[MeasuredLayer]:
+def _copies(path: str, number: int, parts: Sequence[LayerDescription]) -> list[LayerDescription]:
     return [replace(part, group=(path, copy)) for copy in range(1, number + 1) for part in parts]
 
 

@@ -80,55 +80,80 @@ Output = Annotated[
         help="Write FILE: .json, .csv or .md; - is JSON on stdout. Repeatable.",
     ),
 ]
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or - for standard input.")]
+Init = Annotated[str | None, typer.Option(help="Scheme of every layer that does not name one.")]
+Activation = Annotated[str | None, typer.Option(help="Activation of every layer that does not name one.")]
+Trials = Annotated[str | None, typer.Option(metavar="N", help="Independent draws.")]
+Batch = Annotated[str | None, typer.Option(metavar="N", help="Rows of a batch.")]
+Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change any config value, as layers.0.repeat=50."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON in place of the table.")]
 EveryRow = Annotated[bool, typer.Option("--all", help="Print every layer of a long network.")]
 
 
 @app.command(epilog="Example: varprobe run configs/xavier_tanh.yaml --init small -o report.json")
 def run(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or - for standard input.")],
-    init: Annotated[str | None, typer.Option(help="Scheme of every layer that does not name one.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Activation of every layer that does not name one.")] = None,
-    trials: Annotated[str | None, typer.Option(metavar="N", help="Independent draws.")] = None,
-    batch: Annotated[str | None, typer.Option(metavar="N", help="Rows of a batch.")] = None,
-    seed: Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws.")] = None,
+    config: Config,
+    init: Init = None,
+    activation: Activation = None,
+    trials: Trials = None,
+    batch: Batch = None,
+    seed: Seed = None,
     engine: Annotated[Engine | None, typer.Option(help="auto or explicit; matrix-free is not in this version.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change any config value, as layers.0.repeat=50."),
-    ] = None,
+    threads: Threads = None,
+    set_: Set = None,
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Measure a network and print its verdict."""
+    """Measure a network and print its verdict, theory beside it."""
     from varprobe.cli.progress import progress_bar
     from varprobe.diagnose import diagnose
     from varprobe.spec.loading import load
     from varprobe.spec.network import with_threads
 
     targets, as_json = _targets(output, as_json=as_json)
-    options = {
-        "defaults.init": ("--init", init),
-        "defaults.activation": ("--activation", activation),
-        "probe.trials": ("--trials", trials),
-        "probe.batch": ("--batch", batch),
-        "probe.seed": ("--seed", seed),
-        "probe.engine": ("--engine", engine.value if engine else None),
-    }
+    options = _options(init, activation, trials, batch, seed)
+    options["probe.engine"] = ("--engine", engine.value if engine else None)
     spec = load(config, _overrides(options, set_ or []))
     with progress_bar(spec.name, quiet=quiet) as progress:
         report = diagnose(spec, with_threads(spec.settings, threads), progress)
     _deliver(report, targets, as_json=as_json, every_row=every_row)
 
 
+@app.command(epilog="Example: varprobe predict configs/he_relu.yaml --explain")
+def predict(
+    config: Config,
+    init: Init = None,
+    activation: Activation = None,
+    trials: Trials = None,
+    batch: Batch = None,
+    set_: Set = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Write out how each layer's numbers come about.")] = False,
+    output: Output = None,
+    as_json: AsJson = False,
+    every_row: EveryRow = False,
+) -> None:
+    """Say by theory alone what becomes of the signal; nothing is drawn."""
+    from varprobe.diagnose import foretell
+    from varprobe.spec.loading import load
+
+    targets, as_json = _targets(output, as_json=as_json)
+    spec = load(config, _overrides(_options(init, activation, trials, batch), set_ or []))
+    _deliver(foretell(spec), targets, as_json=as_json, every_row=every_row, explain=explain)
+
+
 @app.command(epilog="Example: varprobe show report.json -o report.md")
 def show(
-    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A report that `varprobe run -o` wrote as .json.")],
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="What `run -o` or `predict -o` wrote as .json.")],
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
@@ -202,6 +227,19 @@ def gain(
         _console().print(gain_table(found))
 
 
+def _options(
+    init: str | None, activation: str | None, trials: str | None, batch: str | None, seed: str | None = None
+) -> dict[str, tuple[str, str | None]]:
+    """The config fields that options set: field -> option and value."""
+    return {
+        "defaults.init": ("--init", init),
+        "defaults.activation": ("--activation", activation),
+        "probe.trials": ("--trials", trials),
+        "probe.batch": ("--batch", batch),
+        "probe.seed": ("--seed", seed),
+    }
+
+
 def _overrides(options: dict[str, tuple[str, str | None]], assignments: list[str]) -> list[Override]:
     from varprobe.spec.overrides import Override, parse_assignment
 
@@ -218,8 +256,9 @@ def _targets(output: list[Path] | None, *, as_json: bool) -> tuple[list[Path], b
     return targets, as_json or len(targets) < len(output or [])
 
 
-def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: bool) -> None:
+def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: bool, explain: bool = False) -> None:
     from varprobe.reporters import RENDERERS
+    from varprobe.reporters.explanation import print_explanation
     from varprobe.reporters.terminal import print_report
 
     for target in targets:
@@ -227,7 +266,10 @@ def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: b
     if as_json:
         sys.stdout.write(RENDERERS[".json"](report))
     else:
-        print_report(report, _console(), every_row=every_row)
+        console = _console()
+        if explain:
+            print_explanation(report, console, every_row=every_row)
+        print_report(report, console, every_row=every_row)
 
 
 def _console() -> Console:

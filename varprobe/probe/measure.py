@@ -16,9 +16,9 @@ from varprobe.engine.explicit import run_stack
 from varprobe.engine.plan import Plan, make_plan
 from varprobe.engine.record import StackStatistics
 from varprobe.errors import ConfigError
-from varprobe.probe.measurement import MeasuredLayer, Measurement
-from varprobe.spec.laws import Given
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.probe.measurement import Measurement
+from varprobe.spec.described import describe
+from varprobe.spec.network import NetworkSpec, Settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -58,7 +58,7 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
     plan = make_plan(spec, settings)
     statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress)))
     return Measurement(
-        layers=tuple(_layer(step) for step in spec.rows),
+        layers=tuple(describe(step, "explicit") for step in spec.rows),
         statistics=statistics,
         features=spec.input.features,
         batch=settings.batch,
@@ -135,45 +135,3 @@ def _normalised(statistics: StackStatistics) -> StackStatistics:
         "log_input_gradient_second_moment",
     )
     return replace(statistics, **{name: getattr(statistics, name) - unit for name in names})
-
-
-def _layer(step: Step) -> MeasuredLayer:
-    layer = step.layer
-    dense = layer if isinstance(layer, Dense) else None
-    activation = layer.activation_label if isinstance(layer, (Dense, Pointwise)) else None
-    variance = dense.weights.variance(step.fan_in, step.fan_out) if dense else None
-    return MeasuredLayer(
-        kind=layer.kind,
-        name=step.name,
-        path=step.path,
-        line=step.line,
-        repeat_index=step.repeat_index,
-        fan_in=step.fan_in,
-        fan_out=step.fan_out,
-        activation=activation,
-        init=dense.init_label if dense else None,
-        engine="explicit" if dense else None,
-        expected_std=None if variance is None else float(np.sqrt(variance)),
-        trunk=step.trunk,
-        given=dense is not None and isinstance(dense.weights, Given),
-        likeness=_likeness(step),
-        group=step.group,
-    )
-
-
-def _likeness(step: Step) -> str:
-    """Equal for layers that differ in nothing but their draw and their fan_in."""
-    match step.layer:
-        case Dense() as dense:
-            bias = dense.bias.source if isinstance(dense.bias, Given) else repr(dense.bias)
-            return f"dense {step.fan_out} {dense.activation_label} {dense.init_label} {bias}"
-        case Norm() as norm:
-            return f"norm {norm.variant} {norm.eps} {norm.gamma is None} {norm.beta is None}"
-        case Join(scale):
-            return f"join {scale}"
-        case Pointwise() as pointwise:
-            return f"activation {pointwise.activation_label}"
-        case Dropout(probability):
-            return f"dropout {probability}"
-        case Open():
-            return "open"

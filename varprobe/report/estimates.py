@@ -39,10 +39,10 @@ def _positive(mean: float, typical: float, half: float, trials: list[float | Non
     known = not math.isnan(half)
     if mean == -math.inf:
         return Estimate(0.0, 0.0, 0.0 if known else None, 0.0 if known else None, None, None, tuple(trials))
-    low = _exp(mean - half) if known else None
-    high = _exp(mean + half) if known else None
+    low = finite_exp(mean - half) if known else None
+    high = finite_exp(mean + half) if known else None
     log_typical = typical / LN10 if math.isfinite(typical) else None
-    return Estimate(_exp(mean), _exp(typical), low, high, mean / LN10, log_typical, tuple(trials))
+    return Estimate(finite_exp(mean), finite_exp(typical), low, high, mean / LN10, log_typical, tuple(trials))
 
 
 def signed_estimates(values: Table) -> list[Estimate]:
@@ -74,7 +74,7 @@ def _plain(table: Table) -> list[Any]:
     return plain
 
 
-def _exp(log: float) -> float | None:
+def finite_exp(log: float) -> float | None:
     """exp(log); None above the largest double, 0.0 below the smallest."""
     if log > _LARGEST:
         return None

@@ -85,16 +85,51 @@ class GradientStatistics:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What theory says of the row; None where it does not apply."""
+    """What theory says of the row; None where it does not apply, or beyond the range of doubles.
+
+    Attributes:
+        second_moment, mean, variance, sample_variance: of z (in other rows of the input), at large width.
+        activation_second_moment and so on: of the output.
+        gradient_second_moment, activation_gradient_second_moment: of dObjective/dz and dObjective/da, divided by
+            that of the output.
+        chi1: fan_in Var(W) E[phi'^2], the gradient's factor per layer at constant width; dense rows only.
+        log10_second_moment, log10_activation_variance, log10_gradient_second_moment: never overflow; None for zero.
+        second_moment_low, second_moment_high: the band in which the mean over the trials should fall; None where
+            the expansion in 1/width ends, or is not known. Likewise gradient_low and gradient_high.
+        draw_low, draw_high, gradient_draw_low, gradient_draw_high: the band of 95 % of single draws.
+        deviation, gradient_deviation: how far the measured second moments lie from theory, in standard errors.
+        activation_deviation: the same of the output's variance.
+        reason: why fields are None.
+    """
 
     __pydantic_config__ = CHECKS
 
     second_moment: float | None = None
     second_moment_low: float | None = None
     second_moment_high: float | None = None
+    draw_low: float | None = None
+    draw_high: float | None = None
+    mean: float | None = None
+    variance: float | None = None
+    sample_variance: float | None = None
+    activation_second_moment: float | None = None
+    activation_mean: float | None = None
+    activation_variance: float | None = None
+    activation_sample_variance: float | None = None
     gradient_second_moment: float | None = None
+    activation_gradient_second_moment: float | None = None
     gradient_low: float | None = None
     gradient_high: float | None = None
+    gradient_draw_low: float | None = None
+    gradient_draw_high: float | None = None
+    chi1: float | None = None
+    log10_second_moment: float | None = None
+    log10_activation_variance: float | None = None
+    log10_gradient_second_moment: float | None = None
+    deviation: float | None = None
+    gradient_deviation: float | None = None
+    activation_deviation: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +148,8 @@ class LayerRow:
     """One dense layer, norm, activation, dropout or residual join.
 
     In rows that are not dense, `preactivation` is the row's input, `activation` its output, and `gradient` and
-    `activation_gradient` belong to input and output. The input of a residual join is that of its block.
+    `activation_gradient` belong to input and output. The input of a residual join is that of its block. What is
+    measured is None in a report of theory alone.
     """
 
     __pydantic_config__ = CHECKS
@@ -130,13 +166,13 @@ class LayerRow:
     init: str | None
     engine: str | None
     weights: Weights | None
-    preactivation: SignalStatistics
-    activation: ActivationStatistics
-    gradient: GradientStatistics
-    activation_gradient: GradientStatistics
+    preactivation: SignalStatistics | None
+    activation: ActivationStatistics | None
+    gradient: GradientStatistics | None
+    activation_gradient: GradientStatistics | None
     weight_gradient: GradientStatistics | None
     predicted: Predicted
-    histogram: Histogram
+    histogram: Histogram | None
 
 
 @dataclass(frozen=True)
@@ -146,7 +182,7 @@ class Objective:
     __pydantic_config__ = CHECKS
 
     kind: str
-    output_gradient: Estimate
+    output_gradient: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -189,6 +225,35 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class NetworkPrediction:
+    """Where the layer that most of the trunk repeats leads, if it is repeated for ever; depths in layers.
+
+    All of it is None where no dense layer of a plain chain keeps its width.
+
+    Attributes:
+        regime: ordered (chi1 below 1), edge of chaos or chaotic; None where no layer repeats.
+        fixed_point: the second moment q* of z that the network is drawn to; None where it grows without end.
+        chi1: the gradient's factor per layer there.
+        xi_q, xi_c, xi_gradient: depth scales of the second moment, of the correlation of two samples, and of the
+            gradient; None where there is no exponential decay or growth.
+        trainable_depth: 6 xi_c; None where it is unlimited.
+        input_second_moment, input_gradient_second_moment: of the batch, and of dObjective/d(batch).
+    """
+
+    __pydantic_config__ = CHECKS
+
+    regime: str | None
+    fixed_point: float | None
+    chi1: float | None
+    xi_q: float | None
+    xi_c: float | None
+    xi_gradient: float | None
+    trainable_depth: float | None
+    input_second_moment: float | None = None
+    input_gradient_second_moment: float | None = None
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that was measured and concluded; tables, files and pictures are made from this alone."""
 
@@ -202,4 +267,5 @@ class Report:
     provenance: Provenance
     layers: tuple[LayerRow, ...]
     verdict: Verdict
+    prediction: NetworkPrediction | None = None
     expect: tuple[Expected, ...] = field(default=())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.moments import HISTOGRAM_EDGES
-from varprobe.probe.measurement import MeasuredLayer, Measurement
+from varprobe.probe.measurement import Measurement
 from varprobe.report.estimates import positive_estimates, signed_estimates
 from varprobe.report.records import (
     ActivationStatistics,
@@ -18,10 +18,12 @@ from varprobe.report.records import (
     Histogram,
     LayerRow,
     Objective,
-    Predicted,
     SignalStatistics,
     Weights,
 )
+from varprobe.report.theory import predicted
+from varprobe.spec.described import LayerDescription
+from varprobe.verdict.agreement import Agreement
 
 EDGES = tuple(HISTOGRAM_EDGES.tolist())
 
@@ -32,8 +34,8 @@ def objective_of(measurement: Measurement) -> Objective:
     return Objective(measurement.objective, positive_estimates(logs)[0])
 
 
-def layer_rows(measurement: Measurement) -> tuple[LayerRow, ...]:
-    """One row per layer, in order from the input."""
+def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow, ...]:
+    """One row per layer, in order from the input, with theory beside it."""
     s = measurement.statistics
 
     def logs(name: str) -> list[Estimate]:
@@ -82,7 +84,7 @@ def layer_rows(measurement: Measurement) -> tuple[LayerRow, ...]:
                 gradient=gradient[i],
                 activation_gradient=activation_gradient[i],
                 weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
-                predicted=Predicted(),
+                predicted=predicted(agreement, i),
                 histogram=Histogram(
                     EDGES, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
                 ),
@@ -109,7 +111,7 @@ def _shares(values: NDArray[np.float64]) -> list[Estimate]:
         return positive_estimates(np.log(values))
 
 
-def _weights(layer: MeasuredLayer, variances: NDArray[np.float64]) -> Weights | None:
+def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> Weights | None:
     if layer.kind != "dense":
         return None
     variance = float(np.mean(variances))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from varprobe.report.records import Estimate, Report
+from varprobe.report.records import Report
+from varprobe.reporters.wordlist import activation_log10, gradient_log10
 from varprobe.wording import power
 
 ACTIVATION, GRADIENT, BOTH = "a", "g", "*"
@@ -19,8 +20,8 @@ def curve(report: Report, width: int = 64, height: int = 8) -> list[str]:
         return []
     picked = [rows[round(i * (len(rows) - 1) / (columns - 1))] for i in range(columns)]
     series = {
-        ACTIVATION: [_log(row.activation.variance) for row in picked],
-        GRADIENT: [_log(row.gradient.variance) for row in picked],
+        ACTIVATION: [activation_log10(row) for row in picked],
+        GRADIENT: [gradient_log10(row) for row in picked],
     }
     known = [value for values in series.values() for value in values if value is not None]
     if not known:
@@ -42,7 +43,3 @@ def curve(report: Report, width: int = 64, height: int = 8) -> list[str]:
     axis = f"{'':>10} +{'-' * (columns * stretch)}"
     ends = f"{'layer':>10}  1{rows[-1].index!s:>{columns * stretch - 1}}"
     return [*lines, axis, ends]
-
-
-def _log(estimate: Estimate | None) -> float | None:
-    return estimate.log10_mean if estimate else None

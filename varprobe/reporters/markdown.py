@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters.wordlist import (
+    activation_cells,
     direction_figures,
-    estimate,
     expectation_lines,
     finding_head,
+    gradient_cells,
     made_with,
     marks,
     row_label,
+    theory_line,
     title,
 )
 
@@ -29,6 +32,9 @@ def render_markdown(report: Report) -> str:
     lines += [f"- {line}" for line in expectation_lines(report)]
     if report.expect:
         lines.append("")
+    theory = theory_line(report)
+    if theory:
+        lines += [theory, ""]
     if verdict.findings:
         lines += ["## Findings", ""]
         lines += [f"- **{finding_head(f)}**: {_escape(f.message)} {_escape(f.remedy)}" for f in verdict.findings]
@@ -37,25 +43,24 @@ def render_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
+_HEADINGS = ("#", "layer", "kind", "width", "activation variance", "theory", "se off", "gradient variance", "theory",
+             "se off", "weight std", "marks")  # fmt: skip
+
+
 def _table(report: Report) -> list[str]:
     marked = marks(report)
-    head = "| # | layer | kind | width | activation variance | gradient variance | weight std | marks |"
-    rule = "|---:|---|---|---:|---:|---:|---:|---|"
-    return [head, rule, *(_row(row, marked.get(row.index, "")) for row in report.layers)]
+    rule = "|" + "|".join("---" if heading in ("layer", "kind", "marks") else "---:" for heading in _HEADINGS) + "|"
+    return [_line(_HEADINGS), rule, *(_line(_cells(row, marked.get(row.index, ""))) for row in report.layers)]
 
 
-def _row(row: LayerRow, mark: str) -> str:
-    std = "-" if row.weights is None or row.weights.std is None else f"{row.weights.std:.4g}"
-    cells = (
-        str(row.index),
-        _escape(row_label(row)),
-        _escape(row.kind),
-        f"{row.fan_out:,}",
-        estimate(row.activation.variance),
-        estimate(row.gradient.variance),
-        std,
-        mark,
-    )
+def _cells(row: LayerRow, mark: str) -> tuple[str, ...]:
+    weights = row.weights
+    std = None if weights is None else weights.std if weights.std is not None else weights.expected_std
+    place = str(row.index), _escape(row_label(row)), _escape(row.kind), f"{row.fan_out:,}"
+    return *place, *activation_cells(row), *gradient_cells(row), "-" if std is None else f"{std:.4g}", mark
+
+
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from varprobe.report.records import Estimate, LayerRow, Report
+from varprobe.report.records import Report
 from varprobe.reporters.curve import curve
+from varprobe.reporters.layer_table import measured_table, predicted_table
 from varprobe.reporters.wordlist import (
     direction_figures,
-    estimate,
     expectation_lines,
     finding_counts,
     finding_head,
+    is_predicted,
     made_with,
-    marks,
-    row_label,
+    theory_line,
     title,
 )
 
-# Rows of the table up to which nothing is folded, and how many then stay at each end.
-FULL_TABLE, KEPT_ENDS = 24, 4
-BAR_WIDTH = 12
-# Columns below which there is no room for bars.
-NARROW = 76
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STYLES = {
     "stable": "bold green",
     "preserved": "bold green",
@@ -49,8 +41,11 @@ def print_report(report: Report, console: Console, *, every_row: bool = False) -
     console.print(Text(title(report), style="bold"))
     console.print(Text(made_with(report)))
     console.print()
-    bars = console.width >= NARROW
-    console.print(_table(report, every_row=every_row, ascii_only=console.options.ascii_only, bars=bars))
+    if is_predicted(report):
+        console.print(predicted_table(report, every_row=every_row))
+    else:
+        ascii_only = console.options.ascii_only
+        console.print(measured_table(report, console.width, every_row=every_row, ascii_only=ascii_only))
     lines = curve(report)
     if lines:
         console.print()
@@ -58,73 +53,6 @@ def print_report(report: Report, console: Console, *, every_row: bool = False) -
         console.print(Text("\n".join(lines)), soft_wrap=True)
     console.print()
     console.print(_verdict(report))
-
-
-def _table(report: Report, *, every_row: bool, ascii_only: bool, bars: bool) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right", no_wrap=True, min_width=len(str(len(report.layers))))
-    table.add_column("layer", max_width=12, no_wrap=True, overflow="ellipsis")
-    table.add_column("width", justify="right", no_wrap=True)
-    table.add_column("activation var.", justify="right", no_wrap=True)
-    table.add_column("", width=BAR_WIDTH if bars else 0, no_wrap=True)
-    table.add_column("gradient var.", justify="right", no_wrap=True)
-    table.add_column("", width=BAR_WIDTH if bars else 0, no_wrap=True)
-    table.add_column("", no_wrap=True)
-    activation_bar = _bars([row.activation.variance for row in report.layers], ascii_only=ascii_only)
-    gradient_bar = _bars([row.gradient.variance for row in report.layers], ascii_only=ascii_only)
-    marked = marks(report)
-    for row in _shown(report, marked, every_row=every_row):
-        if isinstance(row, int):
-            table.add_row("", Text(f"... {row:,} more", style="dim"), "", "", "", "", "", "")
-            continue
-        table.add_row(
-            str(row.index),
-            Text(row_label(row)),
-            f"{row.fan_out:,}",
-            estimate(row.activation.variance),
-            activation_bar(row.activation.variance) if bars else "",
-            estimate(row.gradient.variance),
-            gradient_bar(row.gradient.variance) if bars else "",
-            Text(marked.get(row.index, ""), style=_BAD),
-        )
-    return table
-
-
-def _shown(report: Report, marked: dict[int, str], *, every_row: bool) -> Iterator[LayerRow | int]:
-    """The rows to print, and numbers of rows left out in their place."""
-    rows = report.layers
-    if every_row or len(rows) <= FULL_TABLE:
-        yield from rows
-        return
-    near = {index + offset for index in marked for offset in (-1, 0, 1)}
-    last = 0
-    for position, row in enumerate(rows):
-        at_end = position < KEPT_ENDS or position >= len(rows) - KEPT_ENDS
-        if at_end or row.index in near:
-            if position > last:
-                yield position - last
-            yield row
-            last = position + 1
-
-
-def _bars(estimates: Sequence[Estimate | None], *, ascii_only: bool) -> Callable[[Estimate | None], str]:
-    """A function from an estimate to its bar; the scale is logarithmic and common to a column."""
-    logs = [value.log10_mean for value in estimates if value and value.log10_mean is not None]
-    high = max(logs, default=0.0)
-    # At least three decades, so that a stable network shows bars that look alike.
-    low = min(min(logs, default=0.0), high - 3)
-
-    def bar(value: Estimate | None) -> str:
-        if value is None or value.log10_mean is None:
-            return ""
-        share = (value.log10_mean - low) / (high - low)
-        eighths = max(1, round(share * BAR_WIDTH * 8))
-        if ascii_only:
-            return "#" * max(1, eighths // 8)
-        whole, rest = divmod(eighths, 8)
-        return "█" * whole + (_EIGHTHS[rest] if rest else "")
-
-    return bar
 
 
 def _verdict(report: Report) -> Panel:
@@ -135,6 +63,9 @@ def _verdict(report: Report) -> Panel:
         parts += [Text(), Text(finding_head(finding), style=style), Text(finding.message)]
         if finding.remedy:
             parts.append(Text(f"-> {finding.remedy}"))
+    theory = theory_line(report)
+    if theory:
+        parts += [Text(), Text(theory)]
     lines = expectation_lines(report)
     if lines:
         parts += [Text(), *(Text(line) for line in lines)]

@@ -20,11 +20,71 @@ def title(report: Report) -> str:
 def made_with(report: Report) -> str:
     """How it was measured, in a line."""
     s = report.settings
+    if is_predicted(report):
+        return f"theory at large width, nothing drawn; batch {s.batch:,}, {report.provenance.seconds:.2f} s"
     engines = sorted({row.engine for row in report.layers if row.engine}) or [s.engine]
     return (
         f"{' and '.join(engines)} engine, {count(s.trials, 'trial')} of batch {s.batch:,}, "
         f"{printable(s.dtype)}, seed {s.seed}, {report.provenance.seconds:.2f} s"
     )
+
+
+def is_predicted(report: Report) -> bool:
+    """Whether this is theory alone."""
+    return all(row.activation is None for row in report.layers)
+
+
+def theory_line(report: Report) -> str:
+    """Where theory says that the network leads; empty where it says nothing."""
+    theory = report.prediction
+    if theory is None or (theory.regime is None and theory.fixed_point is None):
+        return ""
+    q = "no fixed point" if theory.fixed_point is None else f"fixed point q* = {number(theory.fixed_point)}"
+    parts = [f"theory: {theory.regime or 'no regime'}", q]
+    if theory.chi1 is not None:
+        parts.append(f"chi1 = {theory.chi1:.4g}")
+    scales = (("q", theory.xi_q), ("correlation", theory.xi_c), ("gradient", theory.xi_gradient))
+    known = [f"{name} {number(scale)}" for name, scale in scales if scale is not None]
+    if known:
+        parts.append(f"depth scales in layers: {', '.join(known)}")
+    depth = theory.trainable_depth
+    parts.append(f"trainable depth {f'{number(depth)} layers' if depth is not None else 'unlimited'}")
+    return "; ".join(parts) + "."
+
+
+def activation_log10(row: LayerRow) -> float | None:
+    """log10 of the activation variance: the mean over trials, or theory where nothing was measured."""
+    return row.predicted.log10_activation_variance if row.activation is None else row.activation.variance.log10_mean
+
+
+def gradient_log10(row: LayerRow) -> float | None:
+    """log10 of the gradient variance, likewise."""
+    return row.predicted.log10_gradient_second_moment if row.gradient is None else row.gradient.variance.log10_mean
+
+
+def activation_cells(row: LayerRow) -> tuple[str, str, str]:
+    """The activation variance: measured, by theory, and the standard errors between them."""
+    theory = row.predicted
+    measured = "-" if row.activation is None else estimate(row.activation.variance)
+    value = theory_value(theory.activation_variance, theory.log10_activation_variance)
+    return measured, value, _deviation(theory.activation_deviation)
+
+
+def gradient_cells(row: LayerRow) -> tuple[str, str, str]:
+    """The gradient variance, likewise."""
+    theory = row.predicted
+    measured = "-" if row.gradient is None else estimate(row.gradient.variance)
+    value = theory_value(theory.gradient_second_moment, theory.log10_gradient_second_moment)
+    return measured, value, _deviation(theory.gradient_deviation)
+
+
+def theory_value(value: float | None, log10: float | None) -> str:
+    """A predicted value at any size."""
+    return power(log10) if log10 is not None else number(value)
+
+
+def _deviation(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
 
 
 def direction_figures(direction: Direction) -> tuple[str, str, str]:

@@ -6,7 +6,8 @@ from varprobe.spec.network import Dense, NetworkSpec, Open, Settings
 from varprobe.theory.backward import Return, returns
 from varprobe.theory.fixed_point import fixed_point
 from varprobe.theory.forward import Passage, passages, weight_gain
-from varprobe.theory.records import Prediction, RowPrediction
+from varprobe.theory.records import Prediction, RowPrediction, RowWidth
+from varprobe.theory.width import finite_width
 
 # From here on every fixed point is below: the map is that of the function's far slopes.
 _LARGEST_START = 1e30
@@ -28,8 +29,9 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     assert first.source is not None
     start = next((passage.inner.second_moment for passage in forward if passage.inner is not None), 1.0)
     start = min(start, _LARGEST_START)
+    widths = finite_width(spec, forward, backward)
     rows = [
-        _row(spec, index, forward, backward)
+        _row(spec, index, forward, backward, widths[index])
         for index, step in enumerate(spec.steps)
         if not isinstance(step.layer, Open)
     ]
@@ -37,7 +39,9 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     return Prediction(tuple(rows), first.source, log_input, fixed_point(spec, start))
 
 
-def _row(spec: NetworkSpec, index: int, forward: list[Passage], backward: list[Return]) -> RowPrediction:
+def _row(
+    spec: NetworkSpec, index: int, forward: list[Passage], backward: list[Return], width: RowWidth
+) -> RowPrediction:
     step, passage, back = spec.steps[index], forward[index], backward[index]
     layer, chi1 = step.layer, None
     if isinstance(layer, Dense) and passage.inner is not None:
@@ -50,4 +54,6 @@ def _row(spec: NetworkSpec, index: int, forward: list[Passage], backward: list[R
         log_gradient=None if back.source is None else back.source.log,
         log_output_gradient=None if back.output is None else back.output.log,
         reason=passage.reason or back.reason,
+        is_dense=isinstance(layer, Dense),
+        width=width,
     )

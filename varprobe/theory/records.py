@@ -133,6 +133,26 @@ def level_of(second_moment: Wide, mean: Wide, spread: Wide | None, *, gaussian: 
 
 
 @dataclass(frozen=True, slots=True)
+class Fluctuation:
+    """A second moment at finite width: variance of its ln in one draw, and the relative shift of its mean.
+
+    The shift is None where it is not known.
+    """
+
+    variance: float
+    shift: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowWidth:
+    """Of the second moments of a row's source, its output, and the gradient at the source; None where not known."""
+
+    source: Fluctuation | None = None
+    output: Fluctuation | None = None
+    gradient: Fluctuation | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RowPrediction:
     """One row of the report; `source` is z (in other rows the input), `output` is a.
 
@@ -141,6 +161,7 @@ class RowPrediction:
         log_gradient: natural log of the second moment of dObjective/d(source), divided by that of the output; -inf
             for an exact zero, None where theory ends. `log_output_gradient` likewise.
         reason: why fields are None.
+        width: what finite width does to the second moments.
     """
 
     source: Level | None = None
@@ -149,6 +170,8 @@ class RowPrediction:
     log_gradient: float | None = None
     log_output_gradient: float | None = None
     reason: str = ""
+    is_dense: bool = False
+    width: RowWidth = RowWidth()
 
     @property
     def gradient(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from varprobe.probe.measurement import MeasuredLayer
+from varprobe.spec.described import LayerDescription
 from varprobe.verdict.judged import Point
 from varprobe.wording import times
 
@@ -13,7 +13,7 @@ from varprobe.wording import times
 _HOMOGENEOUS = ("linear", "relu", "abs")
 
 
-def scale_remedy(points: Sequence[Point], layers: Sequence[MeasuredLayer], total_log10: float | None) -> str:
+def scale_remedy(points: Sequence[Point], layers: Sequence[LayerDescription], total_log10: float | None) -> str:
     """How to bring the change over the whole depth, 10**total_log10, back to 1.
 
     A weight scale acts on each judged step by its square, so its factor is the rate to the power -1/2.
@@ -40,7 +40,7 @@ def scale_remedy(points: Sequence[Point], layers: Sequence[MeasuredLayer], total
     return f"{remedy} Then measure again: with {curved[0]} the rate depends on the size of the signal."
 
 
-def single_remedy(row: int, layer: MeasuredLayer, change_log10: float, way: str) -> str:
+def single_remedy(row: int, layer: LayerDescription, change_log10: float, way: str) -> str:
     """What to do where one step makes most of the change."""
     factor = 10 ** (-change_log10 / 2)
     return (

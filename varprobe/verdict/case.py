@@ -7,23 +7,41 @@ from dataclasses import dataclass
 import numpy as np
 
 from varprobe.probe.measurement import Measurement
+from varprobe.spec.described import LayerDescription
+from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judged import Point
 from varprobe.verdict.records import Direction
-from varprobe.verdict.rule import LN100, Judged, quantities
+from varprobe.verdict.rule import LN100, Judged
+from varprobe.verdict.traces import Traces
 
 
 @dataclass(frozen=True)
 class Case:
-    """All that a check may look at."""
+    """What a check of the change over depth may look at, measured or predicted."""
 
-    measurement: Measurement
+    layers: tuple[LayerDescription, ...]
     points: tuple[Point, ...]
+    traces: Traces
+    dtype: str
     forward: Judged
     backward: Judged
     signal: Direction
     lost: int | None
     signal_needed: int | None
+    agreement: Agreement | None = None
+    measurement: Measurement | None = None
+
+    @property
+    def measured(self) -> Measurement:
+        """What was measured; only for the checks of measurements."""
+        assert self.measurement is not None
+        return self.measurement
+
+    @property
+    def trials(self) -> int:
+        """Rows of the traces."""
+        return len(self.traces.forward)
 
     def row(self, point: int) -> int:
         """The report's row, from 1, of a judged point."""
@@ -50,8 +68,8 @@ def first_beyond(case: Case, judged: Judged) -> int | None:
 
 def first_zero(case: Case, way: str) -> int | None:
     """The first row, in the direction of the signal, where what is judged is zero or has ended in some trial."""
-    forward, backward, _ = quantities(case.measurement, case.points)
-    bad = ~np.isfinite(forward if way == "forward" else backward).all(axis=0)
+    traces = case.traces
+    bad = ~np.isfinite(traces.forward if way == "forward" else traces.backward).all(axis=0)
     if not bad.any():
         return None
     places = np.flatnonzero(bad)

@@ -40,6 +40,8 @@ FINDINGS: dict[str, FindingKind] = {
     "float32-range": FindingKind("warning", "values leave the range of float32"),
     "bfloat16-range": FindingKind("info", "values leave the range of bfloat16"),
     "float16-range": FindingKind("info", "values leave the range of float16"),
+    "theory-mismatch": FindingKind("warning", "a layer lies outside the band that theory foresees for it"),
+    "theory-ends": FindingKind("warning", "theory alone does not reach all of the network"),
     "width-ratio": FindingKind("info", "changing widths alone change the gradient per entry; it is not judged"),
     "zero-branch": FindingKind("info", "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it"),
 }  # fmt: skip

@@ -1,40 +1,69 @@
-"""Measurement -> Verdict."""
+"""Measurement, or Prediction -> Verdict."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from varprobe.probe.measurement import Measurement
+from varprobe.spec.described import LayerDescription, describe
+from varprobe.spec.network import NetworkSpec, Settings
+from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.case import Case
 from varprobe.verdict.checks import all_findings
 from varprobe.verdict.judged import judged_points, stretches
 from varprobe.verdict.records import Verdict
-from varprobe.verdict.rule import judge_direction, judge_signal, quantities, worse
+from varprobe.verdict.rule import judge_direction, judge_signal, worse
+from varprobe.verdict.traces import Traces, measured_traces, predicted_traces
 
 
-def judge(measurement: Measurement) -> Verdict:
-    """Labels, rates and findings by the rule of `varprobe.verdict.rule`."""
-    s = measurement.statistics
-    points = judged_points(measurement.layers)
-    cut = stretches(points)
-    forward_logs, backward_logs, signal_logs = quantities(measurement, points)
-    with np.errstate(invalid="ignore"):
-        forward_total = forward_logs[:, -1] - s.log_input_second_moment[:, 0]
-        end, start = math.log(measurement.layers[-1].fan_out), math.log(measurement.features)
-        backward_total = s.log_input_gradient_second_moment[:, 0] + start - end
-        at_input = s.log_input_sample_variance[:, 0] - s.log_input_second_moment[:, 0]
+def judge(measurement: Measurement, agreement: Agreement | None = None) -> Verdict:
+    """Labels, rates and findings of a measurement, by the rule of `varprobe.verdict.rule`, and theory beside it."""
+    traces = measured_traces(measurement, judged_points(measurement.layers))
     # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
-    overflow = bool(np.isfinite(s.weight_variance[:, _dense(measurement)]).all())
-    forward = judge_direction(forward_logs, cut, forward_total, backward=False, overflow=overflow)
-    backward = judge_direction(backward_logs, cut, backward_total, backward=True, overflow=False)
-    eps = float(np.finfo(measurement.dtype).eps)
-    signal, lost, needed = judge_signal(signal_logs, points, at_input, batch=measurement.batch, eps=eps)
-    case = Case(measurement, points, forward, backward, signal, lost, needed)
+    dense = [row for row, layer in enumerate(measurement.layers) if layer.kind == "dense"]
+    overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, dense]).all())
+    return _verdict(
+        measurement.layers, traces, agreement, measurement.batch, measurement.dtype, measurement, overflow=overflow
+    )
+
+
+def judge_prediction(spec: NetworkSpec, settings: Settings, agreement: Agreement) -> Verdict:
+    """The verdict that theory alone gives, by the same rule: the totals have no error."""
+    layers = tuple(describe(step) for step in spec.rows)
+    traces = predicted_traces(spec, agreement.prediction, judged_points(layers))
+    return _verdict(layers, traces, agreement, settings.batch, settings.dtype)
+
+
+def _verdict(
+    layers: Sequence[LayerDescription],
+    traces: Traces,
+    agreement: Agreement | None,
+    batch: int,
+    dtype: str,
+    measurement: Measurement | None = None,
+    *,
+    overflow: bool = False,
+) -> Verdict:
+    points = judged_points(layers)
+    cut, exact = stretches(points), traces.exact
+    forward = judge_direction(traces.forward, cut, traces.forward_total, backward=False, overflow=overflow, exact=exact)
+    backward = judge_direction(traces.backward, cut, traces.backward_total, backward=True, exact=exact)
+    eps = float(np.finfo(dtype).eps)
+    signal, lost, needed = judge_signal(traces.signal, points, traces.at_input, batch=batch, eps=eps, exact=exact)
+    case = Case(
+        layers=tuple(layers),
+        points=points,
+        traces=traces,
+        dtype=dtype,
+        forward=forward,
+        backward=backward,
+        signal=signal,
+        lost=lost,
+        signal_needed=needed,
+        agreement=agreement,
+        measurement=measurement,
+    )
     overall = worse(forward.direction.label, backward.direction.label)
     return Verdict(overall, forward.direction, backward.direction, signal, all_findings(case))
-
-
-def _dense(measurement: Measurement) -> list[int]:
-    return [row for row, layer in enumerate(measurement.layers) if layer.kind == "dense"]

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.probe.measurement import MeasuredLayer
+from varprobe.spec.described import LayerDescription
 
 Logs = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class Point:
     """
 
     row: int
-    layer: MeasuredLayer
+    layer: LayerDescription
     between: tuple[str, ...]
 
     @property
@@ -61,7 +61,7 @@ class Terms:
     slope: NDArray[np.float64]
 
 
-def judged_points(layers: Sequence[MeasuredLayer]) -> tuple[Point, ...]:
+def judged_points(layers: Sequence[LayerDescription]) -> tuple[Point, ...]:
     """The points that forward, backward and signal are judged at, in order from the input."""
     points: list[Point] = []
     between: list[str] = []

@@ -28,7 +28,7 @@ _RECTIFIERS = ("relu", "relu_squared")
 
 def saturated(case: Case) -> Iterator[Finding]:
     """Layers with most values at the activation's limits."""
-    shares = case.measurement.statistics.saturated
+    shares = case.measured.statistics.saturated
     mean = shares.mean(axis=0)
     rows = np.flatnonzero(mean > SATURATED_LIMIT)
     if rows.size:
@@ -45,12 +45,12 @@ def saturated(case: Case) -> Iterator[Finding]:
 
 
 def _name(case: Case, row: int) -> str:
-    return case.measurement.layers[row].activation or "the activation"
+    return case.layers[row].activation or "the activation"
 
 
 def dead_units(case: Case) -> Iterator[Finding]:
     """Rectifiers only: the first layer whose dead share is above that of a healthy network by the margin."""
-    layers, dead = case.measurement.layers, case.measurement.statistics.dead
+    layers, dead = case.layers, case.measured.statistics.dead
     depth = 0
     for row, layer in enumerate(layers):
         depth += layer.kind == "dense"
@@ -60,7 +60,7 @@ def dead_units(case: Case) -> Iterator[Finding]:
         error = float(share.std(ddof=1)) / math.sqrt(len(share)) if len(share) > 1 else 0.0
         if float(share.mean()) - 2 * error <= DEAD_MARGIN:
             continue
-        limit = healthy_dead_share(depth, case.measurement.batch) + DEAD_MARGIN
+        limit = healthy_dead_share(depth, case.measured.batch) + DEAD_MARGIN
         if float(share.mean()) - 2 * error > limit:
             yield finding(
                 "dead-units",
@@ -76,7 +76,7 @@ def dead_units(case: Case) -> Iterator[Finding]:
 
 def number_ranges(case: Case) -> Iterator[Finding]:
     """The first row that leaves each number format, in the activations or, beyond any loss scale, the gradient."""
-    s = case.measurement.statistics
+    s = case.measured.statistics
     with np.errstate(invalid="ignore"):
         largest = log_mean(s.log_max_abs) / LN10
         typical = log_mean(s.log_activation_second_moment) / (2 * LN10)
@@ -127,7 +127,7 @@ def width_ratio(case: Case) -> Iterator[Finding]:
 
 def zero_branches(case: Case) -> Iterator[Finding]:
     """Residual branches that add nothing."""
-    zero = case.measurement.statistics.zero_branch
+    zero = case.measured.statistics.zero_branch
     rows = [row for row in range(zero.shape[1]) if bool((zero[:, row] == 1).all())]
     if rows:
         yield finding(

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.probe.measurement import Measurement
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, student_quantile
 from varprobe.verdict.judged import Point, Stretch, stretches, terms
 from varprobe.verdict.records import Direction
@@ -53,28 +52,19 @@ class Judged:
     needed: int | None
 
 
-def quantities(measurement: Measurement, points: Sequence[Point]) -> tuple[Logs, Logs, Logs]:
-    """ln of what is judged forward, backward and for the signal: (trials, points) each."""
-    s = measurement.statistics
-    rows = [point.row for point in points]
-    join = np.array([point.is_join for point in points])
-    widths = np.log([point.layer.fan_out for point in points])
-    forward = np.where(join, s.log_activation_second_moment[:, rows], s.log_preactivation_second_moment[:, rows])
-    sample = np.where(join, s.log_activation_sample_variance[:, rows], s.log_preactivation_sample_variance[:, rows])
-    backward = np.where(join, s.log_activation_gradient_second_moment[:, rows], s.log_gradient_second_moment[:, rows])
-    with np.errstate(invalid="ignore"):
-        share = np.where(np.isneginf(sample), -np.inf, sample - forward)
-    return forward, backward + widths, share
-
-
-def judge_direction(logs: Logs, cut: Sequence[Stretch], total: Logs, *, backward: bool, overflow: bool) -> Judged:
+def judge_direction(
+    logs: Logs, cut: Sequence[Stretch], total: Logs, *, backward: bool, overflow: bool = False, exact: bool = False
+) -> Judged:
     """Forward or backward.
 
     Arguments:
-        logs: (trials, points) from `quantities`.
+        logs: (trials, points) as in `Traces`.
         total: (trials,) ln of the change over the whole network, used below four points.
         overflow: the arithmetic ended because the forward signal left the range of numbers.
+        exact: one row that theory gives without an error.
     """
+    if exact and np.isnan(logs).any():
+        return Judged(Direction("inconclusive"), logs[:0], 0, 0, math.nan, "inconclusive", None)
     zero, ended = np.isneginf(logs).any(axis=1), np.isnan(logs).any(axis=1)
     if logs.shape[1] < 4:
         zero |= np.isinf(total)
@@ -85,13 +75,13 @@ def judge_direction(logs: Logs, cut: Sequence[Stretch], total: Logs, *, backward
         label = "exploding" if overflow and ended_count >= dead_count else "degenerate"
         return Judged(Direction(label), logs[alive], dead_count, ended_count, math.nan, label, None)
     oriented = -logs[alive] if backward else logs[alive]
-    direction, typical, needed = _estimate(oriented, cut, total[alive])
+    direction, typical, needed = _estimate(oriented, cut, total[alive], exact=exact)
     change = oriented[:, -1] - oriented[:, 0]
     spread = float(change.std(ddof=1)) if len(change) > 1 else math.nan
     return Judged(direction, oriented, dead_count, ended_count, spread, typical, needed)
 
 
-def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs) -> tuple[Direction, str, int | None]:
+def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> tuple[Direction, str, int | None]:
     """T with its errors over living trials; the label; the typical total's label; the trials needed."""
     trials, count = logs.shape
     if count < 4:
@@ -101,11 +91,11 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs) -> tuple[Directio
         earlier, later = np.array(parts.pairs).T
         steps, weights, typical = logs[:, later] - logs[:, earlier], parts.weights, logs @ parts.slope
     value = float(log_mean(steps) @ weights)
-    half = half_width(steps, weights)
+    half = 0.0 if exact else half_width(steps, weights)
     seen = float(log_mean(logs[:, -1] - logs[:, 0])) if count > 1 else None
-    typical_half = (
-        student_quantile(0.975, trials - 1) * float(typical.std(ddof=1)) / math.sqrt(trials) if trials > 1 else None
-    )
+    typical_half = half
+    if trials > 1:
+        typical_half = student_quantile(0.975, trials - 1) * float(typical.std(ddof=1)) / math.sqrt(trials)
     label = direction_label(value, half)
     direction = Direction(
         label=label,
@@ -183,7 +173,7 @@ def signal_label(total: float, half: float | None) -> str:
 
 
 def judge_signal(
-    logs: Logs, points: Sequence[Point], at_input: Logs, *, batch: int, eps: float
+    logs: Logs, points: Sequence[Point], at_input: Logs, *, batch: int, eps: float, exact: bool = False
 ) -> tuple[Direction, int | None, int | None]:
     """The signal's direction, the point (from 0) where it fell below the rounding floor, and the trials needed.
 
@@ -204,7 +194,7 @@ def judge_signal(
     if kept.shape[1] == 0 or 2 * len(kept) <= len(logs):
         return Direction("collapsing"), lost, None
     total = kept[:, -1] - kept_at_input
-    direction, _, needed = _estimate(kept, stretches(points[: kept.shape[1]]), total)
+    direction, _, needed = _estimate(kept, stretches(points[: kept.shape[1]]), total, exact=exact)
     assert direction.total_log10 is not None
     half = None if direction.error_log10 is None else direction.error_log10 * LN10
     label = "collapsing" if lost is not None else signal_label(direction.total_log10 * LN10, half)

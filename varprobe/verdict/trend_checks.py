@@ -47,7 +47,7 @@ def _change(case: Case, way: str, direction: Direction) -> str:
         return f"{what} left the range of numbers."
     if direction.rate is None or direction.measured_log10 is None:
         return f"{what} {times(direction.total_log10)} over the whole network (second moment)."
-    judged = "layer" if len(case.points) == len(case.measurement.layers) else "judged layer"
+    judged = "layer" if len(case.points) == len(case.layers) else "judged layer"
     return (
         f"{what} {times(direction.measured_log10)} between the first layer and the last (second moment). The deep "
         f"half's rate of {number(direction.rate)} a layer makes x {power(direction.total_log10)} over "
@@ -56,7 +56,7 @@ def _change(case: Case, way: str, direction: Direction) -> str:
 
 
 def _remedy(case: Case, way: str, judged: Judged) -> str:
-    direction, layers = judged.direction, case.measurement.layers
+    direction, layers = judged.direction, case.layers
     worst = _worst_step(case, judged)
     if worst is not None:
         point, change = worst
@@ -81,7 +81,7 @@ def _worst_step(case: Case, judged: Judged) -> tuple[int, float] | None:
 
 def _degenerate(case: Case, way: str, what: str, judged: Judged) -> Finding:
     row = first_zero(case, way)
-    share = (judged.dead + judged.ended) / case.measurement.trials
+    share = (judged.dead + judged.ended) / case.trials
     if judged.ended > judged.dead:
         message = f"The {what} cannot be judged: the arithmetic ended in {percent(share)} of the trials."
         remedy = "See the finding non-finite."
@@ -147,9 +147,9 @@ def collapsed_signal(case: Case) -> Iterator[Finding]:
     """Samples that can no longer be told apart, or nearly so."""
     if case.signal.label != "collapsing":
         return
-    eps = float(np.finfo(case.measurement.dtype).eps)
+    eps = float(np.finfo(case.dtype).eps)
     if case.lost is not None:
-        message = f"From here on the samples cannot be told apart in {case.measurement.dtype}."
+        message = f"From here on the samples cannot be told apart in {case.dtype}."
         yield finding(
             "collapsed-signal", message, _SIGNAL_REMEDY, layer=case.row(case.lost), limit=math.log10(100 * eps**2)
         )

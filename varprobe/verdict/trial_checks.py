@@ -14,7 +14,7 @@ from varprobe.wording import count, percent, power
 
 def non_finite(case: Case) -> Iterator[Finding]:
     """The first row at which the arithmetic ended, forward before backward."""
-    s = case.measurement.statistics
+    s = case.measured.statistics
     for what, table, order in (
         ("activations", s.log_activation_second_moment, 1),
         ("gradient", s.log_activation_gradient_second_moment, -1),
@@ -25,8 +25,7 @@ def non_finite(case: Case) -> Iterator[Finding]:
             share = float(ended.any(axis=1).mean())
             yield finding(
                 "non-finite",
-                f"From here on the {what} left the range of {case.measurement.dtype}, "
-                f"in {percent(share)} of the trials.",
+                f"From here on the {what} left the range of {case.dtype}, in {percent(share)} of the trials.",
                 "Lower the weights' scale, or look for nan and inf in given arrays; float64 reaches further.",
                 layer=int(rows[0]) + 1,
                 measured=share,
@@ -37,7 +36,7 @@ def non_finite(case: Case) -> Iterator[Finding]:
 
 def inconclusive(case: Case) -> Iterator[Finding]:
     """How many trials would decide."""
-    trials = case.measurement.trials
+    trials = case.trials
     judged = [(way, each.direction, each.needed) for way, _, each in case.directions]
     for way, direction, needed in (*judged, ("signal", case.signal, case.signal_needed)):
         if needed is None or direction.label != "inconclusive":
@@ -55,7 +54,7 @@ def inconclusive(case: Case) -> Iterator[Finding]:
 
 def dead_trials(case: Case) -> Iterator[Finding]:
     """Trials left out because something judged was exactly zero."""
-    trials = case.measurement.trials
+    trials = case.trials
     for way, what, judged in case.directions:
         bad = judged.dead + judged.ended
         if bad and judged.direction.label != "degenerate":

@@ -1,0 +1,279 @@
+"""Finite width: how far one draw, and the mean over draws, lie from the limit of infinite width.
+
+A second moment is an average over n units, and so fluctuates from draw to draw. What a layer hands on is s times its
+own relative fluctuation, s = d ln E[phi^2] / d ln v, and (E[phi^4]/E[phi^2]^2 - 1)/n of variance beside it. The
+curvature of E[phi^2] turns fluctuation into a shift of the mean. Backward the same weights are met again:
+W^T delta has a part along the layer's own input, which the next activation does not treat as it treats the rest.
+
+Everything is of first order in 1/width and for one sample: over a batch the mean is the same and the fluctuation
+smaller, so that a band from here is an upper bound. In what follows every variance and shift is relative.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from varprobe.spec.gaussian import Expectations, expectations
+from varprobe.spec.laws import Law, Orthogonal
+from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.theory.backward import Return
+from varprobe.theory.forward import Passage
+from varprobe.theory.records import Fluctuation, Level, RowWidth
+from varprobe.theory.wide import Wide
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """The second moment on its way: variance and shift, and what of it answers to the innermost open skip.
+
+    `variance` is of the expectation over units, `readout` what their finite number adds; `held` is the share of the
+    read-out that orthogonal weights take away, since they keep the sum of squares.
+    """
+
+    variance: float
+    readout: float
+    shift: float
+    held: float = 0.0
+    answer: float = 1.0
+    own: float = 0.0
+
+    @property
+    def seen(self) -> Fluctuation:
+        return Fluctuation(self.variance + self.readout, self.shift)
+
+
+def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[RowWidth]:
+    """One per step; None where the expansion is not known."""
+    sources, outputs = _forward(spec, forward)
+    gradients = _backward(spec, forward, backward, sources)
+    return [
+        RowWidth(source.seen if source else None, output.seen if output else None, gradient)
+        for source, output, gradient in zip(sources, outputs, gradients, strict=True)
+    ]
+
+
+def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | None], list[_Flow | None]]:
+    flow: _Flow | None = _Flow(0.0, _input_kappa(spec.input) / spec.input.features, 0.0)
+    skips: list[_Flow | None] = []
+    sources: list[_Flow | None] = []
+    outputs: list[_Flow | None] = []
+    for step, passage in zip(spec.steps, forward, strict=True):
+        layer, source = step.layer, flow
+        if isinstance(layer, Open):
+            skips.append(flow)
+            if flow is not None:
+                # What reaches the branch is all of the skip: own fluctuation starts anew.
+                flow = replace(flow, answer=1.0, own=0.0)
+        elif isinstance(layer, Join):
+            source = skips.pop()
+            flow = _joined(source, flow, layer.scale, passage.source, passage.output)
+        elif flow is None or passage.source is None or passage.inner is None or passage.output is None:
+            source = flow = None
+        elif isinstance(layer, Dense):
+            source = _mapped(flow, layer.weights, passage.source, passage.inner, step.fan_in, step.fan_out)
+            flow = _activated(source, layer.activation.name, _known(layer, passage.inner), passage.inner, step.fan_out)
+        elif isinstance(layer, Pointwise):
+            flow = _activated(flow, layer.activation.name, _known(layer, passage.source), passage.source, step.fan_out)
+        elif isinstance(layer, Norm):
+            flow = _normalised(flow, layer)
+        elif isinstance(layer, Dropout):
+            extra = layer.probability / (1 - layer.probability)
+            flow = replace(flow, readout=flow.readout + 3 * extra / step.fan_out, held=0.0)
+        sources.append(source)
+        outputs.append(flow)
+    return sources, outputs
+
+
+def _input_kappa(law: InputLaw) -> float:
+    """Relative variance of the squared entries of the batch."""
+    m, s = law.mean, law.std
+    if law.rows is not None:
+        fourth, second = float((law.rows.astype(float) ** 4).mean()), float((law.rows.astype(float) ** 2).mean())
+        return fourth / second**2 - 1 if second else 0.0
+    second = m * m + s * s
+    if law.distribution == "constant" or not second:
+        return 0.0
+    kurtosis = 3.0 if law.distribution == "normal" else 1.8
+    return (m**4 + 6 * m * m * s * s + kurtosis * s**4) / second**2 - 1
+
+
+def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
+    """The expectations at a level that doubles can hold."""
+    if layer.activation.degree is not None:
+        return expectations(layer.activation, level.scaled_mean, level.scaled_variance)
+    if not 1e-100 < level.variance < 1e100:
+        return None
+    return expectations(layer.activation, level.mean, level.variance)
+
+
+def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan_out: int) -> _Flow | None:
+    """z = W a + b: what the sum of squares of `a` does, and 2/fan_out for reading n Gaussians."""
+    if getattr(law, "mean", 0.0):
+        return None  # units move together: nothing averages out
+    variance = law.variance(fan_in, fan_out)
+    if not variance or not after.scaled_second_moment:
+        return None
+    log_share = math.log(fan_in * variance) + before.log_second_moment - after.log_second_moment
+    share = min(math.exp(log_share), 1.0)
+    held = fan_out / max(fan_in, fan_out) * share if isinstance(law, Orthogonal) else 0.0
+    return _Flow(
+        share**2 * (flow.variance + flow.readout),
+        2 / fan_out * (1 - held),
+        share * flow.shift,
+        held,
+        share * flow.answer,
+        share**2 * (flow.own + flow.readout),
+    )
+
+
+def _activated(flow: _Flow | None, name: str, known: Expectations | None, level: Level, width: int) -> _Flow | None:
+    """a = phi(z)."""
+    if name == "linear" or flow is None:
+        return flow
+    if known is None or not known.second_moment:
+        return None
+    v = level.variance if level.exponent == 0 else level.scaled_variance
+    slope = known.slope * v / known.second_moment * _over_variance(level)
+    bend = known.curvature * v * v / known.second_moment * _over_variance(level) ** 2
+    if not math.isfinite(slope + bend):
+        return None
+    kappa = known.fourth_moment / known.second_moment**2 - 1
+    return _Flow(
+        slope**2 * flow.variance,
+        max(kappa - 2 * slope**2 * flow.held, 0.0) / width,
+        slope * flow.shift + bend / 2 * (flow.variance - 2 * flow.held / width),
+        0.0,
+        slope * flow.answer,
+        slope**2 * flow.own,
+    )
+
+
+def _over_variance(level: Level) -> float:
+    """Second moment over variance: a fluctuation of the second moment is one of the variance, the mean being fixed."""
+    return level.scaled_second_moment / level.scaled_variance if level.scaled_variance else math.nan
+
+
+def _normalised(flow: _Flow, norm: Norm) -> _Flow:
+    """A norm sets the sum of squares (layer, rms) or every unit's over the batch: nothing is left to fluctuate."""
+    return _Flow(0.0, 0.0, 0.0, 1.0 if norm.variant != "batch" else 0.0, 0.0, 0.0)
+
+
+def _joined(
+    skip: _Flow | None, branch: _Flow | None, scale: float, before: Level | None, after: Level | None
+) -> _Flow | None:
+    """skip + scale * branch: the branch answers to the skip, and brings fluctuations of its own."""
+    if skip is None or before is None or after is None:
+        return None
+    if scale == 0:
+        return skip
+    if branch is None or not after.scaled_second_moment:
+        return None
+    kept = min(math.exp(before.log_second_moment - after.log_second_moment), 1.0)
+    added = 1 - kept
+    factor = kept + added * branch.answer
+    own = added**2 * (branch.own + branch.readout)
+    return _Flow(
+        factor**2 * skip.variance + own,
+        kept**2 * skip.readout,
+        kept * skip.shift + added * branch.shift,
+        0.0,
+        factor * skip.answer,
+        factor**2 * skip.own + own,
+    )
+
+
+def _backward(
+    spec: NetworkSpec, forward: list[Passage], backward: list[Return], sources: list[_Flow | None]
+) -> list[Fluctuation | None]:
+    if all(isinstance(step.layer, Dense) for step in spec.steps):
+        return _chain(spec, forward, sources)
+    return _loose(spec, forward, backward)
+
+
+def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None]) -> list[Fluctuation | None]:
+    """The gradient of a chain of dense layers, from the output to the input.
+
+    `reach` is how ln of the gradient answers to a relative change of q, through this layer and all later ones;
+    `tied` the share of the gradient along the layer's own output, beyond the 1/n of a random direction.
+    """
+    found: list[Fluctuation | None] = [None] * len(spec.steps)
+    reach = noise = moved = tied = 0.0
+    ahead_share = ahead_held = 0.0
+    for k in range(len(spec.steps) - 1, -1, -1):
+        step, passage, flow = spec.steps[k], forward[k], sources[k]
+        layer = step.layer
+        assert isinstance(layer, Dense)
+        z = passage.inner
+        if z is None or passage.source is None or flow is None:
+            return found
+        known = _known(layer, z)
+        if known is None or not known.derivative_second_moment or not known.second_moment:
+            return found
+        scale = z.variance if not z.exponent else z.scaled_variance
+        q = scale * _over_variance(z)
+        flat, square, n = known.derivative_second_moment, known.second_moment, step.fan_out
+        slope, bend = known.derivative_slope * q / flat, known.derivative_curvature * q * q / flat
+        part = known.slope * q / square
+        overlap = known.product_moment / (square * flat)
+        if not math.isfinite(slope + bend + part + overlap):
+            return found
+        moved += tied * (overlap - ahead_held)
+        noise += (3 * known.derivative_fourth_moment / flat**2 - 1 - 2 * slope**2 * flow.held) / n
+        together = reach * ahead_share * (overlap - 1 - 2 * part * slope * flow.held) / n
+        kappa = max(known.fourth_moment / square**2 - 1 - 2 * part**2 * flow.held, 0.0)
+        noise += (reach * ahead_share) ** 2 * kappa / n + 2 * together
+        answer = part * ahead_share * reach
+        moved += together + slope * flow.shift
+        moved += bend / 2 * (flow.variance - 2 * flow.held / n) + slope * answer * flow.variance
+        reach = slope + answer
+        found[k] = Fluctuation(noise + reach**2 * flow.variance, moved)
+        # Through W towards the input: y = W a is Gaussian with variance v_y.
+        weights = layer.weights.variance(step.fan_in, step.fan_out) or 0.0
+        log_y = math.log(step.fan_in * weights) + passage.source.log_second_moment - z.log_second_moment
+        own = min(math.exp(log_y), 1.0)  # v_y / q
+        held = step.fan_in / max(step.fan_in, step.fan_out) if isinstance(layer.weights, Orthogonal) else 0.0
+        coherent = own * part**2 * square / (q * flat)
+        tied = 2 * own * slope / step.fan_in + tied * step.fan_out / step.fan_in * coherent
+        ahead_share, ahead_held = own, held
+    return found
+
+
+def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[Fluctuation | None]:
+    """Networks with joins, norms or dropout: the gradient's own fluctuation; its shift is not known."""
+    found: list[Fluctuation | None] = [None] * len(spec.steps)
+    noise: float | None = 0.0
+    skips: list[tuple[int, float | None]] = []
+    for k in range(len(spec.steps) - 1, -1, -1):
+        step, passage = spec.steps[k], forward[k]
+        layer = step.layer
+        if isinstance(layer, Join):
+            skips.append((k, noise))
+            noise = 0.0
+            continue
+        if isinstance(layer, Open):
+            join, skip = skips.pop()
+            noise = _split(noise, skip, backward[k].source, backward[join].output)
+            found[join] = None if noise is None else Fluctuation(noise, None)
+        elif isinstance(layer, Norm) and layer.variant == "batch":
+            return found
+        elif noise is not None and isinstance(layer, (Dense, Pointwise)):
+            level = passage.inner if isinstance(layer, Dense) else passage.source
+            noise = None if level is None else _further(noise, layer, level, step.fan_out)
+        found[k] = None if noise is None else Fluctuation(noise, None)
+    return found
+
+
+def _further(noise: float, layer: Dense | Pointwise, level: Level, width: int) -> float | None:
+    known = _known(layer, level)
+    if known is None or not known.derivative_second_moment:
+        return None
+    return noise + (3 * known.derivative_fourth_moment / known.derivative_second_moment**2 - 1) / width
+
+
+def _split(branch: float | None, skip: float | None, whole: Wide | None, past: Wide | None) -> float | None:
+    """The gradient at a block's input is the skip's, second moment `past`, plus the branch's."""
+    if branch is None or skip is None or whole is None or past is None or not whole.value:
+        return None
+    share = 1 - min(math.exp(past.log - whole.log), 1.0)
+    return skip + share**2 * branch

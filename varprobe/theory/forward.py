@@ -14,7 +14,7 @@ from varprobe.spec.laws import Constant, Given, Identity, Law, Lsuv, Normal, Uni
 from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 from varprobe.theory.records import Level, level_of
 from varprobe.theory.response import Response, respond
-from varprobe.theory.together import behind, cut, is_small, mixed, through_mean, weight_mean
+from varprobe.theory.together import behind, cut, is_small, mixed, through_mean, weight_mean, without_noise
 from varprobe.theory.wide import EXPONENT_END, Wide, unscaled, wide
 
 
@@ -140,8 +140,10 @@ class _Walk:
         response: Response | None = None
         if isinstance(layer, Dense):
             inner = affine(layer, level, step.fan_in, step.fan_out)
-            if inner.scaled_shared and self.is_bent and not is_part and not is_small(inner):
-                return self._cut(step, level, cut(inner))
+            if inner.scaled_shared and self.is_bent and not is_part:
+                if not is_small(inner):
+                    return self._cut(step, level, cut(inner))
+                inner = without_noise(inner, step.fan_in)
         out = inner
         if isinstance(layer, (Dense, Pointwise)) and layer.activation.name != "linear":
             if not inner.gaussian:

@@ -94,6 +94,11 @@ class Level:
         return wide(self.scaled_second_moment, 2 * self.exponent)
 
     @property
+    def wide_mean(self) -> Wide:
+        """E[x] with an exponent of its own."""
+        return wide(self.scaled_mean, self.exponent)
+
+    @property
     def wide_spread(self) -> Wide | None:
         """The spread with an exponent of its own; None where it is not known."""
         if self.scaled_spread is None:

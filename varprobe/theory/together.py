@@ -9,7 +9,7 @@ and next to nothing else is random, so that the values stay what they are.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,9 +21,12 @@ from varprobe.theory.response import respond
 from varprobe.theory.wide import Wide, unscaled, wide
 
 NO_SPREAD = "samples differ in what all units share"
+NOISY_SPREAD = "samples differ by no more than finite width lets their common mean"
 # Shares of the variance below which what is shared stays one Gaussian, and below which phi is straight across it.
 _SMALL, _STRAIGHT = 1e-2, 1e-3
-_NONE = Wide(0.0)
+# The largest error of a spread, as a share of it, from sums of squares that differ between samples by 1/width.
+_NOISE = 0.05
+_NONE, _TWO = Wide(0.0), Wide(2.0)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 _EDGES = np.array([0.0, 0.15, 0.5, 1.5, 3.5, 6.0, 9.0, 12.0, 14.0])
 
@@ -62,7 +65,8 @@ def behind(activation: Activation, z: Level, a: Level) -> Level:
     """`a`, the level behind phi, with what its units share: Cov(phi(z_i), phi(z_j)) = Var phi - half a squared gap."""
     if not z.scaled_shared:
         return a
-    flat = mean_slope(activation, z)
+    slope = sensitivity(activation, z).slope
+    flat = slope * slope
     shared = _covariance(activation, z, z.scaled_shared, flat)
     together = _NONE
     if z.scaled_shared_spread and z.scaled_spread is not None:
@@ -73,7 +77,7 @@ def behind(activation: Activation, z: Level, a: Level) -> Level:
             together = shared + wide(-1.0) * _covariance(activation, z, z.scaled_shared - gap, flat)
     return level_of(
         a.wide_second_moment,
-        wide(a.scaled_mean, a.exponent),
+        a.wide_mean,
         a.wide_spread,
         gaussian=False,
         shared=shared,
@@ -92,21 +96,65 @@ def _covariance(activation: Activation, z: Level, shared: float, flat: Wide) -> 
     return wide(pair.scaled_variance, 2 * pair.exponent) + wide(-1.0) * spread
 
 
-def mean_slope(activation: Activation, z: Level) -> Wide:
-    """E[phi'(z)]^2, from how E[phi] moves with the mean."""
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How the expectations of phi answer to the signal's mean m and variance v.
+
+    Attributes:
+        slope: E[phi'], which is dE[phi]/dm.
+        along: E[phi phi'], which is dE[phi^2]/dm / 2.
+        bend: E[phi''], which is 2 dE[phi]/dv.
+        by_mean, by_variance: dE[phi'^2]/dm and dE[phi'^2]/dv.
+    """
+
+    slope: Wide
+    along: Wide
+    bend: Wide = _NONE
+    by_mean: Wide = _NONE
+    by_variance: Wide = _NONE
+
+
+def sensitivity(activation: Activation, z: Level) -> Sensitivity:
+    """By differences of responses, good to 1e-6."""
+    if activation.name == "linear":
+        return Sensitivity(Wide(1.0), z.wide_mean)
     if not z.scaled_variance:
-        return respond(activation, z).derivative
-    step = 1e-4 * math.sqrt(z.scaled_variance)
-    ends = []
-    for sign in (1.0, -1.0):
-        mean = z.scaled_mean + sign * step
-        moved = replace(
-            z, scaled_mean=mean, scaled_second_moment=z.scaled_variance + mean * mean, scaled_spread=None, parts=()
-        )
-        level = respond(activation, moved).level
-        ends.append(wide(sign * level.scaled_mean, level.exponent))
-    rise = (ends[0] + ends[1]) / wide(2 * step, z.exponent)
-    return rise * rise
+        at = np.array([z.mean])
+        value, slope = wide(float(activation.value(at)[0])), wide(float(activation.derivative(at)[0]))
+        return Sensitivity(slope, value * slope)
+    step, share = 1e-4 * math.sqrt(z.scaled_variance), 1e-3
+    right, left = (respond(activation, _moved(z, sign * step, 1.0)) for sign in (1.0, -1.0))
+    wider, narrower = (respond(activation, _moved(z, 0.0, 1 + sign * share)) for sign in (1.0, -1.0))
+    by_mean, by_variance = wide(2 * step, z.exponent), wide(2 * share * z.scaled_variance, 2 * z.exponent)
+    return Sensitivity(
+        _gap(right.level.wide_mean, left.level.wide_mean) / by_mean,
+        _gap(right.level.wide_second_moment, left.level.wide_second_moment) / (_TWO * by_mean),
+        _TWO * _gap(wider.level.wide_mean, narrower.level.wide_mean) / by_variance,
+        _gap(right.derivative, left.derivative) / by_mean,
+        _gap(wider.derivative, narrower.derivative) / by_variance,
+    )
+
+
+def _gap(one: Wide, other: Wide) -> Wide:
+    return one + wide(-1.0) * other
+
+
+def _moved(z: Level, step: float, factor: float) -> Level:
+    mean = z.scaled_mean + step
+    return Level(factor * z.scaled_variance + mean * mean, mean, None, True, z.exponent)
+
+
+def without_noise(z: Level, fan_in: int) -> Level:
+    """`z` behind weights with a mean, its spread given up where samples differ in their mean by 1/width.
+
+    The norms of two samples differ by that much, and what they make of the mean is not followed: it adds some
+    4 mean^2/width to the spread (measured over relu and sigmoid networks).
+    """
+    if z.scaled_spread is None:
+        return z
+    if 4 * z.scaled_mean**2 <= _NOISE * fan_in * unscaled(z.scaled_spread, z.spread_exponent):
+        return z
+    return replace(z, scaled_spread=None, spread_exponent=0, scaled_shared_spread=0.0, spread_reason=NOISY_SPREAD)
 
 
 def is_small(z: Level) -> bool:
@@ -139,10 +187,10 @@ def mixed(weights: list[float], levels: list[Level]) -> Level:
     """The level of which `levels` are the parts."""
     mean, second, shared = _NONE, _NONE, _NONE
     for weight, level in zip(weights, levels, strict=True):
-        mean += wide(weight * level.scaled_mean, level.exponent)
-        second += wide(weight * level.scaled_second_moment, 2 * level.exponent)
+        mean += wide(weight) * level.wide_mean
+        second += wide(weight) * level.wide_second_moment
     for weight, level in zip(weights, levels, strict=True):
-        off = wide(level.scaled_mean, level.exponent) + wide(-1.0) * mean
+        off = level.wide_mean + wide(-1.0) * mean
         shared += wide(weight) * (off * off + wide(level.scaled_shared, 2 * level.exponent))
     whole = level_of(second, mean, None, gaussian=all(level.gaussian for level in levels), shared=shared)
     return replace(whole, parts=tuple(zip(weights, levels, strict=True)), spread_reason=NO_SPREAD)

@@ -46,10 +46,10 @@ class Gradient:
 
     Attributes:
         fresh: of the fresh part.
-        tied: E[G2^2].
+        tied: E[G2^2], all of it.
         shared: E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
         common, cross: E[G1^2] and E[G1 G2].
-        is_apart: the fresh part has nothing along x, all of which is in G2 x.
+        within: the part of E[G2^2] that is noise of width and counted in `fresh` already.
         parts: the gradients of the level's parts.
     """
 
@@ -58,7 +58,7 @@ class Gradient:
     shared: Wide = _NONE
     common: Wide = _NONE
     cross: Wide = _NONE
-    is_apart: bool = False
+    within: Wide = _NONE
     parts: tuple[Gradient, ...] = ()
 
     def second_moment(self, level: Level | None) -> Wide | None:
@@ -70,7 +70,12 @@ class Gradient:
         whole = self.fresh + self.common
         if self.cross.value:
             whole += _TWO * self.cross * level.wide_mean
-        return whole + self.tied * level.wide_second_moment if self.tied.value else whole
+        return whole + self.beside * level.wide_second_moment if self.tied.value else whole
+
+    @property
+    def beside(self) -> Wide:
+        """E[G2^2] beside what `fresh` counts."""
+        return self.tied + _MINUS * self.within if self.within.value else self.tied
 
     def times(self, factor: Wide) -> Gradient:
         """The gradient with all its second moments times a factor."""
@@ -80,7 +85,7 @@ class Gradient:
             self.shared * factor if self.shared.value else _NONE,
             self.common * factor if self.common.value else _NONE,
             self.cross * factor if self.cross.value else _NONE,
-            self.is_apart,
+            self.within * factor if self.within.value else _NONE,
             tuple(part.times(factor) for part in self.parts),
         )
 
@@ -190,7 +195,7 @@ def _through(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _B
         _mean(weights, [part.shared for part in parts]),
         _mean(weights, [part.common for part in parts]),
         _mean(weights, [part.cross for part in parts]),
-        is_apart=parts[0].is_apart,
+        _mean(weights, [part.within for part in parts]),
     )
     is_cut = passage.source is not None and bool(passage.source.parts)
     return _Back(replace(whole, parts=tuple(parts)) if is_cut else whole, inner)
@@ -244,15 +249,15 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
     Given z, the fresh part of W^T delta has sigma^2 sum(delta_i (W x)_i)/x^2 along x; that noise goes to G2.
     """
     z, x = passage.inner, passage.source
-    if z is None or x is None or not x.scaled_second_moment:
+    if z is None or x is None:
         return _Back(None)
     if gradient.shared.value:
         return _Back(None, reason="the gradients of two samples meet in weights with a mean")
     known, response = sensitivity(layer.activation, z), passage.response
     derivative, slope = (Wide(1.0), Wide(1.0)) if response is None else (response.derivative, response.slope)
     product = z.wide_second_moment if response is None else response.product
-    common, cross, tied, fresh = gradient.common, gradient.cross, gradient.tied, gradient.fresh
-    square = common * derivative + tied * product
+    common, cross, fresh = gradient.common, gradient.cross, gradient.fresh
+    square = common * derivative + gradient.beside * product
     if cross.value and known.slope.value:
         # E[phi phi'^2], which is this for two slopes.
         square = square + _TWO * cross * known.along * derivative / known.slope
@@ -260,21 +265,22 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
     inner = fresh * derivative + square
     n, mu = wide(step.fan_out), wide(mean)
     sigma2 = weight_gain(layer.weights, step.fan_in, step.fan_out, 1)
-    noise = _noise(known, derivative, slope, sigma2, passage, is_apart=gradient.is_apart)
-    per_unit = wide(step.fan_in) * x.wide_second_moment
+    noise = _noise(known, derivative, slope, sigma2, passage, is_apart=bool(gradient.within.value))
+    along = noise[2]
+    if x.scaled_second_moment:
+        along = along + derivative / (wide(step.fan_in) * x.wide_second_moment)
+    along = n * sigma2 * fresh * along
     alone = fresh * noise[0] + square + _MINUS * _form(gradient, one, one)
-    along = n * sigma2 * fresh * (derivative / per_unit + noise[2])
-    return _Back(
-        Gradient(
-            n * sigma2 * inner + _MINUS * along * x.wide_second_moment,
-            n * n * sigma2 * sigma2 * _form(gradient, two, two) + along,
-            _NONE,
-            mu * mu * (n * n * _form(gradient, one, one) + n * alone),
-            mu * n * sigma2 * (n * _form(gradient, one, two) + fresh * noise[1]),
-            is_apart=True,
-        ),
-        inner,
+    gain = n * sigma2
+    behind = Gradient(
+        gain * inner,
+        gain * gain * _form(gradient, two, two) + along,
+        _NONE,
+        mu * mu * (n * n * _form(gradient, one, one) + n * alone),
+        mu * gain * (n * _form(gradient, one, two) + fresh * noise[1]),
+        gain * gain * slope * slope * gradient.within + along,
     )
+    return _Back(behind, inner)
 
 
 def _noise(

@@ -128,7 +128,7 @@ def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tu
         back = _Back(None)
         if isinstance(layer, Join):
             skips.append((behind, len(found)))
-            back = _branch(layer, gradient)
+            back = _Back(None) if passage.is_barred else _branch(layer, gradient)
         elif gradient is not None:
             back = _through(step, gradient, passage, settings.batch)
         if gradient is not None and back.gradient is None:

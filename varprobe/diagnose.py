@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from varprobe.probe.measure import measure
+from varprobe.probe.measurement import Measurement
 from varprobe.report.records import (
     SCHEMA_VERSION,
     Expected,
@@ -44,7 +45,11 @@ def diagnose(
         VarprobeError: where the network cannot be measured; what it measures is never an error.
     """
     settings = settings or spec.settings
-    measurement = measure(spec, settings, progress)
+    return report_on(spec, settings, measure(spec, settings, progress))
+
+
+def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement) -> Report:
+    """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
     return _report(

@@ -352,7 +352,7 @@ def test_the_quadrature_needs_the_kinks() -> None:
     activation = make_activation("relu6")
 
     def mean(kinks: tuple[float, ...]) -> float:
-        u, weights = panels(0.0, 1.0, kinks, 1.0, flat=False)
+        u, weights = panels(0.0, 1.0, kinks, flat=False)
         return float(weights @ np.maximum(u - 0.1, 0))
 
     shifted, blind = mean((0.1,)), mean(())

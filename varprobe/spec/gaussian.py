@@ -233,8 +233,21 @@ def _rule(activation: Activation, mean: float, std: float) -> tuple[Vector, Vect
     if table is not None:
         return table.u, table.weight
     flat = bool(activation.derivative(np.array([mean]))[0] == 0)
-    unit = math.inf if activation.straight else activation.unit
-    return panels(mean, std, activation.kinks or (0.0,), unit, flat=flat)
+    bends = activation.kinks or (0.0,)
+    if activation.straight:
+        return panels(mean, std, bends, flat=flat)
+    far = settled(activation.name, tuple(activation.arguments.items()))
+    return panels(mean, std, bends, activation.unit, far, flat=flat)
+
+
+@cache
+def settled(name: str, arguments: Arguments) -> float:
+    """How far from its bends phi is a straight line to rounding; infinite where it goes there as a power."""
+    activation = bound(name, arguments)
+    far = 64 * activation.unit
+    ends = max(map(abs, activation.kinks), default=0.0) + far * np.array([1.0, 1e6])
+    slopes = activation.derivative(np.stack([ends, -ends]))
+    return far if np.abs(slopes[:, 0] - slopes[:, 1]).max() < 1e-17 else math.inf
 
 
 def forward_gain(activation: Activation) -> float:

@@ -19,9 +19,9 @@ Vector = NDArray[np.float64]
 # Strips in standard deviations that have a table; below the last the function is too sharp for one.
 STRIPS = (8.0, 4.0, 2.0, 1.0, 0.5)
 # Beyond these standard deviations nothing counts; in the tails of flat functions nothing but underflow ends it.
-REACH, FAR_REACH = 12.0, 38.0
-_IN_SD = np.array([-REACH, -8, -5, -2.5, 0, 2.5, 5, 8, REACH])
-_IN_FAR_SD = np.arange(-FAR_REACH, FAR_REACH + 1, 2.0)
+REACH = 12.0
+_IN_SD = (-REACH, -8.0, -5.0, -2.5, 0.0, 2.5, 5.0, 8.0, REACH)
+_IN_FAR_SD = tuple(float(u) for u in range(-38, 39, 2))
 
 
 @dataclass(frozen=True)
@@ -69,26 +69,36 @@ def legendre(count: int) -> tuple[Vector, Vector]:
     return nodes, weights
 
 
-def graded(reach: float, unit: float, ratio: float) -> Vector:
-    """Distances from a bend between which a function of that scale is smooth: growing panels up to the reach."""
-    count = max(1, math.ceil(math.log1p(reach / unit) / math.log(ratio)))
-    return unit * np.expm1(math.log1p(reach / unit) * np.arange(1, count) / count)
+def graded(reach: float, unit: float, settled: float, ratio: float) -> Vector:
+    """Distances from a bend between which a function of that scale is smooth: growing panels up to the reach.
+
+    From `settled` on it is straight.
+    """
+    end = math.log1p(min(reach, settled) / unit)
+    count = max(1, math.ceil(end / math.log(ratio)))
+    return unit * np.expm1(end / count * np.arange(1, count + (settled < reach)))
 
 
-def panels(mean: float, std: float, bends: tuple[float, ...], unit: float, *, flat: bool) -> tuple[Vector, Vector]:
+def panels(
+    mean: float,
+    std: float,
+    bends: tuple[float, ...],
+    unit: float = math.inf,
+    settled: float = math.inf,
+    *,
+    flat: bool,
+) -> tuple[Vector, Vector]:
     """Nodes u and weights for N(0, 1) and functions of mean + std u that bend there, on the scale `unit`.
 
     `flat` says that the function is constant around the mean, so that what there is comes from the tails.
     """
-    centres = (np.array(bends) - mean) / std
-    out = graded(REACH * std, unit, 3.0) / std
-    in_sd = _IN_FAR_SD if flat and np.abs(centres).min() > 5 else _IN_SD
-    points = np.concatenate([in_sd, centres, *(centres[:, None] + sign * out for sign in (-1, 1))], axis=None)
-    points.sort()
-    edges = points[(points >= in_sd[0]) & (points <= in_sd[-1])]
-    edges = edges[np.concatenate([[True], np.diff(edges) > 1e-14 * FAR_REACH])]
+    centres = [(bend - mean) / std for bend in bends]
+    out = (graded(REACH * std, unit, settled, 3.0) / std).tolist()
+    in_sd = _IN_FAR_SD if flat and min(map(abs, centres), default=0.0) > 5 else _IN_SD
+    points = {*in_sd, *centres, *(centre + sign * step for centre in centres for step in out for sign in (-1, 1))}
+    edges = np.array(sorted(point for point in points if in_sd[0] <= point <= in_sd[-1]))
     nodes, weights = legendre(20)
-    half = np.diff(edges)[:, None] / 2
+    half = (edges[1:] - edges[:-1])[:, None] / 2
     u = (edges[:-1, None] + half + half * nodes).ravel()
-    weight = (half * weights).ravel() * np.exp(-u * u / 2) / math.sqrt(2 * math.pi)
+    weight = (half * weights).ravel() * np.exp(u * u * -0.5) / math.sqrt(2 * math.pi)
     return u, weight

@@ -1,9 +1,9 @@
 """erf, erfc and their kin to full double accuracy, as NumPy expressions.
 
-The standard library's `math.erf` takes one number at a time, the faster way for a few. For many, erfc(x) = exp(-x^2) p(t) / (1 + 2 x) for
-x >= 0, with t = (x - 3.75) / (x + 3.75), the map of Shepherd and Laframboise (Math. Comp. 36, 1981); p is a
-Chebyshev interpolant. Near zero, erf(x) = x r(x^2). `tests/test_special.py` recomputes the coefficients
-with mpmath and holds the results to it.
+The standard library's `math.erf` takes one number at a time, the faster way for a few. For many,
+erfc(x) = exp(-x^2) p(t) / (1 + 2 x) for x >= 0, with t = (x - 3.75) / (x + 3.75), the map of Shepherd and Laframboise
+(Math. Comp. 36, 1981); p is a Chebyshev interpolant. Near zero, erf(x) = x r(x^2). `tests/test_special.py` recomputes
+the coefficients with mpmath and holds the results to it.
 """
 
 from __future__ import annotations

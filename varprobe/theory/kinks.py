@@ -26,8 +26,8 @@ def past_kinks(activation: Activation, mean: float, variance: float, difference:
     with v - v cos(T) the difference. Integrated once more, a factor v (cos(t) - cos(T)) stands under the integral.
     """
     sums, gaps, products = _meetings(activation.name, tuple(activation.arguments.items()))
-    scale = 1 / math.sqrt(8 * variance)
-    root_x, root_y = np.abs(sums - 2 * mean) * scale, gaps * scale
+    shrink = 1 / math.sqrt(8 * variance)
+    root_x, root_y = np.abs(sums - 2 * mean) * shrink, gaps * shrink
     top = 2 * math.asin(math.sqrt(min(1.0, difference / (2 * variance))))
     # The exponent is (root_x tan(t/2) - root_y/tan(t/2))^2 above its least value: these angles are all that counts.
     reach = _WIDTH + np.sqrt(_WIDTH**2 + 4 * root_x * root_y)

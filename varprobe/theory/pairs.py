@@ -35,6 +35,8 @@ def pair_spread(activation: Activation, mean: float, variance: float, difference
     """
     if difference <= 0 or variance <= 0:
         return 0.0
+    if math.isinf(variance):
+        return math.inf
     return _spread(activation.name, tuple(activation.arguments.items()), mean, variance, difference)
 
 

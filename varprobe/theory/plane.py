@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from varprobe.spec.activations import Activation
+from varprobe.spec.gaussian import settled
 from varprobe.spec.rules import Vector, graded, legendre
 from varprobe.spec.special import Array
 
@@ -28,9 +29,10 @@ def over_the_plane(
     std_x, std_y = math.sqrt(max(variance - difference / 2, 1e-16 * variance)), math.sqrt(difference / 2)
     bends = np.array(activation.kinks or (0.0,))
     nodes, weights = legendre(_COUNT)
+    unit, far = activation.unit, settled(activation.name, tuple(activation.arguments.items()))
     reach = _REACH * std_y
     # Bends lie in order: y = (k_j - k_i)/2 meets two of them at once, and y = 0 one.
-    marks = [(bends[:, None] - bends).ravel() / 2, [reach], graded(reach, activation.unit, _RATIO)]
+    marks = [(bends[:, None] - bends).ravel() / 2, [reach], graded(reach, unit, far, _RATIO)]
     if std_x < std_y / 2:
         # The bends are met at y = +-(k - m) within some std_x.
         marks.append((np.abs(bends - mean)[:, None] + std_x * _AROUND).ravel())
@@ -39,7 +41,7 @@ def over_the_plane(
     weight_y *= np.exp(-np.square(y / std_y) / 2)
 
     reach = _REACH * std_x
-    out = graded(reach, activation.unit, _RATIO)
+    out = graded(reach, unit, far, _RATIO)
     around = np.concatenate([[0.0], out, -out])
     bent = np.concatenate([bends[:, None] - y, bends[:, None] + y])
     points = (bent[:, None, :] + around[:, None]).reshape(-1, y.size).T

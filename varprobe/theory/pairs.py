@@ -22,6 +22,9 @@ from varprobe.theory.plane import over_the_plane
 
 # Below this share of the variance the spread is linear in the difference, to rounding but for what the kinks do.
 _LINEAR = 1e-11
+# Standard deviations, in units, beyond which Price's theorem takes the spread of a bounded function from a difference
+# of numbers that are larger by as much.
+_CANCELS = 1e4
 # Squared units below which the closed form of cos would cancel.
 _WAVES = 0.01
 
@@ -60,7 +63,8 @@ def _spread(name: str, arguments: Arguments, mean: float, variance: float, diffe
     squares = _hermite_squares(name, arguments, mean, variance)
     if squares is not None:
         return float(squares[1:] @ _lost(variance, difference, squares.size)[1:])
-    if activation.straight or difference < _LINEAR * variance:
+    bounded = activation.far is None and variance > (_CANCELS * activation.unit) ** 2
+    if (activation.straight and not bounded) or difference < _LINEAR * variance:
         flat = expectations(activation, mean, variance).derivative_second_moment
         return difference * flat - past_kinks(activation, mean, variance, difference, integrated=True)
     return over_the_plane(activation.value, activation, mean, variance, difference)

@@ -27,7 +27,8 @@ from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.verdict.agreement import compare, foreseen
 from varprobe.verdict.judge import judge, judge_prediction
-from varprobe.verdict.records import Verdict
+from varprobe.verdict.ranges import format_ranges
+from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.version import __version__
 
 
@@ -52,13 +53,15 @@ def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement) -
     """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
+    formats = format_ranges(spec, settings, prediction, measurement)
     return _report(
         spec,
         settings,
-        verdict=judge(measurement, agreement),
+        verdict=judge(measurement, agreement, formats),
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),
+        formats=formats,
         threads=measurement.threads,
         seconds=measurement.seconds,
     )
@@ -75,14 +78,16 @@ def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
     settings = settings or spec.settings
     prediction = predict(spec, settings)
     agreement = foreseen(prediction, settings.trials)
+    formats = format_ranges(spec, settings, prediction)
     layers = tuple(describe(step) for step in spec.rows)
     return _report(
         spec,
         settings,
-        verdict=judge_prediction(spec, settings, agreement),
+        verdict=judge_prediction(spec, settings, agreement, formats),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),
+        formats=formats,
         threads=1,
         seconds=time.perf_counter() - started,
     )
@@ -96,6 +101,7 @@ def _report(
     layers: tuple[LayerRow, ...],
     objective: Objective,
     prediction: NetworkPrediction | None,
+    formats: tuple[FormatRange, ...],
     threads: int,
     seconds: float,
 ) -> Report:
@@ -116,6 +122,7 @@ def _report(
         layers=layers,
         verdict=verdict,
         prediction=prediction,
+        formats=formats,
         expect=_expectations(spec, verdict),
     )
 

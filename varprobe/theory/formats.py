@@ -37,13 +37,14 @@ class Chances:
 
     Attributes:
         overflow: some value of the row's output is beyond the largest number.
-        gradient_overflow: the same of dObjective/d(source), with second moment 1 at the output.
-        gradient_underflow: its root mean square is below the smallest number.
+        underflow: the root mean square of the row's output is below the smallest number.
+        gradient_overflow, gradient_underflow: the same of dObjective/d(source), with second moment 1 at the output.
         gradient_rms: log2 of the root mean square, in the mean over draws.
         next_overflow: the row, from 1, by which overflow is likelier than not, were the last layer repeated for ever.
     """
 
     overflow: Vector
+    underflow: Vector
     gradient_overflow: Vector
     gradient_underflow: Vector
     gradient_rms: Vector
@@ -53,15 +54,17 @@ class Chances:
 def predicted_chances(spec: NetworkSpec, prediction: Prediction, batch: int, number: NumberFormat) -> Chances:
     """By theory alone, for one format."""
     top, bottom = math.log(number.largest), 2 * math.log(number.smallest)
-    over, back, under, size = (np.full(len(spec.rows), math.nan) for _ in range(4))
+    over, small, back, under, size = (np.full(len(spec.rows), math.nan) for _ in range(5))
     for i, (step, row) in enumerate(zip(spec.rows, prediction.rows, strict=True)):
         over[i] = _row_overflow(step, row, batch, top)
+        if row.output is not None:
+            small[i] = _below(row.output.log_second_moment, _variance(row.width.output), bottom)
         log, width = row.log_gradient, row.width.gradient
         if log is not None:
             back[i] = _any_beyond(log, _variance(width), 0.0, step.fan_out, batch, top, top)
             under[i] = _below(log, _variance(width), bottom)
             size[i] = log / 2 / math.log(2)
-    return Chances(over, back, under, size, _next_overflow(spec, prediction, batch, top))
+    return Chances(over, small, back, under, size, _next_overflow(spec, prediction, batch, top))
 
 
 def _variance(width: Fluctuation | None) -> float:

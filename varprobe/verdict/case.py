@@ -11,7 +11,7 @@ from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judged import Point
-from varprobe.verdict.records import Direction
+from varprobe.verdict.records import Direction, FormatRange
 from varprobe.verdict.rule import LN100, Judged
 from varprobe.verdict.traces import Traces
 
@@ -31,6 +31,7 @@ class Case:
     signal_needed: int | None
     agreement: Agreement | None = None
     measurement: Measurement | None = None
+    formats: tuple[FormatRange, ...] = ()
 
     @property
     def measured(self) -> Measurement:

@@ -96,3 +96,16 @@ def test_a_shifted_relu_has_its_closed_form() -> None:
     s = math.sqrt(v)
     want = (m * m + v) * mp.ncdf(m / s) + m * s * mp.npdf(m / s)
     assert expectations(make_activation("relu"), m, v).second_moment == pytest.approx(float(want), rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("q", [5e-324, 1e-200, 1e200, 1e308])
+def test_signals_that_die_or_explode_have_expectations(name: str, q: float) -> None:
+    activation = make_activation(name)
+    if q > 1 and activation.far is None and activation.degree is None:
+        pytest.skip("bounded: its weights would have to have that variance")
+    known = expectations(activation, 0.0, q)
+    assert known.second_moment >= 0
+    if activation.degree == 1:
+        assert known.second_moment == pytest.approx(q * known.derivative_second_moment, rel=1e-12, abs=5e-324)
+        assert (known.curvature, known.derivative_slope, known.derivative_curvature) == (0, 0, 0)

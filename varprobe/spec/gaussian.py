@@ -20,6 +20,7 @@ from varprobe.spec.rules import Vector, panels, table_for
 _NEAR, _FAR = 1e-32, 1e32
 
 Arguments = tuple[tuple[str, float], ...]
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -80,31 +81,34 @@ def _compute(activation: Activation, mean: float, variance: float) -> Expectatio
     if variance == 0:
         return _at_a_point(activation, mean)
     if mean == 0 and activation.degree is not None:
-        return _homogeneous(activation, variance)
-    slopes = straight_sides(activation, mean, variance)
-    if slopes is not None:
-        return _homogeneous(_two_lines(*slopes), variance)
+        ends, slopes = at_one(activation.name, tuple(activation.arguments.items()))
+        return _homogeneous(activation.degree, ends, slopes, variance)
+    lines = straight_sides(activation, mean, variance)
+    if lines is not None:
+        return _homogeneous(1, (-lines[0], lines[1]), lines, variance)
     if activation.name in ("sin", "cos"):
         return _oscillating(activation, mean, variance)
     return _by_quadrature(activation, mean, variance)
 
 
-def straight_sides(activation: Activation, mean: float, variance: float) -> tuple[float, float] | None:
+@cache
+def at_one(name: str, arguments: Arguments) -> tuple[Pair, Pair]:
+    """phi and phi' at -1 and 1, all that a homogeneous function is."""
+    activation, ends = bound(name, arguments), np.array([-1.0, 1.0])
+    low, high = activation.value(ends).tolist()
+    left, right = activation.derivative(ends).tolist()
+    return (low, high), (left, right)
+
+
+def straight_sides(activation: Activation, mean: float, variance: float) -> Pair | None:
     """The slopes left and right of 0 where phi is as good as two lines through 0; None where it is not."""
     if activation.degree == 1 and mean == 0:
-        left, right = activation.derivative(np.array([-1.0, 1.0]))
-        return float(left), float(right)
+        return at_one(activation.name, tuple(activation.arguments.items()))[1]
     if variance < _NEAR * activation.unit**2 and mean == 0:
         return activation.near
     if variance > _FAR * activation.unit**2 and mean**2 < variance / _FAR:
         return activation.far
     return None
-
-
-def _two_lines(left: float, right: float) -> Activation:
-    return Activation(
-        lambda x: np.where(x > 0, right * x, left * x), lambda x: np.where(x > 0, right, left), degree=1, kinks=(0.0,)
-    )
 
 
 def _at_a_point(activation: Activation, mean: float) -> Expectations:
@@ -125,17 +129,14 @@ def _at_a_point(activation: Activation, mean: float) -> Expectations:
     )
 
 
-def _homogeneous(activation: Activation, variance: float) -> Expectations:
+def _homogeneous(degree: int, ends: Pair, slopes: Pair, variance: float) -> Expectations:
     """phi(x) = |x|^d phi(+-1): half-moments of the Gaussian on each side."""
-    degree = activation.degree or 1
-    ends = activation.value(np.array([-1.0, 1.0]))
-    slopes = activation.derivative(np.array([-1.0, 1.0]))
-    double = _even_moment(2 * degree) * float(np.square(ends).mean())
-    flat = _even_moment(2 * degree - 2) * float(np.square(slopes).mean())
-    fourth, flat_fourth = float((ends**4).mean()), float((slopes**4).mean())
-    both = float(np.square(ends * slopes).mean())
+    double = _even_moment(2 * degree) * (ends[0] ** 2 + ends[1] ** 2) / 2
+    flat = _even_moment(2 * degree - 2) * (slopes[0] ** 2 + slopes[1] ** 2) / 2
+    fourth, flat_fourth = (ends[0] ** 4 + ends[1] ** 4) / 2, (slopes[0] ** 4 + slopes[1] ** 4) / 2
+    both = ((ends[0] * slopes[0]) ** 2 + (ends[1] * slopes[1]) ** 2) / 2
     return Expectations(
-        mean=float(ends.mean()) * _absolute_moment(degree) * _power(variance, degree / 2),
+        mean=(ends[0] + ends[1]) / 2 * _absolute_moment(degree) * _power(variance, degree / 2),
         second_moment=double * _power(variance, degree),
         fourth_moment=_even_moment(4 * degree) * fourth * _power(variance, 2 * degree),
         derivative_second_moment=flat * _power(variance, degree - 1),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.probe.measure import measure
-from varprobe.probe.measurement import Measurement
 from varprobe.report.records import (
     SCHEMA_VERSION,
     Expected,
@@ -20,7 +19,6 @@ from varprobe.report.records import (
     Report,
     SettingsUsed,
 )
-from varprobe.report.rows import layer_rows, objective_of
 from varprobe.report.theory import network_prediction, theory_rows
 from varprobe.spec.described import describe
 from varprobe.spec.network import NetworkSpec, Settings
@@ -30,6 +28,9 @@ from varprobe.verdict.judge import judge, judge_prediction
 from varprobe.verdict.ranges import format_ranges
 from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.version import __version__
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 
 def diagnose(
@@ -45,12 +46,16 @@ def diagnose(
     Raises:
         VarprobeError: where the network cannot be measured; what it measures is never an error.
     """
+    from varprobe.probe.measure import measure  # theory alone needs no engine
+
     settings = settings or spec.settings
     return report_on(spec, settings, measure(spec, settings, progress))
 
 
 def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement) -> Report:
     """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
+    from varprobe.report.rows import layer_rows, objective_of
+
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
     formats = format_ranges(spec, settings, prediction, measurement)

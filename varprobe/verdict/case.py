@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
@@ -14,6 +14,9 @@ from varprobe.verdict.judged import Point
 from varprobe.verdict.records import Direction, FormatRange
 from varprobe.verdict.rule import LN100, Judged
 from varprobe.verdict.traces import Traces
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 
 @dataclass(frozen=True)

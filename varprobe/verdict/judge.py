@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import LayerDescription, describe
 from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
@@ -16,6 +16,9 @@ from varprobe.verdict.judged import judged_points, stretches
 from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.verdict.rule import judge_direction, judge_signal, worse
 from varprobe.verdict.traces import Traces, measured_traces, predicted_traces
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 
 def judge(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.probe.measurement import Measurement
 from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.spec.number_formats import FORMATS, NumberFormat
 from varprobe.theory.formats import Chances, predicted_chances
 from varprobe.theory.records import Prediction
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.records import FormatRange, Leaving
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 LN2 = math.log(2)
 # Powers of two that a loss scale leaves free at the top.

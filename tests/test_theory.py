@@ -168,7 +168,6 @@ def test_the_mse_gradient_is_tied_to_the_output() -> None:
     ("change", "reason"),
     [
         ({"defaults": {"activation": "relu", "init": "lsuv"}}, "lsuv depends on the data"),
-        ({"defaults": {"activation": "relu", "init": "jax.uniform"}}, "weights with a mean"),
         ({"probe": {"gradient": "cross_entropy"}}, "cross-entropy"),
     ],
 )

@@ -1,44 +1,93 @@
 """The backward recursion: second moment of the gradient, from the output to the input.
 
-The gradient is taken as independent of the weights it passes (checked by measurement, exact for the random
-cotangent in wide layers). Only the mse objective ties it to the output: there the gradient is
-alpha * a + a fresh part, and by Stein's lemma a layer maps alpha to alpha fan_out Var(W) d E[phi^2]/dv.
+The gradient at a signal x is followed as g = G1 + G2 x + a fresh part that is independent of the weights it passes
+(checked by measurement, exact for the random cotangent in wide layers). G1 comes of weights with a mean, G2 of the mse
+objective. Of W^T delta only E[delta] and, by Stein's lemma, E[d delta/dz] are seen by the layer before: with
+W_ij = mu + sigma w_ij and delta = phi'(z) (G1 + G2 phi(z)),
+G1 becomes mu n (E[phi'] G1 + E[phi phi'] G2) and G2 becomes sigma^2 n (E[phi''] G1 + d E[phi^2]/dv G2).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from varprobe.spec.activations import Activation
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.spec.gaussian import expectations
+from varprobe.spec.laws import Given, Identity, Lsuv
+from varprobe.spec.network import (
+    Dense,
+    Dropout,
+    Join,
+    NetworkSpec,
+    Norm,
+    Objective,
+    Open,
+    Pointwise,
+    Settings,
+    Step,
+)
 from varprobe.theory.forward import Passage, norm_size, weight_gain
 from varprobe.theory.records import Level
 from varprobe.theory.response import Response, derivative_pair
+from varprobe.theory.together import Sensitivity, sensitivity, weight_mean
 from varprobe.theory.wide import Wide, wide
 
-_NONE = Wide(0.0)
+_NONE, _TWO, _MINUS = Wide(0.0), Wide(2.0), Wide(-1.0)
+# Below this effective share of the values of what units share, the mean gradient is that of rare draws.
+_RARE_LOG = math.log(0.3)
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """`fresh` is the second moment of the part that is independent of the signal, `alpha` the tie to it.
+    """Second moments of G1 + G2 x + a fresh part.
 
-    `shared` is E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
+    Attributes:
+        fresh: of the fresh part.
+        tied: E[G2^2], all of it.
+        shared: E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
+        common, cross: E[G1^2] and E[G1 G2].
+        within: the part of E[G2^2] that is noise of width and counted in `fresh` already.
+        parts: the gradients of the level's parts.
     """
 
     fresh: Wide
-    alpha: Wide = _NONE
+    tied: Wide = _NONE
     shared: Wide = _NONE
+    common: Wide = _NONE
+    cross: Wide = _NONE
+    within: Wide = _NONE
+    parts: tuple[Gradient, ...] = ()
 
-    def second_moment(self, level: Level) -> Wide:
-        """Of the whole gradient, at a signal of that level."""
-        if not self.alpha.value:
+    def second_moment(self, level: Level | None) -> Wide | None:
+        """Of the whole gradient, at a signal of that level; None where that is needed and not known."""
+        if not (self.tied.value or self.common.value):
             return self.fresh
-        return self.fresh + self.alpha * self.alpha * level.wide_second_moment
+        if level is None:
+            return None if self.tied.value or self.cross.value else self.fresh + self.common
+        whole = self.fresh + self.common
+        if self.cross.value:
+            whole += _TWO * self.cross * level.wide_mean
+        return whole + self.beside * level.wide_second_moment if self.tied.value else whole
+
+    @property
+    def beside(self) -> Wide:
+        """E[G2^2] beside what `fresh` counts."""
+        return self.tied + _MINUS * self.within if self.within.value else self.tied
 
     def times(self, factor: Wide) -> Gradient:
-        """Without a tie, its second moment times a factor."""
-        return Gradient(self.fresh * factor, _NONE, self.shared * factor if self.shared.value else _NONE)
+        """The gradient with all its second moments times a factor."""
+        return Gradient(
+            self.fresh * factor,
+            self.tied * factor if self.tied.value else _NONE,
+            self.shared * factor if self.shared.value else _NONE,
+            self.common * factor if self.common.value else _NONE,
+            self.cross * factor if self.cross.value else _NONE,
+            self.within * factor if self.within.value else _NONE,
+            tuple(part.times(factor) for part in self.parts),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,119 +99,318 @@ class Return:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """What a step makes of a gradient: at its source, and in a dense layer its second moment at z."""
+
+    gradient: Gradient | None
+    inner: Wide | None = None
+    reason: str = ""
+
+
 def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tuple[list[Return], Wide | None]:
     """One return per step, in the order of the steps, and the second moment of the input's gradient.
 
     The gradient at a join's source is that at its block's: through the skip and the branch.
     """
-    last = forward[-1].output
-    gradient, reason = _objective(spec.objective.kind, last, forward[-1].reason)
+    gradient, reason = _objective(spec.objective, forward[-1])
     skips: list[tuple[Gradient | None, int]] = []
     found: list[Return] = []
     for step, passage in zip(reversed(spec.steps), reversed(forward), strict=True):
         layer, behind = step.layer, gradient
-        if gradient is not None and (passage.output is None or passage.source is None):
-            gradient, reason = None, passage.reason
-        if isinstance(layer, Join):
-            skips.append((behind, len(found)))
-            if gradient is not None and gradient.alpha.value:
-                gradient, reason = None, "the mse gradient is tied to the output across a residual join"
-            gradient = gradient and gradient.times(wide(layer.scale) * wide(layer.scale))
-        elif isinstance(layer, Open):
+        if isinstance(layer, Open):
             skip, join = skips.pop()
             gradient = None if gradient is None or skip is None else _sum(gradient, skip)
-            found.append(_return(behind, gradient, passage, layer, reason))
-            found[join] = Return(found[join].output, found[-1].source, found[join].reason)
+            source = None if gradient is None else gradient.second_moment(passage.source)
+            found.append(Return(None, source, reason))
+            found[join] = Return(found[join].output, source, found[join].reason or reason)
             continue
+        back = _Back(None)
+        if isinstance(layer, Join):
+            skips.append((behind, len(found)))
+            back = _branch(layer, gradient)
         elif gradient is not None:
-            gradient, reason = _through(layer, gradient, passage, step.fan_in, step.fan_out, settings.batch)
-        found.append(_return(behind, gradient, passage, layer, reason))
-    levels = forward[0].source
-    at_input = gradient.second_moment(levels) if gradient is not None and levels is not None else None
+            back = _through(step, gradient, passage, settings.batch)
+        if gradient is not None and back.gradient is None:
+            reason = passage.reason or f"{step.name}: {back.reason}"
+        gradient = back.gradient
+        output = behind.second_moment(passage.output) if behind is not None else None if found else Wide(1.0)
+        source = back.inner
+        if source is None and gradient is not None and not isinstance(layer, Join):
+            source = gradient.second_moment(passage.source)
+        found.append(Return(output, source, reason))
+    at_input = gradient.second_moment(forward[0].source) if gradient is not None else None
     return found[::-1], at_input
 
 
-def _objective(kind: str, output: Level | None, why: str) -> tuple[Gradient | None, str]:
+def _objective(objective: Objective, last: Passage) -> tuple[Gradient | None, str]:
     """The gradient at the output, its second moment 1."""
-    if kind == "cross_entropy":
+    if objective.kind == "cross_entropy":
         return None, "the cross-entropy gradient depends on the output"
-    if kind == "mse":
-        if output is None:
-            return None, why
-        whole = output.wide_second_moment + Wide(1.0)
-        return Gradient(Wide(1.0) / whole, whole.root.inverse), ""
+    if objective.kind == "mse":
+        if last.output is None:
+            return None, last.reason
+        whole = last.output.wide_second_moment + Wide(1.0)
+        return Gradient(whole.inverse, whole.inverse), ""
+    if objective.cotangent is not None:
+        given = objective.cotangent.astype(np.float64)
+        given /= np.max(np.abs(given)) or 1.0
+        units, second, sums = given.shape[1], float(np.mean(given**2)), float(np.mean(given.sum(axis=1) ** 2))
+        if units > 1 and second:
+            common = (sums / (units * second) - 1) / (units - 1)
+            return Gradient(wide(1 - common), common=wide(common)), ""
     return Gradient(Wide(1.0)), ""
 
 
-def _return(behind: Gradient | None, before: Gradient | None, passage: Passage, layer: object, reason: str) -> Return:
-    output = None if behind is None or passage.output is None else behind.second_moment(passage.output)
-    if isinstance(layer, Dense) and behind is not None and passage.inner is not None:
-        return Return(output, _past(behind, passage.inner, passage.response), reason)
-    source = None if before is None or passage.source is None else before.second_moment(passage.source)
-    return Return(output, source, reason)
+def _branch(join: Join, gradient: Gradient | None) -> _Back:
+    if gradient is None:
+        return _Back(None)
+    if (gradient.tied.value or gradient.common.value) and join.scale:
+        return _Back(None, reason="the gradient is tied to the output across a residual join")
+    return _Back(gradient.times(wide(join.scale) * wide(join.scale)))
 
 
-def _past(gradient: Gradient, z: Level, response: Response | None) -> Wide:
-    """E[(dObjective/dz)^2] from the gradient behind phi."""
-    if response is None:
-        return gradient.second_moment(z)
-    fresh = gradient.fresh * response.derivative
-    return fresh + gradient.alpha * gradient.alpha * response.product if gradient.alpha.value else fresh
+def _through(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _Back:
+    """Back through a step that is no join."""
+    if not passage.parts:
+        return _one(step, gradient, passage, batch)
+    level = passage.inner
+    assert level is not None
+    weights = [weight for weight, _ in level.parts]
+    behind = gradient.parts or (gradient,) * len(weights)
+    backs = [_one(step, part, way, batch) for part, way in zip(behind, passage.parts, strict=True)]
+    failed = next((back for back in backs if back.gradient is None), None)
+    if failed is not None:
+        return failed
+    parts = [back.gradient for back in backs if back.gradient is not None]
+    inner = None
+    if isinstance(step.layer, Dense):
+        values = [back.inner for back in backs if back.inner is not None]
+        inner = _mean(weights, values)
+        if inner.value and (inner * inner).log < _mean(weights, [value * value for value in values]).log + _RARE_LOG:
+            return _Back(None, reason="the mean gradient is that of rare draws")
+    whole = Gradient(
+        _mean(weights, [part.fresh for part in parts]),
+        _mean(weights, [part.tied for part in parts]),
+        _mean(weights, [part.shared for part in parts]),
+        _mean(weights, [part.common for part in parts]),
+        _mean(weights, [part.cross for part in parts]),
+        _mean(weights, [part.within for part in parts]),
+    )
+    is_cut = passage.source is not None and bool(passage.source.parts)
+    return _Back(replace(whole, parts=tuple(parts)) if is_cut else whole, inner)
 
 
-def _through(
-    layer: object, gradient: Gradient, passage: Passage, fan_in: int, fan_out: int, batch: int
-) -> tuple[Gradient | None, str]:
-    assert passage.source is not None
-    if isinstance(layer, Dense) and passage.inner is not None:
-        scale = weight_gain(layer.weights, fan_in, fan_out, fan_out)
-        delta = _past(gradient, passage.inner, passage.response)
-        alpha = gradient.alpha * scale if gradient.alpha.value else _NONE
-        if alpha.value and passage.response is not None:
-            alpha = alpha * passage.response.slope
-        shared = _shared_past(layer.activation, gradient, passage.inner, passage.response)
-        return Gradient(scale * delta, alpha, scale * shared if shared.value else _NONE), ""
+def _mean(weights: list[float], numbers: list[Wide]) -> Wide:
+    total = _NONE
+    for weight, number in zip(weights, numbers, strict=True):
+        total += wide(weight) * number
+    return total
+
+
+def _one(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _Back:
+    layer = step.layer
+    if isinstance(layer, Dense):
+        return _dense(step, layer, gradient, passage)
     if isinstance(layer, Pointwise):
         if layer.activation.name == "linear":
-            return gradient, ""
-        if gradient.alpha.value:
-            return None, "the mse gradient is tied to the output across an activation of its own"
-        second = _past(gradient, passage.source, passage.response)
-        shared = _shared_past(layer.activation, gradient, passage.source, passage.response)
-        return Gradient(second, _NONE, shared), ""
+            return _Back(gradient)
+        if passage.source is None or passage.response is None:
+            return _Back(None)
+        return _Back(_past(layer.activation, gradient, passage.source, passage.response, whole=True))
     if isinstance(layer, Dropout):
-        if gradient.alpha.value:
-            return None, "the mse gradient is tied to the output across dropout"
-        return Gradient(gradient.fresh * wide(1 / (1 - layer.probability)), _NONE, gradient.shared), ""
-    if isinstance(layer, Norm):
+        return _dropout(layer, gradient, passage.source)
+    if isinstance(layer, Norm) and passage.source is not None and passage.output is not None:
         return _norm(layer, gradient, passage.source, batch)
-    raise TypeError(layer)
+    return _Back(None)
 
 
-def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> tuple[Gradient | None, str]:
+def _dense(step: Step, layer: Dense, gradient: Gradient, passage: Passage) -> _Back:
+    """delta = phi' g, then W^T delta."""
+    z, n = passage.inner, step.fan_out
+    mean = weight_mean(layer.weights, step.fan_in, n)
+    if mean:
+        return _mean_back(step, layer, gradient, passage, mean)
+    delta = _delta(layer, gradient, passage, whole=isinstance(layer.weights, Identity))
+    inner = None if delta is None else delta.second_moment(z)
+    if delta is None or inner is None or isinstance(layer.weights, (Given, Lsuv)):
+        return _Back(None, inner)
+    if isinstance(layer.weights, Identity):
+        return _copied(layer.weights, delta, inner, step.fan_in, n)
+    gain = weight_gain(layer.weights, step.fan_in, n, n)
+    tied = gain * gain * delta.tied if delta.tied.value else _NONE
+    shared = gain * delta.shared if delta.shared.value else _NONE
+    return _Back(Gradient(gain * inner, tied, shared), inner)
+
+
+def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, mean: float) -> _Back:
+    """Back through weights with a mean, to order 1/width: what G1 and G2 become, and the noise that feeds them.
+
+    Given z, the fresh part of W^T delta has sigma^2 sum(delta_i (W x)_i)/x^2 along x; that noise goes to G2.
+    """
+    z, x = passage.inner, passage.source
+    if z is None or x is None:
+        return _Back(None)
+    if gradient.shared.value:
+        return _Back(None, reason="the gradients of two samples meet in weights with a mean")
+    known, response = sensitivity(layer.activation, z), passage.response
+    derivative, slope = (Wide(1.0), Wide(1.0)) if response is None else (response.derivative, response.slope)
+    product = z.wide_second_moment if response is None else response.product
+    common, cross, fresh = gradient.common, gradient.cross, gradient.fresh
+    square = common * derivative + gradient.beside * product
+    if cross.value and known.slope.value:
+        # E[phi phi'^2], which is this for two slopes.
+        square = square + _TWO * cross * known.along * derivative / known.slope
+    one, two = (known.slope, known.along), (known.bend, slope)
+    inner = fresh * derivative + square
+    n, mu = wide(step.fan_out), wide(mean)
+    sigma2 = weight_gain(layer.weights, step.fan_in, step.fan_out, 1)
+    noise = _noise(known, derivative, slope, sigma2, passage, is_apart=bool(gradient.within.value))
+    along = noise[2]
+    if x.scaled_second_moment:
+        along = along + derivative / (wide(step.fan_in) * x.wide_second_moment)
+    along = n * sigma2 * fresh * along
+    alone = fresh * noise[0] + square + _MINUS * _form(gradient, one, one)
+    gain = n * sigma2
+    behind = Gradient(
+        gain * inner,
+        gain * gain * _form(gradient, two, two) + along,
+        _NONE,
+        mu * mu * (n * n * _form(gradient, one, one) + n * alone),
+        mu * gain * (n * _form(gradient, one, two) + fresh * noise[1]),
+        gain * gain * slope * slope * gradient.within + along,
+    )
+    return _Back(behind, inner)
+
+
+def _noise(
+    known: Sensitivity, derivative: Wide, slope: Wide, sigma2: Wide, passage: Passage, *, is_apart: bool
+) -> tuple[Wide, Wide, Wide]:
+    """Per fresh second moment and unit: of sum(delta), of it with sum(delta W x), of that beyond E[phi'^2]."""
+    own, mixed, bent = derivative, known.by_mean, _TWO * sigma2 * known.by_variance
+    if is_apart and passage.output is not None and passage.output.scaled_second_moment:
+        share = _MINUS / passage.output.wide_second_moment
+        own = own + share * known.along * known.along
+        mixed = mixed + share * known.along * slope
+        bent = bent + share * sigma2 * slope * slope
+    return own, mixed, bent
+
+
+def _form(gradient: Gradient, left: tuple[Wide, Wide], right: tuple[Wide, Wide]) -> Wide:
+    """E[(l1 G1 + l2 G2) (r1 G1 + r2 G2)]."""
+    first = gradient.common * left[0] * right[0] + gradient.tied * left[1] * right[1]
+    if not gradient.cross.value:
+        return first
+    return first + gradient.cross * (left[0] * right[1] + left[1] * right[0])
+
+
+def _delta(layer: Dense, gradient: Gradient, passage: Passage, *, whole: bool) -> Gradient | None:
+    """The gradient at z."""
+    if layer.activation.name == "linear":
+        return gradient
+    if passage.inner is not None and passage.response is not None:
+        return _past(layer.activation, gradient, passage.inner, passage.response, whole=whole)
+    return _centred(layer, gradient)
+
+
+def _centred(layer: Dense, gradient: Gradient) -> Gradient | None:
+    """Where the signal is not known: phi' of a function of two slopes does not mind its size."""
+    if gradient.tied.value or gradient.shared.value or gradient.common.value or layer.activation.degree != 1:
+        return None
+    if isinstance(layer.weights, (Given, Identity)) or weight_mean(layer.weights, 1, 1):
+        return None
+    if isinstance(layer.bias, Given) or weight_mean(layer.bias, 1, 1):
+        return None
+    return Gradient(gradient.fresh * wide(expectations(layer.activation, 0.0, 1.0).derivative_second_moment))
+
+
+def _past(activation: Activation, gradient: Gradient, z: Level, response: Response, *, whole: bool) -> Gradient:
+    """Before phi, from behind it: delta = phi'(z) (G1 + G2 phi(z)) is A + B z and a rest that no weights see.
+
+    Unless the `whole` is asked for, A is left in the rest: weights without a mean do not see it either.
+    """
+    fresh, shared = gradient.fresh * response.derivative, gradient.shared
+    if shared.value:
+        shared = shared * derivative_pair(activation, z, response) if z.scaled_spread is not None else _NONE
+    common, cross, tied = gradient.common, gradient.cross, gradient.tied
+    if not common.value and (not tied.value or not whole):
+        steep = tied * response.slope * response.slope
+        rest = tied * response.product + _MINUS * steep * z.wide_second_moment if tied.value else _NONE
+        return Gradient(fresh + rest, steep, shared)
+    known = sensitivity(activation, z)
+    flat, along, bend, slope = known.slope, known.along, known.bend, response.slope
+    square = common * response.derivative + tied * response.product
+    if cross.value and flat.value:
+        # E[phi phi'^2], which is this for two slopes.
+        square = square + _TWO * cross * along * response.derivative / flat
+    centre = _form(gradient, (flat, along), (flat, along))  # E[delta]^2
+    steep = _form(gradient, (bend, slope), (bend, slope))  # E[d delta/dz]^2
+    both = _form(gradient, (flat, along), (bend, slope))
+    mean = z.wide_mean
+    constant = centre + wide(-2.0) * mean * both + mean * mean * steep
+    seen = centre + wide(z.scaled_variance, 2 * z.exponent) * steep
+    rest = square + _MINUS * seen
+    if rest.value < 0:  # rounding, or the estimate above
+        rest = _NONE
+    return Gradient(fresh + rest, steep, shared, constant, both + _MINUS * mean * steep)
+
+
+def _copied(law: Identity, delta: Gradient, inner: Wide, fan_in: int, fan_out: int) -> _Back:
+    """Identity weights hand every unit's gradient to its own unit; those that were dropped get none."""
+    if delta.tied.value or (delta.common.value and fan_in != fan_out):
+        if fan_in != fan_out:
+            return _Back(None, inner, "the gradient is tied to the output across identity weights")
+        # z = gain x: G2 z is gain G2 x.
+        delta = replace(delta, tied=delta.tied * wide(law.gain) * wide(law.gain), cross=delta.cross * wide(law.gain))
+    factor = wide(law.gain) * wide(law.gain) * wide(min(fan_in, fan_out) / fan_in)
+    return _Back(delta.times(factor), inner)
+
+
+def _dropout(layer: Dropout, gradient: Gradient, source: Level | None) -> _Back:
+    """Kept entries pass on 1/keep of the gradient, and met the signal 1/keep as large."""
+    more = wide(1 / (1 - layer.probability))
+    if not (gradient.tied.value or gradient.common.value):
+        return _Back(replace(gradient, fresh=gradient.fresh * more))
+    if source is None:
+        return _Back(None)
+    met = replace(gradient, fresh=_NONE, cross=gradient.cross * more, tied=gradient.tied * more * more)
+    seen = met.second_moment(source)
+    assert seen is not None
+    extra = seen * wide(layer.probability / (1 - layer.probability))
+    return _Back(replace(met, fresh=gradient.fresh * more + extra))
+
+
+def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> _Back:
     """Divided by the variance; what is tied to the signal itself is projected out."""
     if norm.variant in ("rms", "layer"):
         size = norm_size(norm, source)
-        return (gradient.times(size.inverse) if size.value else Gradient(_NONE)), ""
+        return _Back(_apart(norm, gradient, source).times(size.inverse) if size.value else Gradient(_NONE))
     spread = source.wide_spread
-    if spread is None or batch == 3:
-        return None, "batch norm over 3 rows has a gradient of infinite mean"
+    if spread is None:
+        return _Back(None)
+    if batch == 3:
+        return _Back(None, reason="batch norm over 3 rows has a gradient of infinite mean")
     size = spread + wide(norm.eps)
     if batch == 2 or not size.value:
-        return Gradient(_NONE), ""
+        return _Back(Gradient(_NONE))
     # The mean over the batch and what is along the signal are projected out; E[1/v] of a Gaussian batch is
     # (batch/(batch - 3))/spread.
-    apart = gradient.fresh + wide(-1.0) * gradient.shared
+    apart = gradient.fresh + gradient.common + _MINUS * gradient.shared
     second = apart * wide((batch - 2) / (batch - 3)) / size
-    return Gradient(second, _NONE, second * wide(-1 / (batch - 1))), ""
+    return _Back(Gradient(second, _NONE, second * wide(-1 / (batch - 1))))
 
 
-def _shared_past(activation: Activation, gradient: Gradient, z: Level, response: Response | None) -> Wide:
-    """E[g g'] of two samples behind phi' of both."""
-    if not gradient.shared.value or z.scaled_spread is None:
-        return _NONE
-    return gradient.shared if response is None else gradient.shared * derivative_pair(activation, z, response)
+def _apart(norm: Norm, gradient: Gradient, source: Level) -> Gradient:
+    """The gradient without what a norm over features takes away: G2 x, and G1 or its part along x."""
+    gradient = replace(gradient, tied=_NONE, cross=_NONE)
+    if norm.variant == "layer" or not gradient.common.value:
+        return replace(gradient, common=_NONE)
+    along = source.wide_mean / source.wide_second_moment
+    cross, tied = gradient.common * along * _MINUS, gradient.common * along * along
+    return replace(gradient, cross=cross, tied=tied)
 
 
 def _sum(one: Gradient, other: Gradient) -> Gradient:
+    if not one.fresh.value and not one.common.value and not one.tied.value:
+        return other
     return Gradient(one.fresh + other.fresh, _NONE, one.shared + other.shared)

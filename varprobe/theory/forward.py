@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from varprobe.spec.activations import Activation
 from varprobe.spec.laws import Constant, Given, Identity, Law, Lsuv, Normal, Uniform
-from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 from varprobe.theory.records import Level, level_of
 from varprobe.theory.response import Response, respond
+from varprobe.theory.together import behind, cut, is_small, mixed, through_mean, weight_mean, without_noise
 from varprobe.theory.wide import EXPONENT_END, Wide, unscaled, wide
 
 
@@ -19,7 +22,8 @@ from varprobe.theory.wide import EXPONENT_END, Wide, unscaled, wide
 class Passage:
     """What a step does to the level: before (`source`), after the affine map (`inner`), and after it (`output`).
 
-    `response` is that of its activation, where it has one that is not linear.
+    `response` is that of its activation, where it has one that is not linear. Where `inner` has parts, `parts` are
+    their passages; a source without parts is that of all of them.
     """
 
     source: Level | None
@@ -27,104 +31,230 @@ class Passage:
     output: Level | None
     response: Response | None = None
     reason: str = ""
+    parts: tuple[Passage, ...] = ()
 
 
 _END = EXPONENT_END // 4
 _SMALLEST = 1e-280
 _ENDED = "the signal explodes beyond any number"
+_ONE_SAMPLE = "batch 1 has no sample variance"
 
 
 def input_level(law: InputLaw) -> Level:
     """The level of the batch itself."""
     if law.rows is not None:
-        largest = float(np.max(np.abs(law.rows)))
-        exponent = math.frexp(largest)[1]
-        rows = np.ldexp(law.rows.astype(np.float64), -exponent)
-        spread = float(rows.var(axis=0, ddof=1).mean()) if len(rows) > 1 else None
-        return Level(float(np.mean(rows**2)), float(rows.mean()), spread, gaussian=False, exponent=exponent).settled()
+        return _given_level(law.rows.astype(np.float64))
     mean, std = wide(law.mean), wide(law.std)
     if law.distribution == "constant":
         return level_of(mean * mean, mean, wide(0.0), gaussian=True)
     return level_of(mean * mean + std * std, mean, std * std, gaussian=law.distribution == "normal")
 
 
+def _given_level(rows: NDArray[np.float64]) -> Level:
+    """Given rows: the row sums are what they are, so that two units of a row have a covariance."""
+    exponent = math.frexp(float(np.max(np.abs(rows))))[1]
+    rows = np.ldexp(rows, -exponent)
+    batch, units = rows.shape
+    second, mean, sums = float(np.mean(rows**2)), float(rows.mean()), rows.sum(axis=1)
+    shared = shared_spread = 0.0
+    spread = float(rows.var(axis=0, ddof=1).mean()) if batch > 1 else None
+    if units > 1:
+        pairs = units * (units - 1)
+        shared = float((np.mean(sums**2) - units * second) / pairs) - mean**2
+        if spread is not None:
+            shared_spread = float((sums.var(ddof=1) - units * spread) / pairs)
+    return Level(second, mean, spread, False, exponent, 0, shared, shared_spread).settled()
+
+
 def passages(spec: NetworkSpec, settings: Settings) -> list[Passage]:
     """One passage per step; from the first step that theory does not cover on, levels are None with the reason."""
+    walk = _Walk(spec, settings.batch)
     level: Level | None = input_level(spec.input)
     if settings.batch == 1 and level is not None:
-        level = replace(level, scaled_spread=None)
-    skips: list[Level | None] = []
+        level = replace(level, scaled_spread=None, scaled_shared_spread=0.0, spread_reason=_ONE_SAMPLE)
+    skips: list[tuple[Level | None, int]] = []
     found: list[Passage] = []
     reason = ""
     for step in spec.steps:
         layer, source = step.layer, level
-        inner, response = source, None
         if isinstance(layer, Open):
-            skips.append(level)
+            skips.append((level, walk.mixings))
+            passage = Passage(level, level, level, reason=reason)
         elif isinstance(layer, Join):
-            source = skips.pop()
-            level = _joined(source, level, layer.scale)
-        elif level is not None:
-            trouble = _uncovered(layer, level, step.fan_in, step.fan_out)
-            if trouble:
-                reason, level, inner = f"{step.name}: {trouble}", None, None
-            elif isinstance(layer, Dense):
-                inner = affine(layer, level, step.fan_in, step.fan_out)
-                level, response = activated(layer.activation, inner)
-            elif isinstance(layer, Norm):
-                level = normalised(layer, level, settings.batch)
-            elif isinstance(layer, Pointwise):
-                level, response = activated(layer.activation, level)
-            elif isinstance(layer, Dropout):
-                level = dropped(level, 1 - layer.probability)
-        if level is not None and abs(level.exponent) > _END:
-            if level.exponent > 0:
-                reason, level = f"{step.name}: {_ENDED}", None
+            source, before = skips.pop()
+            trouble = _unjoined(source, level, layer.scale, mixes=walk.mixings > before)
+            if source is not None and level is not None and trouble:
+                passage, reason = Passage(source, source, None), f"{step.name}: {trouble}"
             else:
-                level = Level(0.0, 0.0, level.scaled_spread and 0.0, gaussian=level.gaussian)
-        found.append(Passage(source, inner, level, response, reason if level is None else ""))
+                passage = Passage(source, source, _joined(source, level, layer.scale))
+        elif level is None:
+            passage = Passage(None, None, None)
+        else:
+            passage, trouble = walk.through(step, level)
+            reason = f"{step.name}: {trouble}" if trouble else reason
+        level = passage.output
+        found.append(passage if level is not None else replace(passage, reason=reason))
     return found
 
 
-def _uncovered(layer: object, level: Level, fan_in: int, fan_out: int) -> str:
-    """Why theory ends at this layer; empty where it goes on."""
+class _Walk:
+    """The way through a network: what it has mixed, and the responses that may be met again.
+
+    Where repeats have come to a fixed point, or to a cycle of roundings, their responses return.
+    """
+
+    def __init__(self, spec: NetworkSpec, batch: int) -> None:
+        self.batch = batch
+        self.mixings = 0  # dense layers that gave their units weights of their own
+        self.known: dict[tuple[int, Level], Response] = {}
+        kinds = [step.layer for step in spec.steps]
+        # A network that is linear keeps its second moments exactly, whatever its units share.
+        self.is_bent = any(
+            isinstance(kind, Norm) or (isinstance(kind, (Dense, Pointwise)) and kind.activation.name != "linear")
+            for kind in kinds
+        )
+
+    def through(self, step: Step, level: Level) -> tuple[Passage, str]:
+        """The passage of a step that is no join, and why theory ends there, if it does."""
+        layer = step.layer
+        trouble = _uncovered(layer, level)
+        if trouble:
+            return Passage(level, None, None), trouble
+        if isinstance(layer, Dense):
+            self.mixings += not isinstance(layer.weights, Identity)
+        return self._one(step, level) if not level.parts else self._several(level, step)
+
+    def _several(self, level: Level, step: Step) -> tuple[Passage, str]:
+        """Part by part."""
+        weights = [weight for weight, _ in level.parts]
+        parts = []
+        for _, part in level.parts:
+            passage, trouble = self._one(step, part, is_part=True)
+            if trouble:
+                return Passage(level, None, None), trouble
+            parts.append(passage)
+        return _together(level, weights, parts), ""
+
+    def _one(self, step: Step, level: Level, *, is_part: bool = False) -> tuple[Passage, str]:
+        layer, inner = step.layer, level
+        response: Response | None = None
+        if isinstance(layer, Dense):
+            inner = affine(layer, level, step.fan_in, step.fan_out)
+            if inner.scaled_shared and self.is_bent and not is_part:
+                if not is_small(inner):
+                    return self._cut(step, level, cut(inner))
+                inner = without_noise(inner, step.fan_in)
+        out = inner
+        if isinstance(layer, (Dense, Pointwise)) and layer.activation.name != "linear":
+            if not inner.gaussian:
+                return Passage(level, inner, None), "an activation of a signal that is not Gaussian"
+            response = self._response(layer.activation, inner)
+            out = behind(layer.activation, inner, response.level)
+        elif isinstance(layer, Norm):
+            out = normalised(layer, level, self.batch)
+        elif isinstance(layer, Dropout):
+            out = dropped(level, 1 - layer.probability)
+        if abs(out.exponent) > _END:
+            if out.exponent > 0:
+                return Passage(level, inner, None, response), _ENDED
+            out = Level(0.0, 0.0, out.scaled_spread and 0.0, gaussian=out.gaussian, spread_reason=out.spread_reason)
+        return Passage(level, inner, out, response), ""
+
+    def _cut(self, step: Step, source: Level, inner: Level) -> tuple[Passage, str]:
+        """From here on every value of what the units share is followed by itself."""
+        layer = step.layer
+        assert isinstance(layer, Dense)
+        weights, parts = [weight for weight, _ in inner.parts], []
+        for _, part in inner.parts:
+            if layer.activation.name == "linear":
+                parts.append(Passage(source, part, part))
+            else:
+                response = self._response(layer.activation, part)
+                parts.append(Passage(source, part, response.level, response))
+        output = mixed(weights, [part.output for part in parts if part.output is not None])
+        return Passage(source, inner, output, parts=tuple(parts)), ""
+
+    def _response(self, activation: Activation, z: Level) -> Response:
+        key = id(activation), z
+        response = self.known.get(key)
+        if response is None:
+            response = self.known[key] = respond(activation, z)
+        return response
+
+
+def _together(source: Level, weights: list[float], parts: list[Passage]) -> Passage:
+    """The passage of all parts; they are followed to their outputs."""
+    inner = mixed(weights, [part.inner for part in parts if part.inner is not None])
+    output = mixed(weights, [part.output for part in parts if part.output is not None])
+    return Passage(source, inner, output, parts=tuple(parts))
+
+
+def _uncovered(layer: object, level: Level) -> str:
+    """Why theory ends before this layer; empty where it goes on."""
     if isinstance(layer, Dense):
         for what, law in (("weights", layer.weights), ("biases", layer.bias)):
             if isinstance(law, Given):
                 return f"given {what} have no law"
         if isinstance(layer.weights, Lsuv):
             return "lsuv depends on the data"
-        if isinstance(layer.weights, Identity):
-            return "identity weights mix nothing"
-        if _weight_mean(layer.weights):
-            return "weights with a mean make all units alike"
-    if isinstance(layer, Pointwise) and not level.gaussian and layer.activation.name != "linear":
-        return "an activation of a signal that is not Gaussian"
     if isinstance(layer, Norm) and (layer.gamma or layer.beta):
         return "given gamma and beta have no law"
-    if isinstance(layer, Norm) and layer.variant == "batch" and level.spread is None:
-        return "batch norm of a signal whose sample variance is not known"
+    if isinstance(layer, Norm) and layer.variant == "batch":
+        if level.is_shared:
+            return "batch norm of units that share a part"
+        if level.scaled_spread is None:
+            return "batch norm of a signal whose sample variance is not known"
     return ""
 
 
-def _weight_mean(law: Law) -> float:
-    return getattr(law, "mean", 0.0) if not isinstance(law, Constant) else law.value
+def _unjoined(skip: Level | None, branch: Level | None, scale: float, *, mixes: bool) -> str:
+    """Why a residual block ends theory."""
+    if scale == 0 or skip is None or branch is None:
+        return ""
+    if not mixes:
+        return "a branch without weights of its own moves with its skip"
+    return "a residual block of units that share a part" if skip.is_shared or branch.is_shared else ""
 
 
 def affine(layer: Dense, level: Level, fan_in: int, fan_out: int) -> Level:
     """z = W a + b: q = fan_in Var(W) E[a^2] + E[b^2]; the same map takes the spread, without the bias."""
+    if isinstance(layer.weights, Identity):
+        return _plus(_copied(level, layer.weights.gain, fan_in, fan_out), _bias(layer.bias))
     gain = weight_gain(layer.weights, fan_in, fan_out, fan_in)
+    mean = weight_mean(layer.weights, fan_in, fan_out)
+    if mean:
+        return _plus(through_mean(level, gain, mean, fan_in), _bias(layer.bias))
     scaled = Level(
         gain.value * level.scaled_second_moment,
         0.0,
         None if level.scaled_spread is None else gain.value * level.scaled_spread,
-        gaussian=True,
-        exponent=level.exponent + gain.exponent // 2,
-        spread_exponent=level.spread_exponent,
+        True,
+        level.exponent + gain.exponent // 2,
+        level.spread_exponent,
+        spread_reason=level.spread_reason,
     )
     return _plus(scaled, _bias(layer.bias))
 
 
+def _copied(level: Level, gain: float, fan_in: int, fan_out: int) -> Level:
+    """Identity weights: the units there are places for, and zeros beside them."""
+    kept, square = min(fan_in, fan_out) / fan_out, wide(gain) * wide(gain)
+    spread = level.wide_spread
+    mean = wide(gain * kept) * wide(level.scaled_mean, level.exponent)
+    shared = wide(level.scaled_shared, 2 * level.exponent) * square * wide(kept * kept)
+    together = wide(level.scaled_shared_spread, 2 * level.exponent + level.spread_exponent) * square * wide(kept * kept)
+    return level_of(
+        level.wide_second_moment * square * wide(kept),
+        mean,
+        None if spread is None else spread * square * wide(kept),
+        gaussian=level.gaussian and kept == 1,
+        shared=shared,
+        shared_spread=together,
+        spread_reason=level.spread_reason,
+    )
+
+
+@lru_cache(maxsize=4096)
 def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> Wide:
     """fan times the variance of one weight; its exponent is even."""
     variance = law.variance(fan_in, fan_out) or 0.0
@@ -134,6 +264,7 @@ def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> Wide:
     return Wide(fan * (law.scaled(2.0**500).variance(fan_in, fan_out) or 0.0), -1000)
 
 
+@lru_cache(maxsize=4096)
 def _bias(law: Law) -> Level:
     match law:
         case Constant(value):
@@ -147,64 +278,68 @@ def _bias(law: Law) -> Level:
 
 def _plus(one: Level, other: Level) -> Level:
     """The sum of two signals that only their means correlate."""
-    if not other.scaled_second_moment and other.spread is not None:
+    if not other.scaled_second_moment and other.scaled_spread is not None:
         return one.settled()
     if one.exponent != other.exponent:
         exponent = max((one, other), key=lambda level: level.log_second_moment).exponent
         one, other = _at(one, exponent), _at(other, exponent)
     second = one.scaled_second_moment + other.scaled_second_moment + 2 * one.scaled_mean * other.scaled_mean
     mean, gaussian = one.scaled_mean + other.scaled_mean, one.gaussian and other.gaussian
+    shared, reason = one.scaled_shared + other.scaled_shared, one.spread_reason or other.spread_reason
     if one.scaled_spread is None or other.scaled_spread is None:
-        return Level(second, mean, None, gaussian, one.exponent).settled()
+        return Level(second, mean, None, gaussian, one.exponent, 0, shared, spread_reason=reason).settled()
     apart = wide(one.scaled_spread, one.spread_exponent) + wide(other.scaled_spread, other.spread_exponent)
-    return Level(second, mean, apart.value, gaussian, one.exponent, apart.exponent).settled()
+    together = wide(one.scaled_shared_spread, one.spread_exponent)
+    together += wide(other.scaled_shared_spread, other.spread_exponent)
+    shared_spread = unscaled(together.value, together.exponent - apart.exponent)
+    return Level(second, mean, apart.value, gaussian, one.exponent, apart.exponent, shared, shared_spread).settled()
 
 
 def _at(level: Level, exponent: int) -> Level:
     """The same level with that exponent of the signal; what is far below it is lost, the spread is not."""
     shift = level.exponent - exponent
-    return Level(
-        unscaled(level.scaled_second_moment, 2 * shift),
-        unscaled(level.scaled_mean, shift),
-        level.scaled_spread,
-        level.gaussian,
-        exponent,
-        level.spread_exponent + 2 * shift,
+    return replace(
+        level,
+        scaled_second_moment=unscaled(level.scaled_second_moment, 2 * shift),
+        scaled_mean=unscaled(level.scaled_mean, shift),
+        exponent=exponent,
+        spread_exponent=level.spread_exponent + 2 * shift,
+        scaled_shared=unscaled(level.scaled_shared, 2 * shift),
     )
-
-
-def activated(activation: Activation, level: Level) -> tuple[Level, Response | None]:
-    """The level behind phi, of a Gaussian signal."""
-    if activation.name == "linear":
-        return level, None
-    response = respond(activation, level)
-    return response.level, response
 
 
 def normalised(norm: Norm, level: Level, batch: int) -> Level:
     """The level behind a norm, at large width; batch norm at its own batch size."""
+    spread, second = level.wide_spread, level.wide_second_moment
     if norm.variant == "batch":
-        spread = level.wide_spread
         assert spread is not None
         own = spread * wide((batch - 1) / batch)
         second = own / (own + wide(norm.eps)) if own.value else own
         # Over the batch the normalised values add up to zero: two of them have covariance -second/(batch - 1).
         return level_of(second, wide(0.0), second * wide(batch / (batch - 1)), gaussian=level.gaussian)
     size = norm_size(norm, level)
-    spread, second = level.wide_spread, level.wide_second_moment
     if not size.value:
-        return Level(0.0, 0.0, None if spread is None else 0.0, level.gaussian)
-    mean = wide(0.0)
-    if norm.variant == "rms":
-        mean = wide(level.scaled_mean, level.exponent) / size.root
-    else:
-        second = wide(level.scaled_variance, 2 * level.exponent)
-    return level_of(second / size, mean, spread and spread / size, gaussian=level.gaussian)
+        still = None if spread is None else 0.0
+        return Level(0.0, 0.0, still, level.gaussian, spread_reason=level.spread_reason)
+    together = wide(level.scaled_shared_spread, 2 * level.exponent + level.spread_exponent)
+    if norm.variant == "layer":  # what the units share is their mean, and taken away
+        own = wide(level.scaled_own, 2 * level.exponent)
+        apart = None if spread is None else (spread + wide(-1.0) * together) / size
+        return level_of(own / size, wide(0.0), apart, gaussian=level.gaussian, spread_reason=level.spread_reason)
+    return level_of(
+        second / size,
+        wide(level.scaled_mean, level.exponent) / size.root,
+        None if spread is None else spread / size,
+        gaussian=level.gaussian,
+        shared=wide(level.scaled_shared, 2 * level.exponent) / size,
+        shared_spread=together / size,
+        spread_reason=level.spread_reason,
+    )
 
 
 def norm_size(norm: Norm, level: Level) -> Wide:
     """What a norm over features divides the second moment by."""
-    own = level.scaled_second_moment if norm.variant == "rms" else level.scaled_variance
+    own = level.scaled_second_moment if norm.variant == "rms" else level.scaled_own
     return wide(own, 2 * level.exponent) + wide(norm.eps)
 
 
@@ -214,20 +349,26 @@ def dropped(level: Level, keep: float) -> Level:
         return level
     extra = level.scaled_second_moment * (1 / keep - 1)
     apart = None if level.scaled_spread is None else wide(level.scaled_spread, level.spread_exponent) + wide(extra)
+    together = wide(level.scaled_shared_spread, level.spread_exponent)
     return Level(
         level.scaled_second_moment + extra,
         level.scaled_mean,
         None if apart is None else apart.value,
-        gaussian=False,
-        exponent=level.exponent,
-        spread_exponent=0 if apart is None else apart.exponent,
+        False,
+        level.exponent,
+        0 if apart is None else apart.exponent,
+        level.scaled_shared,
+        0.0 if apart is None else unscaled(together.value, together.exponent - apart.exponent),
+        spread_reason=level.spread_reason,
     ).settled()
 
 
 def _joined(skip: Level | None, branch: Level | None, scale: float) -> Level | None:
-    """skip + scale * branch; the branch ends in weights or units of its own, so only the means correlate."""
+    """skip + scale * branch; the branch ends in weights of its own, so that only the means correlate."""
+    if scale == 0:
+        return skip
     if skip is None or branch is None:
-        return skip if skip is not None and scale == 0 else None
+        return None
     factor, exponent = math.frexp(scale) if not 1e-30 < abs(scale) < 1e30 else (scale, 0)
     spread = None if branch.scaled_spread is None else factor**2 * branch.scaled_spread
     scaled = replace(

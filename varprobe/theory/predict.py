@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from varprobe.spec.network import Dense, NetworkSpec, Open, Settings
+from varprobe.spec.laws import Identity
+from varprobe.spec.network import Dense, NetworkSpec, Open, Settings, Step
 from varprobe.theory.backward import Return, returns
 from varprobe.theory.fixed_point import fixed_point
 from varprobe.theory.forward import Passage, passages, weight_gain
 from varprobe.theory.records import Prediction, RowPrediction, RowWidth
+from varprobe.theory.together import weight_mean
+from varprobe.theory.wide import Wide, wide
 from varprobe.theory.width import finite_width
 
 # From here on every fixed point is below: the map is that of the function's far slopes.
@@ -36,17 +39,27 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
         if not isinstance(step.layer, Open)
     ]
     log_input = None if at_input is None else at_input.log
-    return Prediction(tuple(rows), first.source, log_input, fixed_point(spec, start))
+    point = fixed_point(spec, start) if all(map(_is_plain, spec.steps)) else None
+    return Prediction(tuple(rows), first.source, log_input, point)
+
+
+def _is_plain(step: Step) -> bool:
+    """Whether a step is no dense layer, or one whose second moment alone says what comes next."""
+    if not isinstance(step.layer, Dense):
+        return True
+    weights = step.layer.weights
+    return not isinstance(weights, Identity) and not weight_mean(weights, step.fan_in, step.fan_out)
 
 
 def _row(
     spec: NetworkSpec, index: int, forward: list[Passage], backward: list[Return], width: RowWidth
 ) -> RowPrediction:
     step, passage, back = spec.steps[index], forward[index], backward[index]
-    layer, chi1 = step.layer, None
-    if isinstance(layer, Dense) and passage.inner is not None:
-        gain = weight_gain(layer.weights, step.fan_in, step.fan_out, step.fan_in)
-        chi1 = float(gain if passage.response is None else gain * passage.response.derivative)
+    layer = step.layer
+    steep = _steepness(layer, passage) if isinstance(layer, Dense) else None
+    chi1 = None
+    if isinstance(layer, Dense) and steep is not None:
+        chi1 = float(weight_gain(layer.weights, step.fan_in, step.fan_out, step.fan_in) * steep)
     return RowPrediction(
         source=passage.inner if isinstance(layer, Dense) else passage.source,
         output=passage.output,
@@ -57,3 +70,19 @@ def _row(
         is_dense=isinstance(layer, Dense),
         width=width,
     )
+
+
+def _steepness(layer: Dense, passage: Passage) -> Wide | None:
+    """E[phi'^2] at z; None where theory ends before it."""
+    if passage.inner is None:
+        return None
+    if layer.activation.name == "linear":
+        return Wide(1.0)
+    if not passage.parts:
+        return None if passage.response is None else passage.response.derivative
+    total = Wide(0.0)
+    for (weight, _), part in zip(passage.inner.parts, passage.parts, strict=True):
+        if part.response is None:
+            return None
+        total += wide(weight) * part.response.derivative
+    return total

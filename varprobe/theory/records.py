@@ -11,6 +11,9 @@ from varprobe.theory.wide import Wide, log_unscaled, unscaled, wide
 _LOWEST, _HIGHEST, _CLOSEST = 1e-60, 1e60, 1e-150
 # Powers of two of the signal below which a level comes back to exponent 0, and of the spread above which it does.
 _ORDINARY, _APART = 95, -450
+# What is left of a difference below this share is nothing but rounding.
+_ROUNDING = 1e-15
+_NONE = Wide(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Level:
         gaussian: its law is Gaussian, also jointly for two samples, so that an activation can follow.
         exponent: of the signal; 0 at ordinary scale.
         spread_exponent: what the spread has beyond that; 0 unless two samples can hardly be told apart.
+        scaled_shared: covariance of two units / 4**exponent; 0 unless weights with a mean made them alike.
+        scaled_shared_spread: the part of it that two samples do not have in common, scaled as the spread is.
+        parts: where what the units share is too large to be followed as one Gaussian: (probability, level) for each of
+            its values. The other fields are their mixture.
+        spread_reason: why the spread is not known.
     """
 
     scaled_second_moment: float
@@ -36,36 +44,59 @@ class Level:
     gaussian: bool
     exponent: int = 0
     spread_exponent: int = 0
+    scaled_shared: float = 0.0
+    scaled_shared_spread: float = 0.0
+    parts: tuple[tuple[float, Level], ...] = ()
+    spread_reason: str = ""
 
     def settled(self) -> Level:
         """The same signal, its exponents chosen anew where it has left the comfortable range."""
         second, exponent, spread_exponent = self.scaled_second_moment, self.exponent, self.spread_exponent
         spread = self.scaled_spread
         if not second or not math.isfinite(second):
-            return self if not exponent and not spread_exponent else Level(second, 0.0, spread and 0.0, self.gaussian)
+            still = None if spread is None else 0.0
+            return Level(second, 0.0, still, self.gaussian, spread_reason=self.spread_reason) if exponent else self
         inside = _LOWEST <= second <= _HIGHEST
         close = not spread or (not spread_exponent and spread > _CLOSEST)
         if inside and close and not exponent:
             return self
         bits = math.frexp(second)[1] // 2
         shift = -exponent if abs(exponent + bits) < _ORDINARY else 0 if inside else bits
-        mean = self.scaled_mean
+        mean, shared, shared_spread = self.scaled_mean, self.scaled_shared, self.scaled_shared_spread
         if shift:
             second, mean, exponent = math.ldexp(second, -2 * shift), unscaled(mean, -shift), exponent + shift
+            shared = unscaled(shared, -2 * shift)
             spread_exponent -= 2 * shift
         if spread:
-            spread, bits = math.frexp(spread)
+            bits = math.frexp(spread)[1]
+            if spread_exponent + bits > _APART:
+                bits = -spread_exponent
+            spread, shared_spread = math.ldexp(spread, -bits), unscaled(shared_spread, -bits)
             spread_exponent += bits
-            if spread_exponent > _APART:
-                spread, spread_exponent = math.ldexp(spread, spread_exponent), 0
         else:
             spread_exponent = 0
-        return Level(second, mean, spread, self.gaussian, exponent, spread_exponent)
+        return Level(
+            second,
+            mean,
+            spread,
+            self.gaussian,
+            exponent,
+            spread_exponent,
+            shared,
+            shared_spread,
+            (),
+            self.spread_reason,
+        )
 
     @property
     def wide_second_moment(self) -> Wide:
         """E[x^2] with an exponent of its own."""
         return wide(self.scaled_second_moment, 2 * self.exponent)
+
+    @property
+    def wide_mean(self) -> Wide:
+        """E[x] with an exponent of its own."""
+        return wide(self.scaled_mean, self.exponent)
 
     @property
     def wide_spread(self) -> Wide | None:
@@ -77,7 +108,23 @@ class Level:
     @property
     def scaled_variance(self) -> float:
         """Variance / 4**exponent."""
-        return max(self.scaled_second_moment - self.scaled_mean**2, 0.0)
+        variance = self.scaled_second_moment - self.scaled_mean**2
+        return variance if variance > _ROUNDING * self.scaled_second_moment else 0.0
+
+    @property
+    def scaled_own(self) -> float:
+        """The variance that a unit does not share, / 4**exponent."""
+        return max(self.scaled_variance - self.scaled_shared, 0.0)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether units have more in common than their mean."""
+        return bool(self.scaled_shared or self.parts)
+
+    @property
+    def common(self) -> float:
+        """E[x y] of two units for the same sample."""
+        return unscaled(self.scaled_shared + self.scaled_mean**2, 2 * self.exponent)
 
     @property
     def second_moment(self) -> float:
@@ -119,7 +166,16 @@ class Level:
         return log_unscaled(self.scaled_spread, 2 * self.exponent + self.spread_exponent)
 
 
-def level_of(second_moment: Wide, mean: Wide, spread: Wide | None, *, gaussian: bool) -> Level:
+def level_of(
+    second_moment: Wide,
+    mean: Wide,
+    spread: Wide | None,
+    *,
+    gaussian: bool,
+    shared: Wide = _NONE,
+    shared_spread: Wide = _NONE,
+    spread_reason: str = "",
+) -> Level:
     """The level of those moments, whatever their scale."""
     exponent = second_moment.exponent // 2
     return Level(
@@ -129,6 +185,10 @@ def level_of(second_moment: Wide, mean: Wide, spread: Wide | None, *, gaussian: 
         gaussian,
         exponent,
         0 if spread is None else spread.exponent - 2 * exponent,
+        unscaled(shared.value, shared.exponent - 2 * exponent),
+        0.0 if spread is None else unscaled(shared_spread.value, shared_spread.exponent - spread.exponent),
+        (),
+        spread_reason,
     ).settled()
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from varprobe.spec.activations import _TANH_SHRINK_SERIES, ACTIVATIONS, Activation, make_activation
-from varprobe.spec.gaussian import expectations, forward_gain, gaussian_rule
+from varprobe.spec.gaussian import expectations, forward_gain
 from varprobe.spec.loading import load
 from varprobe.spec.network import Dense
+from varprobe.spec.rules import panels
 
 mp = mpmath.MPContext()
 mp.dps = 50
@@ -351,7 +352,7 @@ def test_the_quadrature_needs_the_kinks() -> None:
     activation = make_activation("relu6")
 
     def mean(kinks: tuple[float, ...]) -> float:
-        u, weights = gaussian_rule(0.0, 1.0, kinks)
+        u, weights = panels(0.0, 1.0, kinks, flat=False)
         return float(weights @ np.maximum(u - 0.1, 0))
 
     shifted, blind = mean((0.1,)), mean(())

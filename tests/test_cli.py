@@ -135,9 +135,10 @@ def test_a_run_prints_header_table_curve_and_verdict_and_nothing_else(here: Path
     lines = done.out.splitlines()
     assert lines[0] == "tiny: 4 dense layers, width 8"
     assert re.fullmatch(r"explicit engine, 3 trials of batch 16, float32, seed 0, \d+\.\d\d s", lines[1])
-    assert lines[3].split() == ["#", "layer", "width", "activation", "var.", "gradient", "var."]
-    assert [line.split()[:3] for line in lines[4:8]] == [[str(i), f"dense{i}", "8"] for i in range(1, 5)]
-    assert lines[9] == "variance over depth (log scale): a activation, g gradient, * both"
+    assert lines[3].split() == ["activation", "se", "gradient", "se"]
+    assert lines[4].split() == ["#", "layer", "width", "variance", "theory", "off", "variance", "theory", "off"]
+    assert [line.split()[:3] for line in lines[5:9]] == [[str(i), f"dense{i}", "8"] for i in range(1, 5)]
+    assert lines[10] == "variance over depth (log scale): a activation, g gradient, * both"
     panel = lines[next(number for number, line in enumerate(lines) if line.startswith("╭")) :]
     assert all(line[0] in "╭│╰" for line in panel)
     assert re.match(r"╭─ \w+ \((no findings|(\d+ (error|warning|note)s?(, )?)+)\) ─+╮$", panel[0])
@@ -248,7 +249,9 @@ def keys(text: str) -> set[str]:
 
 def test_the_report_has_the_keys_that_others_rely_on(tool: Any) -> None:
     report = json.loads(tool("run", "small.yaml", "--json").out)
-    assert keys("schema_version name spec settings objective provenance layers verdict expect") == set(report)
+    assert keys("schema_version name spec settings objective provenance layers verdict prediction expect") == set(
+        report
+    )
     assert keys("varprobe numpy python seed threads seconds") == set(report["provenance"])
     assert keys("kind output_gradient") == set(report["objective"])
     row = report["layers"][0]
@@ -262,7 +265,10 @@ def test_the_report_has_the_keys_that_others_rely_on(tool: Any) -> None:
         assert keys("second_moment variance") == set(row[group])
     assert keys("edges activation gradient") == set(row["histogram"])
     assert keys("expected_std std") == set(row["weights"])
-    assert keys("second_moment second_moment_low second_moment_high gradient_second_moment") <= set(row["predicted"])
+    bands = keys("second_moment second_moment_low second_moment_high gradient_second_moment gradient_low gradient_high")
+    assert bands | keys("mean variance sample_variance chi1 deviation gradient_deviation") <= set(row["predicted"])
+    theory = keys("regime fixed_point chi1 xi_q xi_c xi_gradient trainable_depth")
+    assert theory <= set(report["prediction"])
     estimate = row["activation"]["variance"]
     assert keys("mean typical low high log10_mean log10_typical trials") == set(estimate)
     assert len(estimate["trials"]) == 3

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import mpmath as mp
+import numpy as np
 import pytest
 from test_activations import FORMULAS
 
-from varprobe.spec.activations import ACTIVATIONS, make_activation
+from varprobe.spec.activations import ACTIVATIONS, Activation, make_activation
 from varprobe.spec.gaussian import expectations
 
 # mpmath's panels do not follow the waves of sin and cos at large q (their closed forms are tested below), and at
@@ -35,6 +36,36 @@ def test_the_second_moment_is_exact(name: str, q: float) -> None:
     # 1e-12 is the claim; the largest deviation seen is 4e-13 (the rounding of exp(-u^2/2) over 2000 nodes).
     found = expectations(make_activation(name), 0.0, q).second_moment
     assert found == pytest.approx(float(high_precision(name, q)), rel=1e-12)
+
+
+def slow_moments(activation: Activation, mean: float, variance: float) -> list[float]:
+    """E of phi, phi^2, phi^4, phi'^2, phi'^4 and (phi phi')^2 by panels that double from every kink."""
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    sd = math.sqrt(variance)
+    steps = activation.unit * np.concatenate([[0.0], 2.0 ** np.arange(-3, 12)])
+    bends = np.array(activation.kinks or (0.0,))[:, None]
+    in_sd = np.arange(-14.0, 14.5, 0.5)
+    marks = np.concatenate([(bends + steps).ravel(), (bends - steps).ravel(), mean + sd * in_sd])
+    edges = np.unique(np.clip(marks, mean - 14 * sd, mean + 14 * sd))
+    half = np.diff(edges)[:, None] / 2
+    x = (edges[:-1, None] + half + half * nodes).ravel()
+    density = (half * weights).ravel() * np.exp(-(((x - mean) / sd) ** 2) / 2) / sd / math.sqrt(2 * math.pi)
+    value, slope = activation.value(x), activation.derivative(x)
+    return [float(density @ f) for f in (value, value**2, value**4, slope**2, slope**4, (value * slope) ** 2)]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(("mean", "q"), [(0.0, 0.2), (0.6, 1e-6), (-0.9, 0.4), (0.3, 3.0), (-2.0, 7.0), (1.5, 200.0)])
+def test_all_moments_are_exact_at_any_mean(name: str, mean: float, q: float) -> None:
+    if name in ("sin", "cos") and q > 10:
+        pytest.skip("panels do not follow the waves")
+    activation = make_activation(name)
+    known = expectations(activation, mean, q)
+    found = [known.mean, known.second_moment, known.fourth_moment]
+    found += [known.derivative_second_moment, known.derivative_fourth_moment, known.product_moment]
+    for value, want in zip(found, slow_moments(activation, mean, q), strict=True):
+        # The mean may cancel: it is held to the size of phi.
+        assert value == pytest.approx(want, rel=1e-12, abs=1e-13 * math.sqrt(known.second_moment))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -65,3 +96,16 @@ def test_a_shifted_relu_has_its_closed_form() -> None:
     s = math.sqrt(v)
     want = (m * m + v) * mp.ncdf(m / s) + m * s * mp.npdf(m / s)
     assert expectations(make_activation("relu"), m, v).second_moment == pytest.approx(float(want), rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("q", [5e-324, 1e-200, 1e200, 1e308])
+def test_signals_that_die_or_explode_have_expectations(name: str, q: float) -> None:
+    activation = make_activation(name)
+    if q > 1 and activation.far is None and activation.degree is None:
+        pytest.skip("bounded: its weights would have to have that variance")
+    known = expectations(activation, 0.0, q)
+    assert known.second_moment >= 0
+    if activation.degree == 1:
+        assert known.second_moment == pytest.approx(q * known.derivative_second_moment, rel=1e-12, abs=5e-324)
+        assert (known.curvature, known.derivative_slope, known.derivative_curvature) == (0, 0, 0)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.diagnose import diagnose
+from varprobe.diagnose import diagnose, foretell, report_on
+from varprobe.probe.measure import measure
 from varprobe.report.records import Report
 from varprobe.spec.loading import load
 from varprobe.verdict.findings import FINDINGS, finding
@@ -74,6 +75,8 @@ CASES: dict[str, tuple[Mapping[str, Any], int | None]] = {
     "float32-range": (LARGE, None),
     "bfloat16-range": (LARGE, None),
     "float16-range": (LARGE, 8),
+    "theory-mismatch": (_config([{"dense": 256, "repeat": 6}], 256), 1),
+    "theory-ends": (_config([{"dense": 32}, {"dense": {"width": 32, "init": "lsuv"}}, {"dense": 32}]), 2),
     "width-ratio": (_config([{"dense": 32, "repeat": 4}, {"dense": 8}]), 5),
     "zero-branch": (_config([{"dense": 32}, {**BLOCK, "repeat": 3}]), 4),
 }
@@ -83,7 +86,14 @@ SLACK = {"forward-exploding": 1, "backward-exploding": 1, "non-finite": 4, "coll
 
 @cache
 def _report(code: str) -> Report:
-    return diagnose(load(CASES[code][0]))
+    spec = load(CASES[code][0])
+    if code == "theory-ends":
+        return foretell(spec)
+    if code == "theory-mismatch":
+        # Weights of another gain than the config says, here 5 %.
+        drawn = load(_config([{"dense": 256, "repeat": 6}], 256, init={"name": "xavier", "gain": 1.05}))
+        return report_on(spec, spec.settings, measure(drawn))
+    return diagnose(spec)
 
 
 def test_the_cases_are_all_of_the_table() -> None:

@@ -87,6 +87,13 @@ def test_special_functions_are_right_to_a_few_ulp(name: str, dtype: type) -> Non
     assert off[worst] <= allowed(name, x)[worst], f"{off[worst]:.2f} ulp at {x[worst]!r}"
 
 
+@pytest.mark.parametrize("name", ["erf", "normal_cdf"])
+def test_a_few_numbers_are_as_right_as_many(name: str) -> None:
+    x = grid(np.float64, TAILS[name, np.float64])[::7]
+    assert x.size <= special._FEW
+    assert (ulps(name, x) <= allowed(name, x)).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
     ("name", "low", "high"),

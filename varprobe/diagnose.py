@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.probe.measure import measure
 from varprobe.report.records import (
     SCHEMA_VERSION,
     Expected,
@@ -19,15 +19,18 @@ from varprobe.report.records import (
     Report,
     SettingsUsed,
 )
-from varprobe.report.rows import layer_rows, objective_of
 from varprobe.report.theory import network_prediction, theory_rows
 from varprobe.spec.described import describe
 from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.verdict.agreement import compare, foreseen
 from varprobe.verdict.judge import judge, judge_prediction
-from varprobe.verdict.records import Verdict
+from varprobe.verdict.ranges import format_ranges
+from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.version import __version__
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 
 def diagnose(
@@ -43,17 +46,27 @@ def diagnose(
     Raises:
         VarprobeError: where the network cannot be measured; what it measures is never an error.
     """
+    from varprobe.probe.measure import measure  # theory alone needs no engine
+
     settings = settings or spec.settings
-    measurement = measure(spec, settings, progress)
+    return report_on(spec, settings, measure(spec, settings, progress))
+
+
+def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement) -> Report:
+    """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
+    from varprobe.report.rows import layer_rows, objective_of
+
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
+    formats = format_ranges(spec, settings, prediction, measurement)
     return _report(
         spec,
         settings,
-        verdict=judge(measurement, agreement),
+        verdict=judge(measurement, agreement, formats),
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),
+        formats=formats,
         threads=measurement.threads,
         seconds=measurement.seconds,
     )
@@ -70,14 +83,16 @@ def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
     settings = settings or spec.settings
     prediction = predict(spec, settings)
     agreement = foreseen(prediction, settings.trials)
+    formats = format_ranges(spec, settings, prediction)
     layers = tuple(describe(step) for step in spec.rows)
     return _report(
         spec,
         settings,
-        verdict=judge_prediction(spec, settings, agreement),
+        verdict=judge_prediction(spec, settings, agreement, formats),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),
+        formats=formats,
         threads=1,
         seconds=time.perf_counter() - started,
     )
@@ -91,6 +106,7 @@ def _report(
     layers: tuple[LayerRow, ...],
     objective: Objective,
     prediction: NetworkPrediction | None,
+    formats: tuple[FormatRange, ...],
     threads: int,
     seconds: float,
 ) -> Report:
@@ -111,6 +127,7 @@ def _report(
         layers=layers,
         verdict=verdict,
         prediction=prediction,
+        formats=formats,
         expect=_expectations(spec, verdict),
     )
 

@@ -258,7 +258,6 @@ def _targets(output: list[Path] | None, *, as_json: bool) -> tuple[list[Path], b
 
 def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: bool, explain: bool = False) -> None:
     from varprobe.reporters import RENDERERS
-    from varprobe.reporters.explanation import print_explanation
     from varprobe.reporters.terminal import print_report
 
     for target in targets:
@@ -268,6 +267,8 @@ def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: b
     else:
         console = _console()
         if explain:
+            from varprobe.reporters.explanation import print_explanation
+
             print_explanation(report, console, every_row=every_row)
         print_report(report, console, every_row=every_row)
 

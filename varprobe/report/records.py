@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from varprobe.verdict.records import CHECKS, Verdict
+from varprobe.verdict.records import CHECKS, FormatRange, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -268,4 +268,5 @@ class Report:
     layers: tuple[LayerRow, ...]
     verdict: Verdict
     prediction: NetworkPrediction | None = None
+    formats: tuple[FormatRange, ...] = field(default=())
     expect: tuple[Expected, ...] = field(default=())

@@ -49,7 +49,9 @@ class Activation:
         far: slopes that phi approaches at minus and plus infinity; None for bounded functions.
         saturation: the limits (low, high) of a bounded function, either None if it has none on that side.
         unit: the size of x at which phi bends; `near` holds well below it and `far` well above.
-        kinks: points where phi or phi' jumps; quadrature splits there.
+        kinks: points where phi' or phi'' jumps; quadrature splits there.
+        straight: phi is linear between its kinks.
+        strip: how far from the real axis phi stays analytic, and tame enough for quadrature to use it; None with kinks.
         name, arguments: as the config says them.
     """
 
@@ -61,6 +63,8 @@ class Activation:
     saturation: tuple[float | None, float | None] | None = None
     unit: float = 1.0
     kinks: tuple[float, ...] = ()
+    straight: bool = False
+    strip: float | None = None
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -95,6 +99,7 @@ def _leaky_relu(slope: float) -> Activation:
         lambda x: np.where(x > 0, 1.0, slope).astype(x.dtype),
         degree=1,
         kinks=(0.0,),
+        straight=True,
     )
 
 
@@ -137,7 +142,9 @@ def _times_sigmoid(rate: float) -> Activation:
         gate = sigmoid(rate * x)
         return gate * (1 + rate * x * sigmoid(-rate * x))
 
-    return Activation(lambda x: x * sigmoid(rate * x), derivative, near=(0.5, 0.5), far=(0.0, 1.0))
+    return Activation(
+        lambda x: x * sigmoid(rate * x), derivative, near=(0.5, 0.5), far=(0.0, 1.0), strip=math.pi / rate
+    )
 
 
 def _gelu_tanh_gate(x: Array) -> tuple[Array, Array]:
@@ -161,6 +168,7 @@ def _soft_shrink(threshold: float) -> Activation:
         far=(1.0, 1.0),
         unit=threshold,
         kinks=(-threshold, threshold),
+        straight=True,
     )
 
 
@@ -179,11 +187,17 @@ def _sine(frequency: float) -> Activation:
         lambda x: frequency * np.cos(frequency * x),
         near=(frequency, frequency),
         unit=1 / frequency,
+        strip=2 / frequency,
     )
 
 
 def _cosine(frequency: float) -> Activation:
-    return Activation(lambda x: np.cos(frequency * x), lambda x: -frequency * np.sin(frequency * x))
+    return Activation(
+        lambda x: np.cos(frequency * x),
+        lambda x: -frequency * np.sin(frequency * x),
+        unit=1 / frequency,
+        strip=2 / frequency,
+    )
 
 
 def _squareplus(b: float) -> Activation:
@@ -192,13 +206,16 @@ def _squareplus(b: float) -> Activation:
         root = np.hypot(x, math.sqrt(b)) + np.abs(x)
         return np.where(x > 0, root / 2, b / 2 / root)
 
-    return Activation(value, lambda x: (1 + x / np.hypot(x, math.sqrt(b))) / 2, far=(0.0, 1.0), unit=math.sqrt(b))
+    return Activation(
+        value, lambda x: (1 + x / np.hypot(x, math.sqrt(b))) / 2, far=(0.0, 1.0), unit=math.sqrt(b), strip=math.sqrt(b)
+    )
 
 
 ACTIVATIONS: dict[str, ActivationKind] = {
-    "linear": _plain("x", Activation(lambda x: x, np.ones_like, degree=1), "identity", "none"),
+    "linear": _plain("x", Activation(lambda x: x, np.ones_like, degree=1, straight=True), "identity", "none"),
     "relu": _plain(
-        "max(x, 0)", Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,))
+        "max(x, 0)",
+        Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,), straight=True),
     ),
     "leaky_relu": ActivationKind(
         "x if x > 0 else slope x", _leaky_relu, {"slope": (REAL, 0.01)}, ("leakyrelu", "lrelu")
@@ -212,6 +229,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             near=(0.0, 1.0),
             saturation=(None, 6.0),
             kinks=(0.0, 6.0),
+            straight=True,
         ),
     ),
     "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": (POSITIVE, 1.0)}),
@@ -224,6 +242,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             lambda x: normal_cdf(x) + x * normal_density(x),
             near=(0.5, 0.5),
             far=(0.0, 1.0),
+            strip=2.0,
         ),
     ),
     "gelu_tanh": _plain(
@@ -233,6 +252,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             lambda x: np.add(*_gelu_tanh_gate(x)),
             near=(0.5, 0.5),
             far=(0.0, 1.0),
+            strip=2.0,
         ),
         "gelu_new",
         "gelu_approximate",
@@ -241,7 +261,9 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "silu": ActivationKind("x sigmoid(x)", lambda: _times_sigmoid(1.0), aliases=("swish",)),
     "mish": _plain(
         "x tanh(ln(1 + exp(x)))",
-        Activation(lambda x: x * np.tanh(softplus(x)), _mish_derivative, near=(0.6, 0.6), far=(0.0, 1.0)),
+        Activation(
+            lambda x: x * np.tanh(softplus(x)), _mish_derivative, near=(0.6, 0.6), far=(0.0, 1.0), strip=3 * math.pi / 4
+        ),
     ),
     "hard_swish": _plain(
         "x min(max(x/6 + 1/2, 0), 1)",
@@ -257,7 +279,9 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     ),
     "tanh": _plain(
         "tanh(x)",
-        Activation(np.tanh, lambda x: 1 - np.square(np.tanh(x)), near=(1.0, 1.0), saturation=(-1.0, 1.0)),
+        Activation(
+            np.tanh, lambda x: 1 - np.square(np.tanh(x)), near=(1.0, 1.0), saturation=(-1.0, 1.0), strip=math.pi / 2
+        ),
     ),
     "hard_tanh": _plain(
         "min(max(x, -1), 1)",
@@ -267,12 +291,13 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             near=(1.0, 1.0),
             saturation=(-1.0, 1.0),
             kinks=(-1.0, 1.0),
+            straight=True,
         ),
         "hardtanh",
     ),
     "sigmoid": _plain(
         "1 / (1 + exp(-x))",
-        Activation(sigmoid, lambda x: sigmoid(x) * sigmoid(-x), saturation=(0.0, 1.0)),
+        Activation(sigmoid, lambda x: sigmoid(x) * sigmoid(-x), saturation=(0.0, 1.0), strip=math.pi),
         "logistic",
     ),
     "hard_sigmoid": _plain(
@@ -282,15 +307,16 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             lambda x: _step(np.abs(x) < 3, x) / 6,
             saturation=(0.0, 1.0),
             kinks=(-3.0, 3.0),
+            straight=True,
         ),
         "hardsigmoid",
     ),
     "log_sigmoid": _plain(
         "-ln(1 + exp(-x))",
-        Activation(lambda x: -softplus(-x), lambda x: sigmoid(-x), far=(1.0, 0.0)),
+        Activation(lambda x: -softplus(-x), lambda x: sigmoid(-x), far=(1.0, 0.0), strip=math.pi),
         "logsigmoid",
     ),
-    "softplus": _plain("ln(1 + exp(x))", Activation(softplus, sigmoid, far=(0.0, 1.0))),
+    "softplus": _plain("ln(1 + exp(x))", Activation(softplus, sigmoid, far=(0.0, 1.0), strip=math.pi)),
     "softsign": _plain(
         "x / (1 + |x|)",
         Activation(
@@ -309,7 +335,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     ),
     "tanh_shrink": _plain(
         "x - tanh(x)",
-        Activation(_tanh_shrink, lambda x: np.square(np.tanh(x)), far=(1.0, 1.0)),
+        Activation(_tanh_shrink, lambda x: np.square(np.tanh(x)), far=(1.0, 1.0), strip=math.pi / 2),
         "tanhshrink",
     ),
     "erf": _plain(
@@ -319,6 +345,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             lambda x: TWO_OVER_SQRT_PI * np.exp(-x * x),
             near=(TWO_OVER_SQRT_PI, TWO_OVER_SQRT_PI),
             saturation=(-1.0, 1.0),
+            strip=2.0,
         ),
     ),
     "arctan": _plain(
@@ -328,19 +355,20 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             lambda x: 1 / (1 + x * x),
             near=(1.0, 1.0),
             saturation=(-math.pi / 2, math.pi / 2),
+            strip=1.0,
         ),
         "atan",
     ),
     "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": (POSITIVE, 1.0)}, ("sine",)),
     "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": (POSITIVE, 1.0)}, ("cosine",)),
-    "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x))),
+    "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), strip=2.0)),
     "relu_squared": _plain(
         "max(x, 0)^2",
         Activation(lambda x: np.square(np.maximum(x, 0.0)), lambda x: 2 * np.maximum(x, 0.0), degree=2, kinks=(0.0,)),
         "squared_relu",
         "relu2",
     ),
-    "abs": _plain("|x|", Activation(np.abs, np.sign, degree=1, kinks=(0.0,)), "absolute"),
+    "abs": _plain("|x|", Activation(np.abs, np.sign, degree=1, kinks=(0.0,), straight=True), "absolute"),
     "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": (POSITIVE, 4.0)}),
 }
 

@@ -1,29 +1,26 @@
 """Gaussian expectations of an activation: what gains and mean-field theory need of it.
 
-With h = m + sqrt(v) u, u ~ N(0, 1), the integrals run over panels that are split at the kinks and are short both on
-the scale of the function (x) and on that of the Gaussian (u), so that they are good to rounding from v = 1e-8 to 1e4.
-Oscillating functions have closed forms.
+With h = m + sqrt(v) u, u ~ N(0, 1), the integrals are sums over the nodes of `rules`: good to rounding from
+v = 1e-8 to 1e4. Homogeneous and oscillating functions have closed forms.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from varprobe.errors import VarprobeError
 from varprobe.spec.activations import Activation, make_activation
+from varprobe.spec.rules import Vector, panels, table_for
 
-Vector = NDArray[np.float64]
+# Below and above this many squared units phi is two straight lines to the last bit.
+_NEAR, _FAR = 1e-32, 1e32
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
-# Standard deviations after which the density is below the smallest double.
-_REACH = 38.0
-_IN_SD = np.unique(np.concatenate([np.arange(0, 10.25, 0.5), np.arange(10, _REACH + 1, 2.0)]))
-_IN_X = np.concatenate([[0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8], np.geomspace(10, 4000, 18)])
+Arguments = tuple[tuple[str, float], ...]
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,15 @@ class Expectations:
         return max(self.second_moment - self.mean**2, 0.0)
 
 
+@cache
+def bound(name: str, arguments: Arguments) -> Activation:
+    """The activation again from what names it in a cache."""
+    return make_activation(name, **dict(arguments))
+
+
 @lru_cache(maxsize=65536)
-def _expect(name: str, arguments: tuple[tuple[str, float], ...], mean: float, variance: float) -> Expectations:
-    return _compute(make_activation(name, **dict(arguments)), mean, variance)
+def _expect(name: str, arguments: Arguments, mean: float, variance: float) -> Expectations:
+    return _compute(bound(name, arguments), mean, variance)
 
 
 def expectations(activation: Activation, mean: float, variance: float) -> Expectations:
@@ -78,10 +81,34 @@ def _compute(activation: Activation, mean: float, variance: float) -> Expectatio
     if variance == 0:
         return _at_a_point(activation, mean)
     if mean == 0 and activation.degree is not None:
-        return _homogeneous(activation, variance)
+        ends, slopes = at_one(activation.name, tuple(activation.arguments.items()))
+        return _homogeneous(activation.degree, ends, slopes, variance)
+    lines = straight_sides(activation, mean, variance)
+    if lines is not None:
+        return _homogeneous(1, (-lines[0], lines[1]), lines, variance)
     if activation.name in ("sin", "cos"):
         return _oscillating(activation, mean, variance)
     return _by_quadrature(activation, mean, variance)
+
+
+@cache
+def at_one(name: str, arguments: Arguments) -> tuple[Pair, Pair]:
+    """phi and phi' at -1 and 1, all that a homogeneous function is."""
+    activation, ends = bound(name, arguments), np.array([-1.0, 1.0])
+    low, high = activation.value(ends).tolist()
+    left, right = activation.derivative(ends).tolist()
+    return (low, high), (left, right)
+
+
+def straight_sides(activation: Activation, mean: float, variance: float) -> Pair | None:
+    """The slopes left and right of 0 where phi is as good as two lines through 0; None where it is not."""
+    if activation.degree == 1 and mean == 0:
+        return at_one(activation.name, tuple(activation.arguments.items()))[1]
+    if variance < _NEAR * activation.unit**2 and mean == 0:
+        return activation.near
+    if variance > _FAR * activation.unit**2 and mean**2 < variance / _FAR:
+        return activation.far
+    return None
 
 
 def _at_a_point(activation: Activation, mean: float) -> Expectations:
@@ -102,30 +129,32 @@ def _at_a_point(activation: Activation, mean: float) -> Expectations:
     )
 
 
-def _homogeneous(activation: Activation, variance: float) -> Expectations:
+def _homogeneous(degree: int, ends: Pair, slopes: Pair, variance: float) -> Expectations:
     """phi(x) = |x|^d phi(+-1): half-moments of the Gaussian on each side."""
-    degree = activation.degree or 1
-    ends = activation.value(np.array([-1.0, 1.0]))
-    slopes = activation.derivative(np.array([-1.0, 1.0]))
-    power = variance**degree
-    double = _even_moment(2 * degree) * float(np.square(ends).mean())
-    flat = _even_moment(2 * degree - 2) * float(np.square(slopes).mean())
+    double = _even_moment(2 * degree) * (ends[0] ** 2 + ends[1] ** 2) / 2
+    flat = _even_moment(2 * degree - 2) * (slopes[0] ** 2 + slopes[1] ** 2) / 2
+    fourth, flat_fourth = (ends[0] ** 4 + ends[1] ** 4) / 2, (slopes[0] ** 4 + slopes[1] ** 4) / 2
+    both = ((ends[0] * slopes[0]) ** 2 + (ends[1] * slopes[1]) ** 2) / 2
     return Expectations(
-        mean=float(ends.mean()) * _absolute_moment(degree) * variance ** (degree / 2),
-        second_moment=double * power,
-        fourth_moment=_even_moment(4 * degree) * float((ends**4).mean()) * power**2,
-        derivative_second_moment=flat * variance ** (degree - 1),
-        slope=double * degree * variance ** (degree - 1),
-        curvature=double * degree * (degree - 1) * variance ** (degree - 2),
-        derivative_slope=flat * (degree - 1) * variance ** (degree - 2),
-        derivative_curvature=flat * (degree - 1) * (degree - 2) * variance ** (degree - 3),
-        derivative_fourth_moment=_even_moment(4 * degree - 4)
-        * float((slopes**4).mean())
-        * variance ** (2 * degree - 2),
-        product_moment=_even_moment(4 * degree - 2)
-        * float(np.square(ends * slopes).mean())
-        * variance ** (2 * degree - 1),
+        mean=(ends[0] + ends[1]) / 2 * _absolute_moment(degree) * _power(variance, degree / 2),
+        second_moment=double * _power(variance, degree),
+        fourth_moment=_even_moment(4 * degree) * fourth * _power(variance, 2 * degree),
+        derivative_second_moment=flat * _power(variance, degree - 1),
+        slope=double * degree * _power(variance, degree - 1),
+        curvature=double * degree * (degree - 1) * _power(variance, degree - 2),
+        derivative_slope=flat * (degree - 1) * _power(variance, degree - 2),
+        derivative_curvature=flat * (degree - 1) * (degree - 2) * _power(variance, degree - 3),
+        derivative_fourth_moment=_even_moment(4 * degree - 4) * flat_fourth * _power(variance, 2 * degree - 2),
+        product_moment=_even_moment(4 * degree - 2) * both * _power(variance, 2 * degree - 1),
     )
+
+
+def _power(variance: float, exponent: float) -> float:
+    """The power, infinite where it overflows; 0 for negative exponents, whose factors are 0."""
+    try:
+        return variance**exponent if exponent >= 0 else 0.0
+    except OverflowError:
+        return math.inf
 
 
 def _even_moment(order: int) -> float:
@@ -171,43 +200,55 @@ def _oscillating(activation: Activation, mean: float, variance: float) -> Expect
 
 def _by_quadrature(activation: Activation, mean: float, variance: float) -> Expectations:
     std = math.sqrt(variance)
-    u, weight = gaussian_rule(mean, std, activation.kinks)
+    u, weight = _rule(activation, mean, std)
     x = mean + std * u
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         value, derivative = activation.value(x), activation.derivative(x)
-    square = np.square(value)
-    # Where phi is flat at the origin the expectation is large against its change: Hermite weights would cancel.
-    centre = float(activation.value(np.array([mean]))[0]) ** 2
-    change = square - centre
-    steep = np.square(derivative)
-    bend = steep - float(activation.derivative(np.array([mean]))[0]) ** 2
-    u2 = u * u
-    first, second = weight * (u2 - 1) / (2 * variance), weight * (u2 * u2 - 6 * u2 + 3) / (4 * variance**2)
+        square, steep, product = value * value, derivative * derivative, value * derivative
+        plain = np.array([value, square, square * square, steep, steep * steep, product * product]) @ weight
+        mean_value, second, fourth, flat, flat_fourth, both = plain.tolist()
+        # Hermite weights cancel where a function is large against its change: its value at the mean is taken off.
+        at = np.array([mean])
+        there = activation.derivative(at)
+        by_u = np.array([product - activation.value(at) * there, steep - there * there]) * weight
+        u2 = u * u
+        # d^k E[f]/dv^k = E[f He_2k(u)]/(2 v)^k, for phi^2 with one step by parts: (phi^2)' = 2 phi phi'.
+        slope, curvature = (by_u[0] @ np.array([u, u * (u2 - 3)]).T).tolist()
+        bend, bend_curvature = (by_u[1] @ np.array([u2 - 1, u2 * u2 - 6 * u2 + 3]).T).tolist()
     return Expectations(
-        mean=float(weight @ value),
-        second_moment=float(weight @ square),
-        fourth_moment=float(weight @ np.square(square)),
-        derivative_second_moment=float(weight @ steep),
-        slope=float(first @ change),
-        curvature=float(second @ change),
-        derivative_slope=float(first @ bend),
-        derivative_curvature=float(second @ bend),
-        derivative_fourth_moment=float(weight @ np.square(steep)),
-        product_moment=float(weight @ (square * steep)),
+        mean=mean_value,
+        second_moment=second,
+        fourth_moment=fourth,
+        derivative_second_moment=flat,
+        slope=slope / std,
+        curvature=curvature / std / (2 * variance),
+        derivative_slope=bend / (2 * variance),
+        derivative_curvature=bend_curvature / (2 * variance) / (2 * variance),
+        derivative_fourth_moment=flat_fourth,
+        product_moment=both,
     )
 
 
-def gaussian_rule(mean: float, std: float, kinks: tuple[float, ...]) -> tuple[Vector, Vector]:
-    """Nodes u and weights for integrals over N(0, 1) of functions of mean + std u that have those kinks."""
-    marks = np.array([0.0, *kinks])
-    in_x = np.concatenate([marks, (marks[:, None] + _IN_X).ravel(), (marks[:, None] - _IN_X).ravel()])
-    points = np.concatenate([_IN_SD, -_IN_SD, (in_x - mean) / std])
-    edges = np.unique(points[np.abs(points) <= _REACH])
-    edges = edges[np.concatenate([[True], np.diff(edges) > 1e-14 * _REACH])]
-    half = np.diff(edges)[:, None] / 2
-    u = (edges[:-1, None] + half + half * _NODES).ravel()
-    weight = (half * _WEIGHTS).ravel() * np.exp(-u * u / 2) / math.sqrt(2 * math.pi)
-    return u, weight
+def _rule(activation: Activation, mean: float, std: float) -> tuple[Vector, Vector]:
+    table = table_for(activation.strip, std)
+    if table is not None:
+        return table.u, table.weight
+    flat = bool(activation.derivative(np.array([mean]))[0] == 0)
+    bends = activation.kinks or (0.0,)
+    if activation.straight:
+        return panels(mean, std, bends, flat=flat)
+    far = settled(activation.name, tuple(activation.arguments.items()))
+    return panels(mean, std, bends, activation.unit, far, flat=flat)
+
+
+@cache
+def settled(name: str, arguments: Arguments) -> float:
+    """How far from its bends phi is a straight line to rounding; infinite where it goes there as a power."""
+    activation = bound(name, arguments)
+    far = 64 * activation.unit
+    ends = max(map(abs, activation.kinks), default=0.0) + far * np.array([1.0, 1e6])
+    slopes = activation.derivative(np.stack([ends, -ends]))
+    return far if np.abs(slopes[:, 0] - slopes[:, 1]).max() < 1e-17 else math.inf
 
 
 def forward_gain(activation: Activation) -> float:

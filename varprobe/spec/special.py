@@ -1,13 +1,14 @@
 """erf, erfc and their kin to full double accuracy, as NumPy expressions.
 
-The standard library's `math.erf` takes one number at a time. Here erfc(x) = exp(-x^2) p(t) / (1 + 2 x) for
-x >= 0, with t = (x - 3.75) / (x + 3.75), the map of Shepherd and Laframboise (Math. Comp. 36, 1981); p is a
-Chebyshev interpolant. Near zero, erf(x) = x r(x^2). `tests/test_special.py` recomputes the coefficients
-with mpmath and holds the results to it.
+The standard library's `math.erf` takes one number at a time, the faster way for a few. For many,
+erfc(x) = exp(-x^2) p(t) / (1 + 2 x) for x >= 0, with t = (x - 3.75) / (x + 3.75), the map of Shepherd and Laframboise
+(Math. Comp. 36, 1981); p is a Chebyshev interpolant. Near zero, erf(x) = x r(x^2). `tests/test_special.py` recomputes
+the coefficients with mpmath and holds the results to it.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,8 @@ _CORE_SINGLE = (
     1.1283791655787516,
 )
 _SMALL = 0.75
+# Up to so many numbers the calls into NumPy cost more than a loop; quadrature asks for that many.
+_FEW = 512
 SQRT_HALF = 0.7071067811865476
 INV_SQRT_2PI = 0.3989422804014327
 
@@ -106,6 +109,8 @@ def _erfc_positive(x: Array) -> Array:
 
 def erf(x: Array) -> Array:
     """The error function, elementwise, in the precision of x."""
+    if x.size <= _FEW and x.dtype == np.float64:
+        return np.array([math.erf(value) for value in x.ravel().tolist()]).reshape(x.shape)
     absolute = np.abs(x)
     near = np.minimum(absolute, _SMALL)
     core = near * _polynomial(_CORE if x.dtype == np.float64 else _CORE_SINGLE, near * near)
@@ -114,6 +119,8 @@ def erf(x: Array) -> Array:
 
 def normal_cdf(x: Array) -> Array:
     """The standard normal distribution function, with a small relative error in its lower tail too."""
+    if x.size <= _FEW and x.dtype == np.float64:
+        return np.array([math.erfc(value) / 2 for value in (x * -SQRT_HALF).ravel().tolist()]).reshape(x.shape)
     scaled = np.abs(x) * SQRT_HALF
     near = np.minimum(scaled, _SMALL)
     half_core = near * _polynomial(_CORE if x.dtype == np.float64 else _CORE_SINGLE, near * near) / 2

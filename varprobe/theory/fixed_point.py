@@ -17,6 +17,8 @@ from varprobe.theory.records import FixedPoint, Level
 # |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
 EDGE = 1e-3
 _LOWEST, _HIGHEST = 1e-30, 1e30
+# A second moment below this is 0: near a critical point rounding decides whether q grows or falls.
+_NOTHING = 1e-15
 
 
 def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
@@ -64,22 +66,27 @@ class _Map:
 
 def _of_layer(layer: _Map, start: float) -> FixedPoint:
     q = _attractor(layer, max(start, layer.bias_second, 1e-12))
-    if q is None or q >= _HIGHEST:
-        return FixedPoint(None, math.inf if q is not None else None, None, None, None, None, None)
-    at = max(q, 1e-16)
-    chi1 = layer.chi1(at)
-    regime = "edge of chaos" if abs(chi1 - 1) < EDGE else "ordered" if chi1 < 1 else "chaotic"
-    xi_c = _scale(chi1 if chi1 <= 1 else _correlation_slope(layer, at))
+    chi1 = layer.chi1(min(max(q, _NOTHING), _HIGHEST))
+    edge = abs(chi1 - 1) < EDGE
+    regime = "edge of chaos" if edge else "ordered" if chi1 < 1 else "chaotic"
+    xi_gradient = None if edge else _scale(min(chi1, 1 / chi1)) if chi1 else 0.0
+    if q >= _HIGHEST:
+        return FixedPoint(regime, math.inf, chi1, None, None, xi_gradient, None)
+    at = max(q, _NOTHING)
     xi_q = _scale(layer.slope(at))
-    return FixedPoint(regime, q, chi1, xi_q, xi_c, _scale(chi1) or _scale(1 / chi1), None if xi_c is None else 6 * xi_c)
+    xi_c = None if edge else _scale(chi1 if chi1 < 1 else _correlation_slope(layer, at))
+    trainable = None if xi_c is None else 6 * xi_c
+    return FixedPoint(regime, q if q > _NOTHING else 0.0, chi1, xi_q, xi_c, xi_gradient, trainable)
 
 
 def _scale(factor: float) -> float | None:
     """Layers for a factor e of decay at that factor a layer; None where it does not decay."""
-    return -1 / math.log(factor) if 0 < factor < 1 - 1e-9 else None
+    if factor <= 0:
+        return 0.0
+    return -1 / math.log(factor) if factor < 1 - 1e-9 else None
 
 
-def _attractor(layer: _Map, start: float) -> float | None:
+def _attractor(layer: _Map, start: float) -> float:
     """The fixed point that the iteration reaches from `start`: 0, the next root up or down, or infinity."""
     ahead = layer.next(start)
     if abs(ahead - start) <= 1e-12 * start:

@@ -2,54 +2,113 @@
 
 For a pair (u1, u2) of Gaussians with mean m, variance v and covariance v - d, `pair_spread` gives
 E[phi(u1)^2] - E[phi(u1) phi(u2)] = E[(phi(u1) - phi(u2))^2]/2, the sample variance behind the activation.
+
+The first of these that applies is taken: a closed form; the Hermite expansion where phi is smooth on the scale of
+the Gaussian; Price's theorem where phi is straight between its kinks; the plane of both Gaussians.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from varprobe.spec.activations import Activation
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.special import Array
+from varprobe.spec.gaussian import Arguments, bound, expectations, straight_sides
+from varprobe.spec.rules import Vector, table_for
+from varprobe.theory.kinks import past_kinks
+from varprobe.theory.plane import over_the_plane
 
-_Y_NODES, _Y_WEIGHTS = np.polynomial.legendre.leggauss(12)
-_X_NODES, _X_WEIGHTS = np.polynomial.legendre.leggauss(16)
-_Y_EDGES = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 4.5, 6.5, 9.0])
-_X_EDGES = np.concatenate([-np.array([9, 6.5, 5, 4, 3, 2, 1.0]), [0.0], np.array([1.0, 2, 3, 4, 5, 6.5, 9])])
-_X_MARKS = np.array([-16, -8, -4, -2, -1, 1, 2, 4, 8, 16.0])
+# Below this share of the variance the spread is linear in the difference, to rounding but for what the kinks do.
+_LINEAR = 1e-11
+# Standard deviations, in units, beyond which Price's theorem takes the spread of a bounded function from a difference
+# of numbers that are larger by as much.
+_CANCELS = 1e4
+# Squared units below which the closed form of cos would cancel.
+_WAVES = 0.01
 
 
 def pair_spread(activation: Activation, mean: float, variance: float, difference: float) -> float:
-    """E[(phi(u1) - phi(u2))^2]/2 for Gaussians with that mean and variance and covariance variance - difference."""
+    """E[(phi(u1) - phi(u2))^2]/2 for Gaussians with that mean and variance and covariance variance - difference.
+
+    >>> from varprobe.spec.activations import make_activation
+    >>> round(pair_spread(make_activation("relu"), 0.0, 2.0, 2.0), 12) == round(1 - 1 / math.pi, 12)
+    True
+    """
     if difference <= 0 or variance <= 0:
         return 0.0
-    if activation.degree == 1 and mean == 0:
-        return _homogeneous(activation, variance, difference)
-    if activation.name == "erf" and mean == 0:
-        return _erf(variance, difference)
-    if activation.name in ("sin", "cos"):
-        return _oscillating(activation, mean, variance, difference)
-    if difference < 1e-11 * variance:
-        return difference * expectations(activation, mean, variance).derivative_second_moment
-    return _by_quadrature(activation.value, activation.kinks, mean, variance, difference)
+    if math.isinf(variance):
+        return math.inf
+    return _spread(activation.name, tuple(activation.arguments.items()), mean, variance, difference)
 
 
 def derivative_covariance(activation: Activation, level_mean: float, variance: float, difference: float) -> float:
     """E[phi'(u1) phi'(u2)] of the same pair."""
-    second = expectations(activation, level_mean, variance).derivative_second_moment
     if difference <= 0 or activation.name == "linear":
-        return second
-    return second - _by_quadrature(activation.derivative, activation.kinks, level_mean, variance, difference)
+        return expectations(activation, level_mean, variance).derivative_second_moment
+    return _covariance(activation.name, tuple(activation.arguments.items()), level_mean, variance, difference)
 
 
-def _homogeneous(activation: Activation, variance: float, difference: float) -> float:
+@lru_cache(maxsize=65536)
+def _spread(name: str, arguments: Arguments, mean: float, variance: float, difference: float) -> float:
+    activation = bound(name, arguments)
+    slopes = straight_sides(activation, mean, variance)
+    if slopes is not None:
+        return _two_lines(*slopes, variance, difference)
+    if name == "erf" and mean == 0:
+        return _erf(variance, difference)
+    if name in ("sin", "cos") and variance > _WAVES * activation.unit**2:
+        return _oscillating(1.0 if name == "sin" else -1.0, activation.unit, mean, variance, difference)
+    squares = _hermite_squares(name, arguments, mean, variance)
+    if squares is not None:
+        return float(squares[1:] @ _lost(variance, difference, squares.size)[1:])
+    bounded = activation.far is None and variance > (_CANCELS * activation.unit) ** 2
+    if (activation.straight and not bounded) or difference < _LINEAR * variance:
+        flat = expectations(activation, mean, variance).derivative_second_moment
+        return difference * flat - past_kinks(activation, mean, variance, difference, integrated=True)
+    return over_the_plane(activation.value, activation, mean, variance, difference)
+
+
+@lru_cache(maxsize=65536)
+def _covariance(name: str, arguments: Arguments, mean: float, variance: float, difference: float) -> float:
+    activation = bound(name, arguments)
+    squares = _hermite_squares(name, arguments, mean, variance)
+    if squares is not None:
+        orders = np.arange(1, squares.size)
+        return float((orders * squares[1:]) @ (1 - _lost(variance, difference, squares.size)[:-1])) / variance
+    second = expectations(activation, mean, variance).derivative_second_moment
+    if name in ("sin", "cos"):
+        other = _oscillating(-1.0 if name == "sin" else 1.0, activation.unit, mean, variance, difference)
+        return second - other / activation.unit**2
+    if activation.straight or difference < _LINEAR * variance:
+        return second - past_kinks(activation, mean, variance, difference, integrated=False)
+    return second - over_the_plane(activation.derivative, activation, mean, variance, difference)
+
+
+@lru_cache(maxsize=1024)
+def _hermite_squares(name: str, arguments: Arguments, mean: float, variance: float) -> Vector | None:
+    """c_k^2 with phi(m + s u) = sum of c_k He_k(u)/sqrt(k!), so that E[phi(u1) phi(u2)] = sum of c_k^2 rho^k."""
+    activation, std = bound(name, arguments), math.sqrt(variance)
+    table = table_for(activation.strip, std)
+    if table is None:
+        return None
+    change = activation.value(mean + std * table.u) - activation.value(np.array([mean]))
+    return np.square(table.hermite @ change)
+
+
+def _lost(variance: float, difference: float, count: int) -> Vector:
+    """1 - rho^k for k = 0, 1, ..., with rho = 1 - difference/variance (Mehler's formula)."""
+    orders = np.arange(count)
+    share = difference / variance
+    if share < 0.5:
+        return -np.expm1(orders * math.log1p(-share))
+    return np.asarray(1 - (1 - share) ** orders)
+
+
+def _two_lines(left: float, right: float, variance: float, difference: float) -> float:
     """phi(x) = a x + b max(x, 0): the arc-cosine kernel (Cho and Saul 2009), by its angle."""
-    left, right = activation.value(np.array([-1.0, 1.0]))
-    a = -float(left)
-    b = float(right) - a
+    a, b = left, right - left
     angle = 2 * math.asin(math.sqrt(min(1.0, difference / (2 * variance))))
     rest = angle**3 / 3 - angle**5 / 30 + angle**7 / 840 if angle < 0.02 else math.sin(angle) - angle * math.cos(angle)
     relu = difference / 2 - variance * rest / (2 * math.pi)
@@ -67,37 +126,9 @@ def _erf(variance: float, difference: float) -> float:
     return 2 / math.pi * math.atan2(sine, cosine)
 
 
-def _oscillating(activation: Activation, mean: float, variance: float, difference: float) -> float:
-    """From E[cos(u1 - u2)] and E[cos(u1 + u2)]."""
-    f = float(activation.arguments["frequency"])
-    sign = 1.0 if activation.name == "sin" else -1.0
-    near = -math.expm1(-f * f * difference) / 2
-    far = math.cos(2 * f * mean) * math.exp(-2 * f * f * variance) * math.expm1(min(f * f * difference, 700.0)) / 2
+def _oscillating(sign: float, unit: float, mean: float, variance: float, difference: float) -> float:
+    """sin (sign 1) and cos (sign -1) of u/unit, from E[cos(u1 - u2)] and E[cos(u1 + u2)]."""
+    m, v, d = mean / unit, variance / unit**2, difference / unit**2
+    near = -math.expm1(-d) / 2
+    far = math.cos(2 * m) * math.exp(-2 * v) * math.expm1(min(d, 700.0)) / 2
     return near + sign * far
-
-
-def _by_quadrature(
-    function: Callable[[Array], Array], kinks: tuple[float, ...], mean: float, variance: float, difference: float
-) -> float:
-    """With u1 = x + y, u2 = x - y: x ~ N(m, v - d/2), y ~ N(0, d/2); the inner panels are split at kink -+ y."""
-    std_x, std_y = math.sqrt(variance - difference / 2), math.sqrt(difference / 2)
-    half_y = np.diff(_Y_EDGES)[:, None] / 2
-    u_y = (_Y_EDGES[:-1, None] + half_y + half_y * _Y_NODES).ravel()
-    weight_y = 2 * (half_y * _Y_WEIGHTS).ravel() * np.exp(-u_y * u_y / 2) / math.sqrt(2 * math.pi)
-    y = std_y * u_y
-    edges = _inner_edges(kinks, mean, std_x, y)
-    half = np.diff(edges, axis=1)[:, :, None] / 2
-    u = edges[:, :-1, None] + half + half * _X_NODES
-    weight = half * _X_WEIGHTS * np.exp(-u * u / 2) / math.sqrt(2 * math.pi)
-    x, shift = mean + std_x * u, y[:, None, None]
-    gap = function(x + shift) - function(x - shift)
-    return float(weight_y @ np.einsum("ijk,ijk->i", weight, gap * gap)) / 2
-
-
-def _inner_edges(kinks: tuple[float, ...], mean: float, std: float, y: Array) -> Array:
-    """Break points in u for every y: fixed ones, those on the scale of the function, and the kinks moved by -+ y."""
-    marks = np.array([0.0, *kinks])
-    fixed = np.concatenate([_X_EDGES, ((marks[:, None] + _X_MARKS) - mean).ravel() / std])
-    moved = np.concatenate([(marks[:, None] - mean + sign * y) / std for sign in (-1.0, 1.0)])
-    points = np.concatenate([np.broadcast_to(fixed, (len(y), fixed.size)), moved.T], axis=1)
-    return np.sort(np.clip(points, _X_EDGES[0], _X_EDGES[-1]), axis=1)

@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from varprobe.spec.gaussian import Expectations, expectations
 from varprobe.spec.laws import Identity, Law, Orthogonal
 from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
@@ -39,8 +41,15 @@ class _Flow:
     own: float = 0.0
 
     @property
-    def seen(self) -> Fluctuation:
-        return Fluctuation(self.variance + self.readout, self.shift)
+    def seen(self) -> Fluctuation | None:
+        return _fluctuation(self.variance + self.readout, self.shift)
+
+
+def _fluctuation(variance: float, shift: float | None) -> Fluctuation | None:
+    """None where the expansion left the range of numbers."""
+    if not (math.isfinite(variance) and math.isfinite(shift or 0.0)):
+        return None
+    return Fluctuation(max(variance, 0.0), shift)
 
 
 def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[RowWidth]:
@@ -87,15 +96,17 @@ def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | No
 
 def _input_kappa(law: InputLaw) -> float:
     """Relative variance of the squared entries of the batch."""
-    m, s = law.mean, law.std
-    if law.rows is not None:
-        fourth, second = float((law.rows.astype(float) ** 4).mean()), float((law.rows.astype(float) ** 2).mean())
-        return fourth / second**2 - 1 if second else 0.0
-    second = m * m + s * s
-    if law.distribution == "constant" or not second:
+    largest = max(abs(law.mean), law.std) if law.rows is None else float(np.abs(law.rows).max())
+    if law.distribution == "constant" or not largest:
         return 0.0
+    if law.rows is not None:
+        squares = np.square(law.rows.astype(np.float64) / largest)
+        return float(squares.var() / squares.mean() ** 2)
+    m, s = law.mean / largest, law.std / largest
+    second = m * m + s * s
     kurtosis = 3.0 if law.distribution == "normal" else 1.8
-    return (m**4 + 6 * m * m * s * s + kurtosis * s**4) / second**2 - 1
+    # The fourth moment m^4 + 6 m^2 s^2 + kurtosis s^4 less the squared second, over the latter.
+    return (4 * m * m * s * s + (kurtosis - 1) * s**4) / second**2
 
 
 def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
@@ -227,7 +238,7 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
         moved += together + slope * flow.shift
         moved += bend / 2 * (flow.variance - 2 * flow.held / n) + slope * answer * flow.variance
         reach = slope + answer
-        found[k] = Fluctuation(noise + reach**2 * flow.variance, moved)
+        found[k] = _fluctuation(noise + reach**2 * flow.variance, moved)
         # Through W towards the input: y = W a is Gaussian with variance v_y.
         weights = layer.weights.variance(step.fan_in, step.fan_out) or 0.0
         log_y = math.log(step.fan_in * weights) + passage.source.log_second_moment - z.log_second_moment
@@ -254,13 +265,13 @@ def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) ->
         if isinstance(layer, Open):
             join, skip = skips.pop()
             noise = _split(noise, skip, backward[k].source, backward[join].output)
-            found[join] = None if noise is None else Fluctuation(noise, None)
+            found[join] = None if noise is None else _fluctuation(noise, None)
         elif isinstance(layer, Norm) and layer.variant == "batch":
             return found
         elif noise is not None and isinstance(layer, (Dense, Pointwise)):
             level = passage.inner if isinstance(layer, Dense) else passage.source
             noise = None if level is None or level.is_shared else _further(noise, layer, level, step.fan_out)
-        found[k] = None if noise is None else Fluctuation(noise, None)
+        found[k] = None if noise is None else _fluctuation(noise, None)
     return found
 
 

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.probe.measurement import Measurement
 from varprobe.theory.records import Fluctuation, Prediction, RowPrediction
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, student_quantile
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 FAMILY_ERROR = 0.01
 LARGEST = 0.05

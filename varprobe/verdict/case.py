@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judged import Point
-from varprobe.verdict.records import Direction
+from varprobe.verdict.records import Direction, FormatRange
 from varprobe.verdict.rule import LN100, Judged
 from varprobe.verdict.traces import Traces
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Case:
     signal_needed: int | None
     agreement: Agreement | None = None
     measurement: Measurement | None = None
+    formats: tuple[FormatRange, ...] = ()
 
     @property
     def measured(self) -> Measurement:

@@ -18,6 +18,7 @@ CHECKS: tuple[Check, ...] = (
     trend_checks.chaotic,
     trend_checks.collapsed_signal,
     trend_checks.total_change,
+    layer_checks.number_ranges,
     layer_checks.width_ratio,
 )
 # Of what only theory has, where nothing was measured.
@@ -30,7 +31,6 @@ MEASURED_CHECKS: tuple[Check, ...] = (
     trial_checks.finite_width,
     layer_checks.saturated,
     layer_checks.dead_units,
-    layer_checks.number_ranges,
     layer_checks.zero_branches,
     theory_checks.theory_mismatch,
 )

@@ -3,43 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import LayerDescription, describe
 from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.case import Case
 from varprobe.verdict.checks import all_findings
 from varprobe.verdict.judged import judged_points, stretches
-from varprobe.verdict.records import Verdict
+from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.verdict.rule import judge_direction, judge_signal, worse
 from varprobe.verdict.traces import Traces, measured_traces, predicted_traces
 
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
-def judge(measurement: Measurement, agreement: Agreement | None = None) -> Verdict:
+
+def judge(
+    measurement: Measurement, agreement: Agreement | None = None, formats: tuple[FormatRange, ...] = ()
+) -> Verdict:
     """Labels, rates and findings of a measurement, by the rule of `varprobe.verdict.rule`, and theory beside it."""
     traces = measured_traces(measurement, judged_points(measurement.layers))
     # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
     dense = [row for row, layer in enumerate(measurement.layers) if layer.kind == "dense"]
     overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, dense]).all())
     return _verdict(
-        measurement.layers, traces, agreement, measurement.batch, measurement.dtype, measurement, overflow=overflow
+        measurement.layers,
+        traces,
+        agreement,
+        formats,
+        measurement.batch,
+        measurement.dtype,
+        measurement,
+        overflow=overflow,
     )
 
 
-def judge_prediction(spec: NetworkSpec, settings: Settings, agreement: Agreement) -> Verdict:
+def judge_prediction(
+    spec: NetworkSpec, settings: Settings, agreement: Agreement, formats: tuple[FormatRange, ...] = ()
+) -> Verdict:
     """The verdict that theory alone gives, by the same rule: the totals have no error."""
     layers = tuple(describe(step) for step in spec.rows)
     traces = predicted_traces(spec, agreement.prediction, judged_points(layers))
-    return _verdict(layers, traces, agreement, settings.batch, settings.dtype)
+    return _verdict(layers, traces, agreement, formats, settings.batch, settings.dtype)
 
 
 def _verdict(
     layers: Sequence[LayerDescription],
     traces: Traces,
     agreement: Agreement | None,
+    formats: tuple[FormatRange, ...],
     batch: int,
     dtype: str,
     measurement: Measurement | None = None,
@@ -64,6 +79,7 @@ def _verdict(
         signal_needed=needed,
         agreement=agreement,
         measurement=measurement,
+        formats=formats,
     )
     overall = worse(forward.direction.label, backward.direction.label)
     return Verdict(overall, forward.direction, backward.direction, signal, all_findings(case))

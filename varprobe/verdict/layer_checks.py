@@ -8,21 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from varprobe.verdict.case import Case
-from varprobe.verdict.findings import finding
+from varprobe.verdict.findings import FINDINGS, finding
 from varprobe.verdict.healthy import healthy_dead_share
-from varprobe.verdict.intervals import log_mean
-from varprobe.verdict.records import Finding
-from varprobe.verdict.rule import LN10
-from varprobe.wording import count, number, percent, power
+from varprobe.verdict.records import Finding, FormatRange, Leaving
+from varprobe.wording import count, percent
+from varprobe.wording import number as number_of
 
 SATURATED_LIMIT = 0.5
 DEAD_MARGIN = 0.1
-# Largest finite number and smallest positive one, as log10; and the name that people use.
-FORMATS = {
-    "float32": (math.log10(3.4028235e38), math.log10(1.4e-45)),
-    "bfloat16": (math.log10(3.3895314e38), math.log10(9.2e-41)),
-    "float16": (math.log10(65504.0), math.log10(6.0e-8)),
-}
 _RECTIFIERS = ("relu", "relu_squared")
 
 
@@ -75,39 +68,50 @@ def dead_units(case: Case) -> Iterator[Finding]:
 
 
 def number_ranges(case: Case) -> Iterator[Finding]:
-    """The first row that leaves each number format, in the activations or, beyond any loss scale, the gradient."""
-    s = case.measured.statistics
-    with np.errstate(invalid="ignore"):
-        largest = log_mean(s.log_max_abs) / LN10
-        typical = log_mean(s.log_activation_second_moment) / (2 * LN10)
-        gradient = log_mean(s.log_gradient_second_moment) / (2 * LN10)
-    for name, (top, bottom) in FORMATS.items():
-        high, low = largest > top, (typical < bottom) & np.isfinite(typical)
-        if high.any() or low.any():
-            row = int(np.argmax(high if high.any() else low))
-            figure, limit = (largest[row], top) if high.any() else (typical[row], bottom)
-            word = "reach" if high.any() else "shrink to"
-            yield finding(
-                f"{name}-range",
-                f"The activations {word} {power(float(figure))}; {name} ends at {power(limit)}.",
-                "Keep the signal stable, or compute this network in a wider format.",
-                layer=row + 1,
-                measured=float(figure),
-                limit=limit,
-            )
-            continue
-        finite = gradient[np.isfinite(gradient)]
-        if finite.size and finite.max() - finite.min() > top - bottom:
-            row = int(np.nanargmin(np.where(np.isfinite(gradient), gradient, np.nan)))
-            yield finding(
-                f"{name}-range",
-                f"The gradients of the layers differ {power(float(finite.max() - finite.min()))}-fold; "
-                f"{name} spans {power(top - bottom)}, so no loss scale holds them all.",
-                "Keep the gradient stable, or compute this network in a wider format.",
-                layer=row + 1,
-                measured=float(finite.max() - finite.min()),
-                limit=top - bottom,
-            )
+    """Formats that the network leaves: measured where it was, else by theory. Activations count before gradients."""
+    for number in case.formats:
+        if f"{number.name}-range" in FINDINGS:
+            leaving = number.predicted if number.measured is None else number.measured
+            yield from _activation_range(case, number, leaving) or _gradient_range(number, leaving)
+
+
+def _activation_range(case: Case, number: FormatRange, leaving: Leaving) -> list[Finding]:
+    layer, chance, word, limit = leaving.overflow_layer, leaving.overflow_probability, "overflow", number.largest
+    if layer is None or layer > len(case.layers):
+        layer, chance, word, limit = (
+            leaving.underflow_layer, leaving.underflow_probability, "underflow", number.smallest
+        )  # fmt: skip
+    if layer is None:
+        return []
+    message = (
+        f"From layer {layer} of {len(case.layers):,} on the activations {word} {number.name}, which ends at "
+        f"{number_of(limit)}: in {percent(chance or 0.0)} of the draws at the worst layer."
+    )
+    remedy = "Keep the signal stable, or compute this network in a wider format."
+    return [finding(f"{number.name}-range", message, remedy, layer=layer, measured=chance, limit=0.5)]
+
+
+def _gradient_range(number: FormatRange, leaving: Leaving) -> list[Finding]:
+    layer, chance, word, limit = (
+        leaving.gradient_underflow_layer, leaving.gradient_underflow_probability, "underflows", number.smallest
+    )  # fmt: skip
+    if layer is None:
+        layer, chance, word, limit = (
+            leaving.gradient_overflow_layer, leaving.gradient_overflow_probability, "overflows", number.largest
+        )  # fmt: skip
+    if layer is None:
+        return []
+    message = (
+        f"From layer {layer} on, towards the input, the gradient {word} {number.name}, which ends at "
+        f"{number_of(limit)}, if it has second moment 1 at the output."
+    )
+    scale = leaving.loss_scale_log2
+    remedy = (
+        "No loss scale holds the gradients of all layers: keep the gradient stable, or use a wider format."
+        if scale is None
+        else f"Multiply such a loss by 2^{scale}."
+    )
+    return [finding(f"{number.name}-range", message, remedy, layer=layer, measured=chance, limit=0.5)]
 
 
 def width_ratio(case: Case) -> Iterator[Finding]:
@@ -117,7 +121,7 @@ def width_ratio(case: Case) -> Iterator[Finding]:
     if ratio >= 2:
         yield finding(
             "width-ratio",
-            f"Widths change {number(ratio)}-fold, and the gradient per entry with them; judged is width times it.",
+            f"Widths change {number_of(ratio)}-fold, and the gradient per entry with them; judged is width times it.",
             "Nothing to do.",
             layer=case.row(int(np.argmin(widths))),
             measured=ratio,

@@ -54,6 +54,48 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """Where a network leaves a number format; the gradient has second moment 1 at the output.
+
+    A layer is the first, in the direction of the signal, at which it is likelier than not; a probability that of the
+    likeliest layer, over draws.
+
+    Attributes:
+        overflow_layer, overflow_probability: some activation is beyond the largest number. By theory the layer may lie
+            beyond the network's end: where it would be if the last layer were repeated.
+        underflow_layer, underflow_probability: the activations' root mean square is below the smallest number.
+        gradient_overflow_layer and so on: the same of dObjective/dz.
+        loss_scale_log2: the loss scale, as a power of two, that keeps the gradient in range: 0 where none is needed,
+            None where none does.
+    """
+
+    __pydantic_config__ = CHECKS
+
+    overflow_layer: int | None
+    overflow_probability: float | None
+    underflow_layer: int | None
+    underflow_probability: float | None
+    gradient_overflow_layer: int | None
+    gradient_overflow_probability: float | None
+    gradient_underflow_layer: int | None
+    gradient_underflow_probability: float | None
+    loss_scale_log2: int | None
+
+
+@dataclass(frozen=True)
+class FormatRange:
+    """One number format: measured where it was built, and by theory."""
+
+    __pydantic_config__ = CHECKS
+
+    name: str
+    largest: float
+    smallest: float
+    measured: Leaving | None
+    predicted: Leaving
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What became of the signal, forward and backward, and whether samples stay distinct."""
 

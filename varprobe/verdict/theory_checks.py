@@ -20,8 +20,11 @@ def theory_ends(case: Case) -> Iterator[Finding]:
     for way, _, judged in case.directions:
         if judged.direction.label != "inconclusive":
             continue
-        unknown = [row for row, each in enumerate(rows) if each.reason]
-        row = None if not unknown else unknown[0] if way == "forward" else unknown[-1]
+        if way == "forward":
+            unknown = [row for row, each in enumerate(rows) if each.source is None][:1]
+        else:
+            unknown = [row for row, each in enumerate(rows) if each.log_gradient is None][-1:]
+        row = unknown[0] if unknown else None
         reason = "" if row is None else f": {rows[row].reason}"
         yield finding(
             "theory-ends",

@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.probe.measurement import Measurement
 from varprobe.spec.network import NetworkSpec
 from varprobe.theory.records import Prediction, RowPrediction
 from varprobe.verdict.judged import Point
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 Logs = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ class Passage:
     """What a step does to the level: before (`source`), after the affine map (`inner`), and after it (`output`).
 
     `response` is that of its activation, where it has one that is not linear. Where `inner` has parts, `parts` are
-    their passages; a source without parts is that of all of them. `is_barred` is a join through which theory finds no
+    their passages; a source without parts is that of all of them. `is_barred` is a step through which theory finds no
     way back either.
     """
 
@@ -127,9 +127,8 @@ class _Walk:
         if isinstance(layer, Dense):
             rectangular = isinstance(layer.weights, Identity) and step.fan_in != step.fan_out
             if rectangular and self.last_drop == self.mixings:
-                return Passage(
-                    level, None, None
-                ), "units that identity weights dropped or added meet such weights again"
+                trouble = "units that identity weights dropped or added meet such weights again"
+                return Passage(level, None, None, is_barred=True), trouble
             self.last_drop = self.mixings if rectangular else self.last_drop
         return self._one(step, level) if not level.parts else self._several(level, step)
 

@@ -92,7 +92,9 @@ def direction_figures(direction: Direction) -> tuple[str, str, str]:
     rate = "-"
     if direction.rate is not None:
         low, high = direction.rate_low, direction.rate_high
-        rate = f"{direction.rate:.4g}" + (f" ({low:.4g}, {high:.4g})" if low is not None and high is not None else "")
+        rate = f"{direction.rate:.4g}" + (
+            f" ({low:.4g}, {high:.4g})" if low is not None and high is not None and low < high else ""
+        )
     total = "-" if direction.total_log10 is None else f"x {power(direction.total_log10)}"
     scale = direction.depth_scale
     return rate, total, f"{number(scale)} layers" if scale is not None and scale < 1e6 else "-"

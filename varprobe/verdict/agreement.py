@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FAMILY_ERROR = 0.01
 LARGEST = 0.05
-MARGIN, UNSHIFTED = 0.25, 1.0
+MARGIN, UNSHIFTED = 0.1, 1.0
 # Of single draws: 95 %.
 _DRAWS = 1.959964
 # Standard errors are not below this many roundings of the arithmetic: a norm leaves nothing to chance.

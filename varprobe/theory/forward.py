@@ -157,7 +157,7 @@ class _Walk:
             if not inner.gaussian:
                 return Passage(level, inner, None), "an activation of a signal that is not Gaussian"
             response = self._response(layer.activation, inner)
-            out = behind(layer.activation, inner, response.level)
+            out = behind(layer.activation, inner, response.level, is_part=is_part)
         elif isinstance(layer, Norm):
             out = normalised(layer, level, self.batch)
         elif isinstance(layer, Dropout):

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from varprobe.spec.activations import Activation
+from varprobe.spec.activations import Activation, make_activation
 from varprobe.spec.laws import Law
 from varprobe.theory.records import Level, level_of
 from varprobe.theory.response import respond
@@ -27,8 +27,8 @@ _SMALL, _STRAIGHT = 1e-2, 1e-3
 # The largest error of a spread, as a share of it, from sums of squares that differ between samples by 1/width.
 _NOISE = 0.05
 _NONE, _TWO = Wide(0.0), Wide(2.0)
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
-_EDGES = np.array([0.0, 0.15, 0.5, 1.5, 3.5, 6.0, 9.0, 12.0, 14.0])
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
+_EDGES, _REACH = np.array([0.0, 0.15, 0.5, 1.5, 3.5, 6.0, 9.0, 11.0]), 5.5
 
 
 @lru_cache(maxsize=4096)
@@ -61,13 +61,19 @@ def through_mean(level: Level, gain: Wide, mean: float, fan_in: int) -> Level:
     )
 
 
-def behind(activation: Activation, z: Level, a: Level) -> Level:
-    """`a`, the level behind phi, with what its units share: Cov(phi(z_i), phi(z_j)) = Var phi - half a squared gap."""
+def behind(activation: Activation, z: Level, a: Level, *, is_part: bool = False) -> Level:
+    """`a`, the level behind phi, with what its units share: Cov(phi(z_i), phi(z_j)) = Var phi - half a squared gap.
+
+    Across what is left to share in a part, phi is taken as straight.
+    """
     if not z.scaled_shared:
         return a
     slope = sensitivity(activation, z).slope
     flat = slope * slope
-    shared = _covariance(activation, z, z.scaled_shared, flat)
+    if is_part:
+        shared = flat * wide(z.scaled_shared, 2 * z.exponent)
+    else:
+        shared = _covariance(activation, z, z.scaled_shared, flat)
     together = _NONE
     if z.scaled_shared_spread and z.scaled_spread is not None:
         gap = unscaled(z.scaled_shared_spread, z.spread_exponent)
@@ -115,9 +121,15 @@ class Sensitivity:
 
 
 def sensitivity(activation: Activation, z: Level) -> Sensitivity:
-    """By differences of responses, good to 1e-6."""
+    """By differences of responses, good to 1e-6; remembered, since the way back asks for those of the way there."""
     if activation.name == "linear":
         return Sensitivity(Wide(1.0), z.wide_mean)
+    return _sensitivity(activation.name, tuple(activation.arguments.items()), replace(z, parts=()))
+
+
+@lru_cache(maxsize=16384)
+def _sensitivity(name: str, arguments: tuple[tuple[str, float], ...], z: Level) -> Sensitivity:
+    activation = make_activation(name, **dict(arguments))
     if not z.scaled_variance:
         at = np.array([z.mean])
         value, slope = wide(float(activation.value(at)[0])), wide(float(activation.derivative(at)[0]))
@@ -175,8 +187,8 @@ def cut(z: Level) -> Level:
 
 def _values(kink: float) -> tuple[list[float], list[float]]:
     """Standard Gaussian nodes and weights, close together where the signal changes its sign."""
-    kink = min(max(kink, -7.0), 7.0)
-    edges = np.unique(np.clip(np.concatenate([kink - _EDGES, kink + _EDGES, [-7.0, 7.0]]), -7.0, 7.0))
+    kink = min(max(kink, -_REACH), _REACH)
+    edges = np.unique(np.clip(np.concatenate([kink - _EDGES, kink + _EDGES, [-_REACH, _REACH]]), -_REACH, _REACH))
     half = np.diff(edges)[:, None] / 2
     u = (edges[:-1, None] + half + half * _NODES).ravel()
     weight = (half * _WEIGHTS).ravel() * np.exp(-u * u / 2)

@@ -115,7 +115,9 @@ def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
         return expectations(layer.activation, level.scaled_mean, level.scaled_variance)
     if not 1e-100 < level.variance < 1e100:
         return None
-    return expectations(layer.activation, level.mean, level.variance)
+    known = expectations(layer.activation, level.mean, level.variance)
+    # Their squares have to fit too: tanh_shrink makes 1e-177 of 1e-59.
+    return known if min(known.second_moment, known.derivative_second_moment) > 1e-150 else None
 
 
 def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan_out: int) -> _Flow | None:

@@ -302,9 +302,67 @@ def test_one_sample_has_no_sample_variance_and_says_so() -> None:
 def test_chi1_counts_the_variance_of_the_weights_only() -> None:
     rows = rows_of([dense(init={"name": "normal", "std": 0.1, "mean": 0.02})] * 2)
     assert rows[0].chi1 == pytest.approx(WIDTH * 0.01, rel=1e-12)
-    relu = rows_of([dense(init=normal(5.0), activation="relu")] * 3)
-    # Behind the first layer the half of the samples with a positive sum is wholly alive, in the limit.
-    assert relu[2].chi1 == pytest.approx(1.96, rel=0.02)
+    # The last gradient at z is E[phi'^2] itself, over all values of what the units share.
+    last = rows_of([dense(init=normal(5.0), activation="sigmoid")] * 3)[-1]
+    assert last.chi1 == pytest.approx(1.96 * last.gradient, rel=1e-12)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.5])
+def test_linear_networks_follow_the_closed_recursion(mean: float) -> None:
+    """Second moments of one unit and of two close under W = mu + sigma w; nothing else is needed, at any width."""
+    n, mu, variance, depth = 64, 0.05, 0.01, 6
+    config = network([{"dense": n, "repeat": depth}], "linear", {"name": "normal", "std": 0.1, "mean": mu})
+    config["input"] = {"features": n, "mean": mean}
+    theory = varprobe.predict(varprobe.load(config))
+
+    def step(single: float, pair: float) -> tuple[float, float]:
+        total = n * single + n * (n - 1) * pair
+        return n * variance * single + mu**2 * total, mu**2 * total
+
+    single, pair = 1 + mean**2, mean**2
+    for row in theory.rows:
+        single, pair = step(single, pair)
+        assert row.source is not None
+        assert row.source.second_moment == pytest.approx(single, rel=1e-12)
+        assert row.source.common == pytest.approx(pair, rel=1e-12)
+    single, pair = 1.0, 0.0
+    for row in reversed(theory.rows):
+        assert row.gradient == pytest.approx(single, rel=1e-9)
+        single, pair = step(single, pair)
+    assert theory.input_gradient == pytest.approx(single, rel=1e-9)
+
+
+def test_what_two_units_have_in_common_is_what_sampled_units_have() -> None:
+    config = network([dense()] * 3, "relu", {"name": "jax.uniform", "scale": 0.1})
+    row = varprobe.predict(varprobe.load(config)).rows[1].source
+    assert row is not None
+    generator = np.random.default_rng(5)
+    found = []
+    for _ in range(200):
+        a = generator.standard_normal((BATCH, WIDTH))
+        for _ in range(2):
+            z = a @ generator.uniform(0, 0.1, (WIDTH, WIDTH))
+            a = np.maximum(z, 0)
+        sums = z.sum(axis=1)
+        found.append(np.mean(sums**2 - (z**2).sum(axis=1)) / (WIDTH * (WIDTH - 1)))
+    error = np.std(found) / math.sqrt(len(found))
+    assert abs(np.mean(found) - row.common) < 4 * error + 4 / WIDTH * row.common
+
+
+def test_a_norm_takes_away_what_units_share() -> None:
+    law = {"name": "jax.uniform", "scale": 0.1}
+    layers = [dense(init=law, activation="relu"), dense(init=law), {"norm": "layer"}, dense(init="he")]
+    check(network(layers, input={"mean": 3.0}), per_layer=4.0)
+    first = [dense(init=law), {"norm": "layer"}, dense(init="he", activation="relu"), dense()]
+    check(network(first), per_layer=4.0)
+
+
+@pytest.mark.parametrize("kind", ["layer", "rms"])
+def test_a_norm_of_a_signal_with_a_mean(kind: str) -> None:
+    spec = varprobe.load(network([{"norm": kind}, dense()], input={"mean": 2.0}))
+    output = varprobe.predict(spec).rows[0].output
+    assert output is not None
+    assert output.mean == pytest.approx(2 / math.sqrt(5) if kind == "rms" else 0.0, rel=1e-5)
 
 
 def test_a_given_cotangent_meets_weights_with_a_mean(tmp_path: Path) -> None:

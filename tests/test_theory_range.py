@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -146,6 +147,21 @@ def test_pairs_at_the_asymptotes_are_as_far_apart_as_sampled_pairs(name: str, bi
     found = respond(activation, Level(1.09, 0.3, 0.25, gaussian=True, exponent=bits)).level.spread
     assert found is not None
     assert abs(found - squares.mean()) <= 4.5 * squares.std() / math.sqrt(squares.size)
+
+
+@pytest.mark.parametrize("exponent", [-65, -3000])
+def test_pairs_where_phi_of_zero_is_not_zero(exponent: int) -> None:
+    z = Level(1.0, 0.0, 0.25, gaussian=True, exponent=exponent)
+    log_unit = 2 * exponent * math.log(2)
+    for name, slope in (("sigmoid", 0.25), ("softplus", 0.5), ("squareplus", 0.5), ("hard_sigmoid", 1 / 6)):
+        found = respond(make_activation(name), z).level.log_spread
+        assert found == pytest.approx(math.log(slope**2 * 0.25) + log_unit, rel=1e-12)
+    with mpmath.workdps(8000):
+        v, d = mpmath.mpf(2) ** (2 * exponent), mpmath.mpf(2) ** (2 * exponent - 2)
+        # E[cos(u1 - u2)] and E[cos(u1 + u2)], of the pair and of a sample with itself.
+        want = ((1 - mpmath.exp(-d)) - mpmath.exp(-2 * v) * (mpmath.exp(d) - 1)) / 2
+        log_want = float(mpmath.log(want))
+    assert respond(make_activation("cos"), z).level.log_spread == pytest.approx(log_want, rel=1e-12)
 
 
 def test_a_signal_that_squares_itself_ends_with_a_reason() -> None:

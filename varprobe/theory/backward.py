@@ -50,6 +50,7 @@ class Gradient:
         shared: E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
         common, cross: E[G1^2] and E[G1 G2].
         within: the part of E[G2^2] that is noise of width and counted in `fresh` already.
+        clear_of: what the fresh part has nothing along, of the units' vectors: 0 nothing, 1 x, 2 x and the constant.
         is_bent: it has passed an activation of its own, and its fresh part depends on the signal's size.
         parts: the gradients of the level's parts.
     """
@@ -60,6 +61,7 @@ class Gradient:
     common: Wide = _NONE
     cross: Wide = _NONE
     within: Wide = _NONE
+    clear_of: int = 0
     is_bent: bool = False
     parts: tuple[Gradient, ...] = ()
 
@@ -88,6 +90,7 @@ class Gradient:
             self.common * factor if self.common.value else _NONE,
             self.cross * factor if self.cross.value else _NONE,
             self.within * factor if self.within.value else _NONE,
+            self.clear_of,
             self.is_bent,
             tuple(part.times(factor) for part in self.parts),
         )
@@ -201,6 +204,7 @@ def _through(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _B
         _mean(weights, [part.common for part in parts]),
         _mean(weights, [part.cross for part in parts]),
         _mean(weights, [part.within for part in parts]),
+        parts[0].clear_of,
         parts[0].is_bent,
     )
     is_cut = passage.source is not None and bool(passage.source.parts)
@@ -274,12 +278,12 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
     inner = fresh * derivative + square
     n, mu = wide(step.fan_out), wide(mean)
     sigma2 = weight_gain(layer.weights, step.fan_in, step.fan_out, 1)
-    noise = _noise(known, derivative, slope, sigma2, passage, is_apart=bool(gradient.within.value))
-    along = noise[2]
+    noise = _noise(known, derivative, slope, sigma2, passage.output, gradient.clear_of)
+    along = fresh * noise[2]
     if x.scaled_second_moment:
-        along = along + derivative / (wide(step.fan_in) * x.wide_second_moment)
-    along = n * sigma2 * fresh * along
-    alone = fresh * noise[0] + square + _MINUS * _form(gradient, one, one)
+        along = along + inner / (wide(step.fan_in) * x.wide_second_moment)
+    along = n * sigma2 * along
+    alone = fresh * noise[0] + square + _MINUS * _form(replace(gradient, tied=gradient.beside), one, one)
     gain = n * sigma2
     behind = Gradient(
         gain * inner,
@@ -288,21 +292,31 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
         mu * mu * (n * n * _form(gradient, one, one) + n * alone),
         mu * gain * (n * _form(gradient, one, two) + fresh * noise[1]),
         gain * gain * slope * slope * gradient.within + along,
+        clear_of=1,
     )
     return _Back(behind, inner)
 
 
 def _noise(
-    known: Sensitivity, derivative: Wide, slope: Wide, sigma2: Wide, passage: Passage, *, is_apart: bool
+    known: Sensitivity, derivative: Wide, slope: Wide, sigma2: Wide, output: Level | None, clear_of: int
 ) -> tuple[Wide, Wide, Wide]:
-    """Per fresh second moment and unit: of sum(delta), of it with sum(delta W x), of that beyond E[phi'^2]."""
+    """Per fresh second moment and unit: of sum(delta), of it with sum(delta W x), of that beyond E[phi'^2].
+
+    The vectors phi' and phi' W x count without their parts along what the fresh part is clear of.
+    """
     own, mixed, bent = derivative, known.by_mean, _TWO * sigma2 * known.by_variance
-    if is_apart and passage.output is not None and passage.output.scaled_second_moment:
-        share = _MINUS / passage.output.wide_second_moment
-        own = own + share * known.along * known.along
-        mixed = mixed + share * known.along * slope
-        bent = bent + share * sigma2 * slope * slope
-    return own, mixed, bent
+    one, two, size = known.along, slope, _NONE
+    if output is not None and clear_of:
+        size = output.wide_second_moment if clear_of == 1 else wide(output.scaled_own, 2 * output.exponent)
+    if output is not None and clear_of == 2:
+        own, mixed = own + _MINUS * known.slope * known.slope, mixed + _MINUS * known.slope * known.bend
+        bent = bent + _MINUS * sigma2 * known.bend * known.bend
+        one = one + _MINUS * known.slope * output.wide_mean
+        two = two + _MINUS * known.bend * output.wide_mean
+    if not size.value:
+        return own, mixed, bent
+    share = _MINUS / size
+    return own + share * one * one, mixed + share * one * two, bent + share * sigma2 * two * two
 
 
 def _form(gradient: Gradient, left: tuple[Wide, Wide], right: tuple[Wide, Wide]) -> Wide:
@@ -379,10 +393,10 @@ def _dropout(layer: Dropout, gradient: Gradient, source: Level | None) -> _Back:
     """Kept entries pass on 1/keep of the gradient, and met the signal 1/keep as large."""
     more = wide(1 / (1 - layer.probability))
     if not (gradient.tied.value or gradient.common.value):
-        return _Back(replace(gradient, fresh=gradient.fresh * more))
+        return _Back(replace(gradient, fresh=gradient.fresh * more, clear_of=0))
     if source is None:
         return _Back(None)
-    met = replace(gradient, fresh=_NONE, cross=gradient.cross * more, tied=gradient.tied * more * more)
+    met = replace(gradient, fresh=_NONE, clear_of=0, cross=gradient.cross * more, tied=gradient.tied * more * more)
     seen = met.second_moment(source)
     assert seen is not None
     extra = seen * wide(layer.probability / (1 - layer.probability))
@@ -411,7 +425,8 @@ def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> _Back:
 
 def _apart(norm: Norm, gradient: Gradient, source: Level) -> Gradient:
     """The gradient without what a norm over features takes away: G2 x, and G1 or its part along x."""
-    gradient = replace(gradient, tied=_NONE, cross=_NONE, within=_NONE, is_bent=False)
+    clear_of = 2 if norm.variant == "layer" else 1
+    gradient = replace(gradient, tied=_NONE, cross=_NONE, within=_NONE, clear_of=clear_of, is_bent=False)
     if norm.variant == "layer" or not gradient.common.value:
         return replace(gradient, common=_NONE)
     along = source.wide_mean / source.wide_second_moment

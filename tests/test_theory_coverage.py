@@ -351,7 +351,9 @@ def test_what_two_units_have_in_common_is_what_sampled_units_have() -> None:
 
 def test_a_norm_takes_away_what_units_share() -> None:
     law = {"name": "jax.uniform", "scale": 0.1}
-    layers = [dense(init=law, activation="relu"), dense(init=law), {"norm": "layer"}, dense(init="he")]
+    # Units of the second layer have about as much of their own as what is left of the first one's noise.
+    alike = {"name": "normal", "std": 0.002, "mean": 0.05}
+    layers = [dense(init=law, activation="relu"), dense(init=alike), {"norm": "layer"}, dense(init="he")]
     check(network(layers, input={"mean": 3.0}), per_layer=4.0)
     first = [dense(init=law), {"norm": "layer"}, dense(init="he", activation="relu"), dense()]
     check(network(first), per_layer=4.0)

@@ -50,6 +50,7 @@ class Gradient:
         shared: E[g g'] of the fresh part for two samples: batch norm makes gradients that add up to zero.
         common, cross: E[G1^2] and E[G1 G2].
         within: the part of E[G2^2] that is noise of width and counted in `fresh` already.
+        is_bent: it has passed an activation of its own, and its fresh part depends on the signal's size.
         parts: the gradients of the level's parts.
     """
 
@@ -59,6 +60,7 @@ class Gradient:
     common: Wide = _NONE
     cross: Wide = _NONE
     within: Wide = _NONE
+    is_bent: bool = False
     parts: tuple[Gradient, ...] = ()
 
     def second_moment(self, level: Level | None) -> Wide | None:
@@ -86,6 +88,7 @@ class Gradient:
             self.common * factor if self.common.value else _NONE,
             self.cross * factor if self.cross.value else _NONE,
             self.within * factor if self.within.value else _NONE,
+            self.is_bent,
             tuple(part.times(factor) for part in self.parts),
         )
 
@@ -114,23 +117,25 @@ def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tu
     The gradient at a join's source is that at its block's: through the skip and the branch.
     """
     gradient, reason = _objective(spec.objective, forward[-1])
-    skips: list[tuple[Gradient | None, int]] = []
+    skips: list[tuple[Gradient | None, float, int]] = []
     found: list[Return] = []
     for step, passage in zip(reversed(spec.steps), reversed(forward), strict=True):
         layer, behind = step.layer, gradient
         if isinstance(layer, Open):
-            skip, join = skips.pop()
-            gradient = None if gradient is None or skip is None else _sum(gradient, skip)
+            skip, scale, join = skips.pop()
+            gradient = skip if scale == 0 else _sum(gradient, skip)
             source = None if gradient is None else gradient.second_moment(passage.source)
             found.append(Return(None, source, reason))
             found[join] = Return(found[join].output, source, found[join].reason or reason)
             continue
         back = _Back(None)
         if isinstance(layer, Join):
-            skips.append((behind, len(found)))
+            skips.append((behind, layer.scale, len(found)))
             back = _branch(layer, gradient)
         elif gradient is not None:
             back = _through(step, gradient, passage, settings.batch)
+        if passage.is_barred:
+            back = _Back(None)
         if gradient is not None and back.gradient is None:
             reason = passage.reason or f"{step.name}: {back.reason}"
         gradient = back.gradient
@@ -196,6 +201,7 @@ def _through(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _B
         _mean(weights, [part.common for part in parts]),
         _mean(weights, [part.cross for part in parts]),
         _mean(weights, [part.within for part in parts]),
+        parts[0].is_bent,
     )
     is_cut = passage.source is not None and bool(passage.source.parts)
     return _Back(replace(whole, parts=tuple(parts)) if is_cut else whole, inner)
@@ -217,7 +223,8 @@ def _one(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _Back:
             return _Back(gradient)
         if passage.source is None or passage.response is None:
             return _Back(None)
-        return _Back(_past(layer.activation, gradient, passage.source, passage.response, whole=True))
+        past = _past(layer.activation, gradient, passage.source, passage.response, whole=True)
+        return _Back(replace(past, is_bent=True))
     if isinstance(layer, Dropout):
         return _dropout(layer, gradient, passage.source)
     if isinstance(layer, Norm) and passage.source is not None and passage.output is not None:
@@ -253,6 +260,8 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
         return _Back(None)
     if gradient.shared.value:
         return _Back(None, reason="the gradients of two samples meet in weights with a mean")
+    if gradient.is_bent:
+        return _Back(None, reason="the gradient of an activation of its own meets weights with a mean")
     known, response = sensitivity(layer.activation, z), passage.response
     derivative, slope = (Wide(1.0), Wide(1.0)) if response is None else (response.derivative, response.slope)
     product = z.wide_second_moment if response is None else response.product
@@ -402,7 +411,7 @@ def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> _Back:
 
 def _apart(norm: Norm, gradient: Gradient, source: Level) -> Gradient:
     """The gradient without what a norm over features takes away: G2 x, and G1 or its part along x."""
-    gradient = replace(gradient, tied=_NONE, cross=_NONE)
+    gradient = replace(gradient, tied=_NONE, cross=_NONE, within=_NONE, is_bent=False)
     if norm.variant == "layer" or not gradient.common.value:
         return replace(gradient, common=_NONE)
     along = source.wide_mean / source.wide_second_moment
@@ -410,7 +419,9 @@ def _apart(norm: Norm, gradient: Gradient, source: Level) -> Gradient:
     return replace(gradient, cross=cross, tied=tied)
 
 
-def _sum(one: Gradient, other: Gradient) -> Gradient:
+def _sum(one: Gradient | None, other: Gradient | None) -> Gradient | None:
+    if one is None or other is None:
+        return None
     if not one.fresh.value and not one.common.value and not one.tied.value:
         return other
     return Gradient(one.fresh + other.fresh, _NONE, one.shared + other.shared)

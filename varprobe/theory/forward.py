@@ -23,7 +23,8 @@ class Passage:
     """What a step does to the level: before (`source`), after the affine map (`inner`), and after it (`output`).
 
     `response` is that of its activation, where it has one that is not linear. Where `inner` has parts, `parts` are
-    their passages; a source without parts is that of all of them.
+    their passages; a source without parts is that of all of them. `is_barred` is a step through which theory finds no
+    way back either.
     """
 
     source: Level | None
@@ -31,6 +32,7 @@ class Passage:
     output: Level | None
     response: Response | None = None
     reason: str = ""
+    is_barred: bool = False
     parts: tuple[Passage, ...] = ()
 
 
@@ -77,21 +79,22 @@ def passages(spec: NetworkSpec, settings: Settings) -> list[Passage]:
     reason = ""
     for step in spec.steps:
         layer, source = step.layer, level
+        trouble = ""
+        walk.mixings += isinstance(layer, Dense) and not isinstance(layer.weights, Identity)
         if isinstance(layer, Open):
             skips.append((level, walk.mixings))
-            passage = Passage(level, level, level, reason=reason)
+            passage = Passage(level, level, level)
         elif isinstance(layer, Join):
             source, before = skips.pop()
             trouble = _unjoined(source, level, layer.scale, mixes=walk.mixings > before)
-            if source is not None and level is not None and trouble:
-                passage, reason = Passage(source, source, None), f"{step.name}: {trouble}"
-            else:
-                passage = Passage(source, source, _joined(source, level, layer.scale))
+            joined = None if trouble else _joined(source, level, layer.scale)
+            passage = Passage(source, source, joined, is_barred=bool(trouble))
         elif level is None:
             passage = Passage(None, None, None)
         else:
             passage, trouble = walk.through(step, level)
-            reason = f"{step.name}: {trouble}" if trouble else reason
+        if trouble and (level is not None or not reason):
+            reason = f"{step.name}: {trouble}"
         level = passage.output
         found.append(passage if level is not None else replace(passage, reason=reason))
     return found
@@ -106,6 +109,7 @@ class _Walk:
     def __init__(self, spec: NetworkSpec, batch: int) -> None:
         self.batch = batch
         self.mixings = 0  # dense layers that gave their units weights of their own
+        self.last_drop = -1  # how many there were before identity weights last dropped or added units
         self.known: dict[tuple[int, Level], Response] = {}
         kinds = [step.layer for step in spec.steps]
         # A network that is linear keeps its second moments exactly, whatever its units share.
@@ -121,7 +125,11 @@ class _Walk:
         if trouble:
             return Passage(level, None, None), trouble
         if isinstance(layer, Dense):
-            self.mixings += not isinstance(layer.weights, Identity)
+            rectangular = isinstance(layer.weights, Identity) and step.fan_in != step.fan_out
+            if rectangular and self.last_drop == self.mixings:
+                trouble = "units that identity weights dropped or added meet such weights again"
+                return Passage(level, None, None, is_barred=True), trouble
+            self.last_drop = self.mixings if rectangular else self.last_drop
         return self._one(step, level) if not level.parts else self._several(level, step)
 
     def _several(self, level: Level, step: Step) -> tuple[Passage, str]:
@@ -209,11 +217,12 @@ def _uncovered(layer: object, level: Level) -> str:
 
 def _unjoined(skip: Level | None, branch: Level | None, scale: float, *, mixes: bool) -> str:
     """Why a residual block ends theory."""
-    if scale == 0 or skip is None or branch is None:
+    if scale == 0:
         return ""
     if not mixes:
         return "a branch without weights of its own moves with its skip"
-    return "a residual block of units that share a part" if skip.is_shared or branch.is_shared else ""
+    is_shared = any(level is not None and level.is_shared for level in (skip, branch))
+    return "a residual block of units that share a part" if is_shared else ""
 
 
 def affine(layer: Dense, level: Level, fan_in: int, fan_out: int) -> Level:

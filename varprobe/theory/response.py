@@ -89,6 +89,7 @@ def _carried(activation: Activation, z: Level, degree: int) -> Response:
         gaussian=False,
         exponent=degree * e,
         spread_exponent=z.spread_exponent,
+        spread_reason=z.spread_reason,
     )
     return Response(
         level.settled(),
@@ -148,7 +149,7 @@ def _flat(activation: Activation, z: Level) -> Response:
             # E[(u1^2 - u2^2)^2]/2 = 2 d (2 q - d) with second moment q and d = E[(u1 - u2)^2]/2.
             spread = wide(2 * bend * bend) * spread * (wide(2.0) * second + wide(-1.0) * spread)
     square = wide(value * value)
-    level = level_of(square, wide(value), spread, gaussian=False)
+    level = level_of(square, wide(value), spread, gaussian=False, spread_reason=z.spread_reason)
     growth = expectations(activation, 0.0, 2.0**-_FLAT * activation.unit**2).slope
     return Response(level, derivative, derivative * square, wide(growth))
 
@@ -170,7 +171,7 @@ def _bounded(activation: Activation, z: Level) -> Response:
     if z.scaled_spread is not None:
         apart = [_spread(activation, place, one) or 0.0 for place, one in zip(places, known, strict=True)]
         spread = carried(*apart) * wide(1.0, z.spread_exponent)
-    level = level_of(tends("second_moment"), tends("mean"), spread, gaussian=False)
+    level = level_of(tends("second_moment"), tends("mean"), spread, gaussian=False, spread_reason=z.spread_reason)
     return Response(level, tends("derivative_second_moment"), tends("product_moment"), tends("slope"))
 
 

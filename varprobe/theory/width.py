@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from varprobe.spec.gaussian import Expectations, expectations
-from varprobe.spec.laws import Law, Orthogonal
+from varprobe.spec.laws import Identity, Law, Orthogonal
 from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
 from varprobe.theory.backward import Return
 from varprobe.theory.forward import Passage
@@ -127,8 +127,8 @@ def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
 
 def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan_out: int) -> _Flow | None:
     """z = W a + b: what the sum of squares of `a` does, and 2/fan_out for reading n Gaussians."""
-    if getattr(law, "mean", 0.0):
-        return None  # units move together: nothing averages out
+    if isinstance(law, Identity) or before.is_shared or after.is_shared:
+        return None  # units move together, or each by itself: nothing averages out
     variance = law.variance(fan_in, fan_out)
     if not variance or not after.scaled_second_moment:
         return None
@@ -277,7 +277,7 @@ def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) ->
             return found
         elif noise is not None and isinstance(layer, (Dense, Pointwise)):
             level = passage.inner if isinstance(layer, Dense) else passage.source
-            noise = None if level is None else _further(noise, layer, level, step.fan_out)
+            noise = None if level is None or level.is_shared else _further(noise, layer, level, step.fan_out)
         found[k] = None if noise is None else _fluctuation(noise, None)
     return found
 

@@ -24,6 +24,9 @@ from varprobe.theory.forward import Passage
 from varprobe.theory.records import Fluctuation, Level, RowWidth
 from varprobe.theory.wide import Wide
 
+# Second moments between this and its inverse have fourth moments that doubles can hold.
+_LEAST = 1e-100
+
 
 @dataclass(frozen=True)
 class _Flow:
@@ -110,14 +113,16 @@ def _input_kappa(law: InputLaw) -> float:
 
 
 def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
-    """The expectations at a level that doubles can hold."""
+    """The expectations at a level whose fourth moments doubles can hold."""
     if layer.activation.degree is not None:
-        return expectations(layer.activation, level.scaled_mean, level.scaled_variance)
-    if not 1e-100 < level.variance < 1e100:
+        mean, variance = level.scaled_mean, level.scaled_variance
+    else:
+        mean, variance = level.mean, level.variance
+    if not _LEAST < variance < 1 / _LEAST:
         return None
-    known = expectations(layer.activation, level.mean, level.variance)
-    # Their squares have to fit too: tanh_shrink makes 1e-177 of 1e-59.
-    return known if min(known.second_moment, known.derivative_second_moment) > 1e-150 else None
+    known = expectations(layer.activation, mean, variance)
+    moments = known.second_moment, known.derivative_second_moment
+    return known if all(_LEAST < moment < 1 / _LEAST for moment in moments) else None
 
 
 def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan_out: int) -> _Flow | None:
@@ -144,7 +149,7 @@ def _activated(flow: _Flow | None, name: str, known: Expectations | None, level:
     """a = phi(z)."""
     if name == "linear" or flow is None:
         return flow
-    if known is None or not known.second_moment:
+    if known is None:
         return None
     v = level.variance if level.exponent == 0 else level.scaled_variance
     slope = known.slope * v / known.second_moment * _over_variance(level)
@@ -221,7 +226,7 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
         if z is None or passage.source is None or flow is None:
             return found
         known = _known(layer, z)
-        if known is None or not known.derivative_second_moment or not known.second_moment:
+        if known is None:
             return found
         scale = z.variance if not z.exponent else z.scaled_variance
         q = scale * _over_variance(z)
@@ -279,7 +284,7 @@ def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) ->
 
 def _further(noise: float, layer: Dense | Pointwise, level: Level, width: int) -> float | None:
     known = _known(layer, level)
-    if known is None or not known.derivative_second_moment:
+    if known is None:
         return None
     return noise + (3 * known.derivative_fourth_moment / known.derivative_second_moment**2 - 1) / width
 

@@ -427,8 +427,10 @@ def _apart(norm: Norm, gradient: Gradient, source: Level) -> Gradient:
     """The gradient without what a norm over features takes away: G2 x, and G1 or its part along x."""
     clear_of = 2 if norm.variant == "layer" else 1
     gradient = replace(gradient, tied=_NONE, cross=_NONE, within=_NONE, clear_of=clear_of, is_bent=False)
-    if norm.variant == "layer" or not gradient.common.value:
+    if norm.variant == "layer":
         return replace(gradient, common=_NONE)
+    if not gradient.common.value or not source.scaled_second_moment:
+        return gradient
     along = source.wide_mean / source.wide_second_moment
     cross, tied = gradient.common * along * _MINUS, gradient.common * along * along
     return replace(gradient, cross=cross, tied=tied)

@@ -332,7 +332,7 @@ def normalised(norm: Norm, level: Level, batch: int) -> Level:
         return Level(0.0, 0.0, still, level.gaussian, spread_reason=level.spread_reason)
     together = wide(level.scaled_shared_spread, 2 * level.exponent + level.spread_exponent)
     if norm.variant == "layer":  # what the units share is their mean, and taken away
-        own = wide(level.scaled_own, 2 * level.exponent)
+        own = _own(level)
         apart = None if spread is None else (spread + wide(-1.0) * together) / size
         return level_of(own / size, wide(0.0), apart, gaussian=level.gaussian, spread_reason=level.spread_reason)
     return level_of(
@@ -348,8 +348,16 @@ def normalised(norm: Norm, level: Level, batch: int) -> Level:
 
 def norm_size(norm: Norm, level: Level) -> Wide:
     """What a norm over features divides the second moment by."""
-    own = level.scaled_second_moment if norm.variant == "rms" else level.scaled_own
-    return wide(own, 2 * level.exponent) + wide(norm.eps)
+    return (level.wide_second_moment if norm.variant == "rms" else _own(level)) + wide(norm.eps)
+
+
+def _own(level: Level) -> Wide:
+    """The variance over units, for one sample."""
+    spread = level.wide_spread
+    if level.scaled_own or spread is None:
+        return wide(level.scaled_own, 2 * level.exponent)
+    # Lost beside the mean; what samples differ by is not.
+    return spread + wide(-1.0) * wide(level.scaled_shared_spread, 2 * level.exponent + level.spread_exponent)
 
 
 def dropped(level: Level, keep: float) -> Level:

@@ -6,7 +6,8 @@ from varprobe.spec.network import Dense, NetworkSpec, Open, Settings
 from varprobe.theory.backward import Return, returns
 from varprobe.theory.fixed_point import fixed_point
 from varprobe.theory.forward import Passage, passages, weight_gain
-from varprobe.theory.records import Prediction, RowPrediction, RowWidth
+from varprobe.theory.records import FixedPoint, Prediction, RowPrediction, RowWidth
+from varprobe.theory.wide import Wide
 from varprobe.theory.width import finite_width
 
 # From here on every fixed point is below: the map is that of the function's far slopes.
@@ -25,18 +26,35 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     settings = settings or spec.settings
     forward = passages(spec, settings)
     backward, at_input = returns(spec, settings, forward)
-    first = forward[0]
-    assert first.source is not None
     start = next((passage.inner.second_moment for passage in forward if passage.inner is not None), 1.0)
     start = min(start, _LARGEST_START)
     widths = finite_width(spec, forward, backward)
+    return _prediction(spec, forward, backward, at_input, widths, fixed_point(spec, start))
+
+
+def recursions(spec: NetworkSpec, settings: Settings) -> Prediction:
+    """The two recursions alone, without finite width and fixed point: what comparing many networks needs."""
+    forward = passages(spec, settings)
+    backward, at_input = returns(spec, settings, forward)
+    return _prediction(spec, forward, backward, at_input, [RowWidth()] * len(forward), None)
+
+
+def _prediction(
+    spec: NetworkSpec,
+    forward: list[Passage],
+    backward: list[Return],
+    at_input: Wide | None,
+    widths: list[RowWidth],
+    fixed: FixedPoint | None,
+) -> Prediction:
+    source = forward[0].source
+    assert source is not None
     rows = [
         _row(spec, index, forward, backward, widths[index])
         for index, step in enumerate(spec.steps)
         if not isinstance(step.layer, Open)
     ]
-    log_input = None if at_input is None else at_input.log
-    return Prediction(tuple(rows), first.source, log_input, fixed_point(spec, start))
+    return Prediction(tuple(rows), source, None if at_input is None else at_input.log, fixed)
 
 
 def _row(

@@ -1,0 +1,149 @@
+"""A config's text, changed in the fewest places: comments, order and formatting stay as the user wrote them.
+
+The text is compared with the data that it should hold; every value that differs is replaced where it stands, in flow
+style, and every key that is missing is added to its mapping. What an alias shares is written out where it must differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml import events as ev
+
+from varprobe.errors import ConfigError, Place
+from varprobe.spec.document import parse_yaml, scalar
+
+# An alias that is written out may hold what differs in its turn.
+_ROUNDS = 6
+
+
+@dataclass
+class _Span:
+    """A value in the text: where it begins and ends, and its children by key or position.
+
+    `keys` holds (start, column) of every key of a mapping.
+    """
+
+    start: int
+    end: int
+    flow: bool = True
+    alias: bool = False
+    children: dict[str | int, _Span] = field(default_factory=dict)
+    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """text[start:end] becomes `new`."""
+
+    start: int
+    end: int
+    new: str
+
+
+def rewritten(text: str, target: dict[str, Any], source: str) -> str:
+    """The text with just those values changed that differ from `target`.
+
+    Raises:
+        ConfigError: where the text cannot be made to hold it.
+    """
+    for _ in range(_ROUNDS):
+        held = parse_yaml(text, source).plain()
+        if held == target:
+            return text
+        edits = sorted(_edits(text, _spans(text), held, target), key=lambda edit: -edit.start)
+        for edit in edits:
+            text = text[: edit.start] + edit.new + text[edit.end :]
+    hint = "write it without anchors and aliases"
+    raise ConfigError("its text cannot be changed in place", hint=hint, place=Place(source))
+
+
+def flow(value: Any) -> str:
+    """A value in YAML's flow style.
+
+    >>> flow({"name": "he", "gain": 1.5})
+    '{name: he, gain: 1.5}'
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_word(key)}: {flow(child)}" for key, child in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(flow(child) for child in value) + "]"
+    return _word(value)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        plain = value and scalar(value) == value and all(c.isalnum() or c in "_./-" for c in value)
+        return value if plain and value[0] not in "-." else json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value!r}"
+
+
+def _edits(text: str, span: _Span, held: Any, target: Any) -> Iterator[_Edit]:
+    if held == target:
+        return
+    alike = isinstance(held, dict) and isinstance(target, dict) and set(held) <= set(target)
+    alike = alike or (isinstance(held, list) and isinstance(target, list) and len(held) == len(target))
+    if span.alias or not alike:
+        yield _replaced(text, span, flow(target))
+        return
+    places = range(len(held)) if isinstance(held, list) else held
+    for place in places:
+        yield from _edits(text, span.children[place], held[place], target[place])
+    added = {key: target[key] for key in target if key not in held} if isinstance(target, dict) else {}
+    if added:
+        yield _added(text, span, added)
+
+
+def _replaced(text: str, span: _Span, new: str) -> _Edit:
+    """A value that stands on lines of its own leaves their end as it was; an empty one gets its space."""
+    old = text[span.start : span.end]
+    kept = old[len(old.rstrip()) :]
+    space = " " if span.start and not text[span.start - 1].isspace() and text[span.start - 1] in ":-," else ""
+    return _Edit(span.start, span.end, space + new + kept)
+
+
+def _added(text: str, span: _Span, added: dict[str, Any]) -> _Edit:
+    pairs = [f"{_word(key)}: {flow(value)}" for key, value in added.items()]
+    if span.flow:
+        before = text[span.start : span.end - 1].rstrip()
+        at = span.start + len(before)
+        comma = "" if before.endswith(("{", ",")) else ","
+        return _Edit(at, at, f"{comma}{'' if before.endswith('{') else ' '}{', '.join(pairs)}")
+    # Before the first key: there the indentation is known, and nothing that belongs to a key is torn apart.
+    start, column = next(iter(span.keys.values()))
+    return _Edit(start, start, "".join(f"{pair}\n{' ' * column}" for pair in pairs))
+
+
+def _spans(text: str) -> _Span:
+    events = YAML(typ="safe", pure=True).parse(text)
+    for event in events:
+        if isinstance(event, (ev.ScalarEvent, ev.SequenceStartEvent, ev.MappingStartEvent)):
+            return _span(event, events)
+    return _Span(0, 0)
+
+
+def _span(event: Any, events: Iterator[Any]) -> _Span:
+    start = event.start_mark.index
+    if isinstance(event, ev.AliasEvent):
+        return _Span(start, event.end_mark.index, alias=True)
+    if isinstance(event, ev.ScalarEvent):
+        return _Span(start, event.end_mark.index)
+    span = _Span(start, start, flow=bool(event.flow_style))
+    for place, child in enumerate(events):
+        if isinstance(child, (ev.SequenceEndEvent, ev.MappingEndEvent)):
+            span.end = child.end_mark.index
+            break
+        if isinstance(event, ev.SequenceStartEvent):
+            span.children[place] = _span(child, events)
+        else:
+            span.keys[child.value] = (child.start_mark.index, child.start_mark.column)
+            span.children[child.value] = _span(next(events), events)
+    return span

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from varprobe.advice.remedies import with_remedies
 from varprobe.probe.measure import measure
 from varprobe.report.records import (
     SCHEMA_VERSION,
@@ -50,7 +51,7 @@ def diagnose(
     return _report(
         spec,
         settings,
-        verdict=judge(measurement, agreement),
+        verdict=with_remedies(spec, settings, judge(measurement, agreement)),
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),
@@ -74,7 +75,7 @@ def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
     return _report(
         spec,
         settings,
-        verdict=judge_prediction(spec, settings, agreement),
+        verdict=with_remedies(spec, settings, judge_prediction(spec, settings, agreement)),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),

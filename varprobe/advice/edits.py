@@ -121,8 +121,8 @@ def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> dic
     factors = [recipe.gain / math.sqrt(fan(recipe.mode, step)) / (std_of(step) or 1.0) for step in steps]
     if INITIALIZERS[part.name].bias is not None and max(factors) / min(factors) < 1 + 1e-9:
         return _multiplied(part, factors[0], digits)
-    new: dict[str, Any] = {"name": "lecun"}
-    if abs(recipe.gain / math.sqrt(2) - 1) < 1e-9:
+    new: dict[str, Any] = {"name": "lecun"} if recipe.mode == "fan_in" else {"name": "xavier"}
+    if recipe.mode == "fan_in" and abs(recipe.gain / math.sqrt(2) - 1) < 1e-9:
         new = {"name": "he"}
     elif abs(recipe.gain - 1) > 1e-9:
         new["gain"] = _round(recipe.gain, digits)

@@ -135,30 +135,31 @@ class _Planner:
         """One factor for all weights: a scheme with a name where one is good enough."""
         if not self.paths:
             return
-        short = self.bench
-        likely = [
-            factor
-            for factor in dict.fromkeys(self.named_factors())
-            if short is self.whole or short.outlook(with_recipes(short.spec, self.all_times(factor))).is_sound
-        ]
-        named = [self.plan("scale", self.all_times(factor)) for factor in likely]
+        likely = [(by, recipes) for by, recipes in self.named() if self.is_likely(recipes)]
+        named = [self.plan(by, recipes) for by, recipes in likely]
         good = [each for each in named if each.after.is_sound and each.after.total <= _NAMED_IS_FINE]
         if good:
             yield min(good, key=lambda each: each.after.total)
             return
         yield from self.factors("scale", self.paths, len(self.whole.points))
 
-    def named_factors(self) -> Iterator[float]:
-        """Factors that turn every weight into that of one scheme."""
+    def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:
+        """Whether it is worth trying on the whole of a deep network."""
+        short = self.bench
+        return short is self.whole or short.outlook(with_recipes(short.spec, recipes)).is_sound
+
+    def named(self) -> Iterator[tuple[str, dict[str, Recipe]]]:
+        """One scheme for all layers: by a factor where that is the same for all, else by its own variance."""
         spec = self.whole.spec
         steps = [spec.steps[index] for index in tunable(spec)]
+        factors: list[float] = []
         for _, mode, gain in NAMED:
             ratios = {gain / math.sqrt(fan(mode, step)) / (std_of(step) or 1.0) for step in steps}
-            if max(ratios) / min(ratios) < 1 + 1e-9:
-                yield max(ratios)
-
-    def all_times(self, factor: float) -> dict[str, Recipe]:
-        return {path: Recipe(factor=factor) for path in self.paths}
+            if max(ratios) / min(ratios) >= 1 + 1e-9:
+                yield "layers", {path: Recipe(mode=mode, gain=gain) for path in self.paths}
+            elif max(ratios) not in factors:
+                factors.append(max(ratios))
+                yield "scale", {path: Recipe(factor=max(ratios)) for path in self.paths}
 
     def factors(self, by: str, paths: tuple[str, ...], points: int) -> Iterator[Plan]:
         def recipes(factor: float) -> dict[str, Recipe]:

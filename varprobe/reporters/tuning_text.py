@@ -96,7 +96,8 @@ def _conclusion(tuning: Tuning) -> str:
         return f"Stable both ways, confirmed by measuring ({how})."
     if not tuning.by and not tuning.before.is_sound:
         return f"Measured as it is ({how}): {verdict.overall}."
-    return f"Not confirmed: measured ({how}), it is {_faults(verdict)}."
+    more = [finding.remedy for finding in verdict.findings if finding.code == "inconclusive"]
+    return " ".join([f"Not confirmed: measured ({how}), it is {_faults(verdict)}.", *more[:1]])
 
 
 def _broken_expectations(tuning: Tuning) -> str:

@@ -51,15 +51,21 @@ def rewritten(text: str, target: dict[str, Any], source: str) -> str:
     Raises:
         ConfigError: where the text cannot be made to hold it.
     """
-    for _ in range(_ROUNDS):
-        held = parse_yaml(text, source).plain()
+    hint = "write it without anchors and aliases"
+    trouble = ConfigError("its text cannot be changed in place", hint=hint, place=Place(source))
+    for each in range(_ROUNDS):
+        try:
+            held = parse_yaml(text, source).plain()
+        except ConfigError:
+            if each:
+                raise trouble from None
+            raise
         if held == target:
             return text
         edits = sorted(_edits(text, _spans(text), held, target), key=lambda edit: -edit.start)
         for edit in edits:
             text = text[: edit.start] + edit.new + text[edit.end :]
-    hint = "write it without anchors and aliases"
-    raise ConfigError("its text cannot be changed in place", hint=hint, place=Place(source))
+    raise trouble
 
 
 def flow(value: Any) -> str:
@@ -103,11 +109,13 @@ def _edits(text: str, span: _Span, held: Any, target: Any) -> Iterator[_Edit]:
 
 
 def _replaced(text: str, span: _Span, new: str) -> _Edit:
-    """A value that stands on lines of its own leaves their end as it was; an empty one gets its space."""
-    old = text[span.start : span.end]
+    """A block under its key comes up beside it; the end of its last line stays; an empty value gets its space."""
+    start, old = span.start, text[span.start : span.end]
     kept = old[len(old.rstrip()) :]
-    space = " " if span.start and not text[span.start - 1].isspace() and text[span.start - 1] in ":-," else ""
-    return _Edit(span.start, span.end, space + new + kept)
+    if not span.flow and text[:start].rstrip().endswith(":"):
+        start = len(text[:start].rstrip())
+    space = " " if start and text[start - 1] in ":-," else ""
+    return _Edit(start, span.end, space + new + kept)
 
 
 def _added(text: str, span: _Span, added: dict[str, Any]) -> _Edit:
@@ -126,11 +134,11 @@ def _spans(text: str) -> _Span:
     events = YAML(typ="safe", pure=True).parse(text)
     for event in events:
         if isinstance(event, (ev.ScalarEvent, ev.SequenceStartEvent, ev.MappingStartEvent)):
-            return _span(event, events)
+            return _span(text, event, events)
     return _Span(0, 0)
 
 
-def _span(event: Any, events: Iterator[Any]) -> _Span:
+def _span(text: str, event: Any, events: Iterator[Any]) -> _Span:
     start = event.start_mark.index
     if isinstance(event, ev.AliasEvent):
         return _Span(start, event.end_mark.index, alias=True)
@@ -139,11 +147,16 @@ def _span(event: Any, events: Iterator[Any]) -> _Span:
     span = _Span(start, start, flow=bool(event.flow_style))
     for place, child in enumerate(events):
         if isinstance(child, (ev.SequenceEndEvent, ev.MappingEndEvent)):
-            span.end = child.end_mark.index
+            # A block is said to end where the next thing begins; comments between do not belong to it.
+            inner = max((each.end for each in span.children.values()), default=start)
+            span.end = child.end_mark.index if span.flow else inner
             break
         if isinstance(event, ev.SequenceStartEvent):
-            span.children[place] = _span(child, events)
+            span.children[place] = _span(text, child, events)
         else:
             span.keys[child.value] = (child.start_mark.index, child.start_mark.column)
-            span.children[child.value] = _span(next(events), events)
+            value = _span(text, next(events), events)
+            if value.start == value.end:  # nothing is written: its place is behind the colon, not on the next line
+                value.start = value.end = text.index(":", child.end_mark.index) + 1
+            span.children[child.value] = value
     return span

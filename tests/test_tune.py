@@ -198,6 +198,32 @@ def test_a_healthy_network_is_left_alone_and_measured() -> None:
     assert tuning.is_confirmed
 
 
+@pytest.mark.parametrize("norm", [[], [{"norm": "layer"}]], ids=["plain", "layer norm"])
+def test_gpt2_branches_are_healthy(norm: list[Any]) -> None:
+    residual = {**GPT2[0], "residual": {"layers": [*norm, *GPT2[0]["residual"]["layers"]]}}
+    tuning = tune(text_of(config([residual], "gelu", "gpt2")))
+    assert tuning.by == ""
+    assert tuning.is_confirmed
+
+
+def test_an_input_that_is_too_large_is_named() -> None:
+    data = config([{"dense": 64, "repeat": 12}], width=64)
+    data["input"]["std"] = 1000.0
+    tuning = tune(text_of(data))
+    assert "It comes from the input, whose root mean square is 1000" in tuning.reason
+    assert not tuning.is_confirmed
+    assert "It comes from the input" in remedy_of(data, "jump")
+
+
+def test_branches_and_gains_together() -> None:
+    layers = [{"residual": {"layers": [{"dense": 64}, {"dense": {"width": 64, "activation": "linear"}}]}, "repeat": 12}]
+    tuning = tune(text_of(config(layers, "relu", "large", 64)), by="both")
+    assert tuning.by == "both"
+    assert len(tuning.branches) == 12
+    assert len(tuning.changes) == 24
+    assert tuning.is_confirmed
+
+
 def test_the_cross_entropy_gradient_is_tuned_as_a_random_one() -> None:
     data = config([{"dense": 64, "repeat": 10}], "relu", width=64, probe={"gradient": "cross_entropy"})
     tuning = tune(text_of(data))
@@ -583,6 +609,14 @@ def test_what_a_remedy_says_to_paste_makes_the_network_stable(name: str) -> None
 def test_where_no_scale_helps_the_remedy_says_so() -> None:
     remedy = remedy_of(config(NORMED, "linear", "he"), "backward-exploding")
     assert remedy.startswith("No scale of the weights helps: batch norm takes it out again")
+
+
+def test_a_slow_decay_gets_the_edge_of_chaos_as_remedy() -> None:
+    data = config([{"dense": 256, "repeat": 100}], width=256)
+    remedy = remedy_of(data, "total-change")
+    assert "--set 'defaults.init={name: mean_field, sw: 1.32701, sb: 0.223607}'" in remedy
+    override = parse_assignment("defaults.init={name: mean_field, sw: 1.32701, sb: 0.223607}")
+    assert foretell(load(data, [override])).verdict.findings == ()
 
 
 def test_where_theory_ends_the_remedy_is_that_of_the_measured_rate() -> None:

@@ -18,6 +18,7 @@ from varprobe.advice.words import (
     is_pyramid,
     mode_outlooks,
     scale_changes,
+    unit_input,
     why,
 )
 from varprobe.errors import ConfigError
@@ -107,10 +108,14 @@ def tune(
         after=bench_for(tuned, tuned.settings).outlook(tuned.steps) if changed else found.after,
         modes=mode_outlooks(spec, spec.settings) if is_pyramid(spec) and not found.before.reason else {},
         measured=verdict,
-        reason=why(found, spec),
+        reason=" ".join(part for part in (why(found, spec), _of_the_input(found, spec)) if part),
         spec=spec,
         tuned=tuned,
     )
+
+
+def _of_the_input(found: Plan, spec: NetworkSpec) -> str:
+    return unit_input(spec, spec.settings) if found.reason and not _is_unreached(found) else ""
 
 
 def _is_unreached(found: Plan) -> bool:

@@ -32,16 +32,14 @@ def edits(spec: NetworkSpec, plan: Plan, digits: int = DIGITS) -> tuple[Override
     Raises:
         ConfigError: where the config's own words cannot say it.
     """
-    if plan.by == "branch":
-        joins = {step.path: step.layer for step in spec.steps if isinstance(step.layer, Join)}
-        return tuple(
-            Override(f"{path}.residual.scale", _text(join.scale * plan.branches, digits), OPTION)
-            for path, join in joins.items()
-            if join.scale
-        )
-    if not plan.recipes:
-        return ()
-    return tuple(_inits(spec, plan, digits))
+    return (*_scales(spec, plan, digits), *(_inits(spec, plan, digits) if plan.recipes else ()))
+
+
+def _scales(spec: NetworkSpec, plan: Plan, digits: int) -> Iterator[Override]:
+    joins = {step.path: step.layer for step in spec.steps if isinstance(step.layer, Join)}
+    for path, join in joins.items():
+        if join.scale and plan.branches != 1.0:
+            yield Override(f"{path}.residual.scale", _text(join.scale * plan.branches, digits), OPTION)
 
 
 def _inits(spec: NetworkSpec, plan: Plan, digits: int) -> Iterator[Override]:

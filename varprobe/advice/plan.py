@@ -1,8 +1,8 @@
 """The simplest change that makes a network stable both ways, by theory.
 
 Tried are, in this order: one layer's scale, where a single step makes most of the change; the scale of the residual
-branches; one factor for all weights; a gain for every layer; the edge of chaos. The first that the rule calls stable
-wins, without a jump. Where none does, the best of them is what remains.
+branches; one factor for all weights; a gain for every layer; the edge of chaos; branches and gains together. The first
+that the rule calls stable wins, without a jump. Where none does, the best of them is what remains.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from varprobe.advice.variants import (
 from varprobe.spec.network import Dense, Join, NetworkSpec, Settings
 from varprobe.verdict.rule import LN10
 
-WAYS = ("layer", "branch", "scale", "layers", "edge")
+WAYS = ("layer", "branch", "scale", "layers", "edge", "both")
 # A scheme with a name is taken in place of the best number where |T| stays below this.
 _NAMED_IS_FINE = 0.7 * LN10
 # Branches are scaled so that the whole depth changes nothing by more than a factor e, as 1/sqrt(blocks) does.
@@ -117,6 +117,7 @@ class _Planner:
             "scale": self.by_scale,
             "layers": self.by_layers,
             "edge": self.by_edge,
+            "both": self.by_both,
         }
         return ways[way]()
 
@@ -229,6 +230,19 @@ class _Planner:
             recipes[step.path] = Recipe(mode="fan_in", gain=edge[0], bias=self.sb)
         if recipes:
             yield self.plan("edge", recipes)
+
+    def by_both(self) -> Iterator[Plan]:
+        """A gain for every layer on branches of scale 1/sqrt(blocks)."""
+        joins = [step.layer for step in self.whole.spec.steps if isinstance(step.layer, Join) and step.trunk]
+        largest_scale = max((abs(join.scale) for join in joins), default=0.0)
+        if not largest_scale or not self.paths:
+            return
+        factor = 1 / math.sqrt(len(joins)) / largest_scale
+        steps = with_branches(self.whole.spec, factor)
+        bench = replace(self.whole, spec=replace(self.whole.spec, steps=steps))
+        inner = _Planner(bench, bench.outlook(steps), self.sb, thorough=self.thorough)
+        for found in inner.by_layers():
+            yield replace(found, by="both", before=self.before, branches=factor)
 
     def plan(self, by: str, recipes: Mapping[str, Recipe]) -> Plan:
         steps = with_recipes(self.whole.spec, recipes)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from varprobe.advice.edits import edits
+from varprobe.advice.outlook import Outlook
 from varprobe.advice.plan import COMPROMISE, UNMOVED, Plan, plan
 from varprobe.advice.words import (
     branch_changes,
@@ -18,28 +20,40 @@ from varprobe.advice.words import (
     mode_outlooks,
     modes_line,
     scale_changes,
+    unit_input,
     why,
 )
 from varprobe.errors import VarprobeError
 from varprobe.spec.initializers import INITIALIZERS
 from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.verdict.records import Finding, Verdict
+from varprobe.verdict.records import Direction, Finding, Verdict
+from varprobe.wording import power
 
-# The findings whose remedy is a scale, the gravest first; the others of them point to the first that is there.
+# The findings whose remedy is a scale; it stands at the first of them that is there, and the others point to it.
 CURABLE = tuple(
     [f"{way}-{label}" for label in ("exploding", "vanishing", "borderline") for way in ("forward", "backward")]
     + ["jump", "chaotic"]
 )
+# Bias variance of the edge of chaos that is proposed against a slow decay.
+_EDGE_BIAS = 0.05
 # Runs of layers and edits that a remedy spells out.
 _MOST_RUNS, _MOST_EDITS = 3, 2
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """A sentence, and whether it mends both directions."""
+    """A sentence, and what it does.
+
+    Attributes:
+        is_whole: it makes both directions stable.
+        is_early: it takes away the change in the first layers too.
+        factors: of the weights of each row that it changes.
+    """
 
     text: str
     is_whole: bool
+    is_early: bool = False
+    factors: Mapping[int, float] = field(default_factory=dict)
 
 
 def with_remedies(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Verdict:
@@ -48,27 +62,55 @@ def with_remedies(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Ve
     A healthy network costs nothing: without a finding that a scale could cure nothing is searched.
     """
     ill = [finding for finding in verdict.findings if finding.code in CURABLE]
-    if not ill:
+    early = [finding for finding in verdict.findings if finding.code == "total-change"]
+    if not ill and not early:
         return verdict
-    found = plan(spec, settings, thorough=False)
-    remedy = _remedy(spec, settings, found)
+    remedy = _remedy(spec, settings, plan(spec, settings, thorough=False)) if ill else _held_up(spec, settings)
     if remedy is None:
         return verdict
-    first = min(ill, key=lambda finding: verdict.findings.index(finding))
-    factors = {change.layer: change.factor for change in scale_changes(spec, found.steps)}
+    cured = [finding for finding in verdict.findings if finding in ill or (remedy.is_early and finding in early)]
     findings = tuple(
-        replace(finding, remedy=remedy.text if finding is first else _pointer(first, finding, remedy, factors))
-        if finding in ill
-        else finding
+        finding
+        if finding not in cured
+        else replace(finding, remedy=remedy.text if finding is cured[0] else _pointer(cured[0], finding, remedy))
         for finding in verdict.findings
     )
     return replace(verdict, findings=findings)
 
 
-def _pointer(first: Finding, finding: Finding, remedy: Remedy, factors: Mapping[int, float]) -> str:
+def _held_up(spec: NetworkSpec, settings: Settings) -> Remedy | None:
+    """Of a steady network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
+    smaller = unit_input(spec, settings)
+    if smaller:
+        return Remedy(smaller, is_whole=True, is_early=True)
+    found = plan(spec, settings, by="edge", sb=math.sqrt(_EDGE_BIAS), thorough=False)
+    if found.by != "edge" or not _is_steady(found.after):
+        return None
+    try:
+        options = " ".join(f"--set '{edit.path}={edit.text}'" for edit in edits(spec, found, 6))
+    except VarprobeError:
+        return None
+    text = (
+        "Accept a slow, not exponential, decay in the first layers, or let biases hold the signal up, at the edge of "
+        f"chaos: `{options}`. Theory then gives {_seen(found.after.forward)} forward and {_seen(found.after.backward)} "
+        "backward between the first layer and the last."
+    )
+    return Remedy(text, is_whole=True, is_early=True)
+
+
+def _seen(direction: Direction) -> str:
+    return f"x {power(direction.measured_log10 or 0.0)}"
+
+
+def _is_steady(outlook: Outlook) -> bool:
+    seen = [outlook.forward.measured_log10, outlook.backward.measured_log10]
+    return outlook.is_sound and all(each is not None and abs(each) < 1 for each in seen)
+
+
+def _pointer(first: Finding, finding: Finding, remedy: Remedy) -> str:
     what = f"The remedy of {first.code}" if first.code != finding.code else "The remedy above"
     text = f"{what} {'mends this too' if remedy.is_whole else 'is all there is for this too'}"
-    factor = factors.get(finding.layer or 0) if finding.code == "jump" else None
+    factor = remedy.factors.get(finding.layer or 0) if finding.code == "jump" else None
     return f"{text}." if factor is None else f"{text}; here it is x{digits(factor)}."
 
 
@@ -76,6 +118,9 @@ def _remedy(spec: NetworkSpec, settings: Settings, found: Plan) -> Remedy | None
     if found.reason not in ("", COMPROMISE, UNMOVED) or (not found.by and not found.reason):
         return None
     parts = [why(found, spec)] if found.reason else []
+    smaller = unit_input(spec, settings) if found.reason else ""
+    if smaller:
+        return Remedy(smaller, is_whole=True, is_early=True)
     if found.by:
         parts += _changes(spec, found)
     if not found.reason:
@@ -93,7 +138,8 @@ def _remedy(spec: NetworkSpec, settings: Settings, found: Plan) -> Remedy | None
         which = f"only {preserved[0]} is preserved" if preserved else "neither direction is preserved"
         modes = modes_line(mode_outlooks(spec, settings))
         parts.append(f"As the widths change, {which} now; with the activations' gains the modes give {modes}.")
-    return Remedy(" ".join(parts), not found.reason)
+    factors = {change.layer: change.factor for change in scale_changes(spec, found.steps)}
+    return Remedy(" ".join(parts), not found.reason, _is_steady(found.after), factors)
 
 
 def _changes(spec: NetworkSpec, found: Plan) -> list[str]:

@@ -175,6 +175,18 @@ def _conflict(spec: NetworkSpec) -> str:
     return f": with {names.pop()} what holds the activations at this depth does not hold the gradient"
 
 
+def unit_input(spec: NetworkSpec, settings: Settings) -> str:
+    """What to say where an input of size 1 would make the network stable; empty where it would not, or is one."""
+    source = spec.input
+    size = math.hypot(source.mean, source.std)
+    if source.rows is not None or not size or 0.1 < size < 10:
+        return ""
+    unit = replace(spec, input=replace(source, mean=source.mean / size, std=source.std / size))
+    if not bench_for(unit, settings).outlook(unit.steps).is_sound:
+        return ""
+    return f"It comes from the input, whose root mean square is {size:.4g}: with one of 1 the network is stable."
+
+
 def _remains(outlook: Outlook) -> str:
     parts = []
     for way, direction in (("activations", outlook.forward), ("gradient", outlook.backward)):

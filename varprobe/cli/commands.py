@@ -159,6 +159,7 @@ class By(StrEnum):
     scale = "scale"
     layers = "layers"
     edge = "edge"
+    both = "both"
 
 
 @app.command(epilog="Example: varprobe tune configs/small_tanh.yaml -o tuned.yaml")

@@ -22,6 +22,7 @@ _WAYS = {
     "scale": "one factor for all weights",
     "layers": "a gain for every layer",
     "edge": "the edge of chaos",
+    "both": "the scale of the residual branches and a gain for every layer",
 }
 
 

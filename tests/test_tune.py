@@ -21,6 +21,7 @@ from varprobe.advice.outlook import bench_for
 from varprobe.advice.plan import WAYS, plan
 from varprobe.advice.variants import Recipe, shortened, std_of, with_recipes
 from varprobe.advice.words import fold, mode_outlooks, scale_changes, scheme_name
+from varprobe.cli.commands import By
 from varprobe.cli.main import run as run_command
 from varprobe.diagnose import diagnose, foretell
 from varprobe.errors import ConfigError
@@ -267,12 +268,23 @@ def test_by_edge_sets_weights_and_biases() -> None:
     assert tuning.is_confirmed
 
 
+def test_a_linear_read_out_stands_beside_the_edge() -> None:
+    layers = [{"dense": 128, "repeat": 20}, {"dense": {"width": 10, "activation": "linear"}}]
+    tuning = tune(text_of(config(layers, init="large")), by="edge", sb=0.2)
+    assert [edit.path for edit in tuning.edits] == ["defaults.init", "layers[1].dense.init"]
+    assert tuning.is_confirmed
+
+
 def test_by_edge_keeps_the_biases_of_the_config() -> None:
     data = config([{"dense": 256, "repeat": 30}], init="small", width=256, defaults={"bias": {"std": 0.2236068}})
     tuning = tune(text_of(data), by="edge")
     assert [edit.text for edit in tuning.edits] == ["{name: lecun, gain: 1.3270097}"]
     with pytest.raises(ConfigError, match="bias of its own"):
         tune(text_of(data), by="edge", sb=0.1)
+
+
+def test_the_command_knows_every_way() -> None:
+    assert tuple(By) == WAYS
 
 
 @pytest.mark.parametrize("by", WAYS)
@@ -341,6 +353,7 @@ SCHEMES = [
     "truncated_normal", "torch.trunc_normal", "keras.variance_scaling",
     {"name": "mean_field", "sw": 0.5, "sb": 0.1}, {"name": "he", "slope": 0.2}, {"name": "he", "gain": 0.3},
     {"name": "xavier", "gain": "auto"}, {"name": "he", "gain": "auto", "distribution": "uniform"},
+    {"name": "variance_scaling", "scale": 0.1, "gain": "auto"},
     {"name": "variance_scaling", "scale": 0.1, "mode": "fan_out"}, {"name": "small", "gain": 3.0},
 ]  # fmt: skip
 
@@ -360,6 +373,20 @@ def test_every_scheme_can_be_multiplied_in_the_config(init: Any, width: int) -> 
     ratios = [(std_of(new) or 0) / (std_of(old) or 1) for old, new in zip(spec.steps, changed.steps, strict=True)]
     assert ratios == pytest.approx(len(ratios) * [1.7], rel=1e-6)
     assert [step.layer.bias for step in changed.steps] == [step.layer.bias for step in spec.steps]  # type: ignore[union-attr]
+
+
+def test_an_automatic_gain_is_written_out_where_it_is_one_number() -> None:
+    auto = {"name": "keras.he_normal", "gain": "auto"}
+    data = config([{"dense": 40}, {"dense": {"width": 40, "init": auto}, "repeat": 3}], "relu", width=40)
+    spec = load(data)
+    recipes = {"layers[1]": Recipe(factor=0.5)}
+    steps = with_recipes(spec, recipes)
+    found = replace(plan(spec, spec.settings), by="scale", steps=steps, recipes=recipes)
+    # sqrt 2 of he times sqrt 2 of relu, halved
+    assert [edit.text for edit in edits(spec, found)] == ["{name: lecun, gain: 1.0}"]
+    with pytest.raises(ConfigError, match="cannot be multiplied"):
+        tune(text_of(config([{"dense": 40, "repeat": 9}], "tanh", auto, 40)), by="scale")
+    assert tune(text_of(config([{"dense": 40, "repeat": 30}], "tanh", auto, 40))).by == "layers"
 
 
 def test_layers_on_the_defaults_get_their_own_init_only_where_they_differ() -> None:
@@ -475,6 +502,7 @@ REWRITES = {
     "alias": ("a: &z {b: 1} # x\nc: *z\n", {"a": {"b": 1}, "c": {"b": 2}}),
     "anchor": ("a: &z {b: 1} # x\nc: *z\n", {"a": {"b": 2}, "c": {"b": 1}}),
     "block under a key that goes": ("a:\n  b: 1\n  c: 2\nd: 4 # x\n", {"a": {"b": 1}, "d": 4}),
+    "anchored word": ("a: &z he # x\nc: *z\n", {"a": {"n": "he"}, "c": "he"}),
     "json": ('{"a": {"b": 1}, "x": "# x"}', {"a": {"b": 2}, "x": "# x", "c": 3}),
     "words that look like numbers": ("a: 1 # x\n", {"a": "1e3"}),
     "windows": ("a: 1 # x\r\nb: 2\r\n", {"a": 5, "b": 2}),

@@ -113,12 +113,12 @@ def _as_mapping(part: Part) -> dict[str, Any]:
 
 def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> dict[str, Any]:
     if recipe.mode is None:
-        return _multiplied(part, recipe.factor, digits)
+        return _multiplied(part, recipe.factor, steps, digits)
     if recipe.bias is not None:
         return {"name": "mean_field", "sw": _round(recipe.gain, digits), "sb": _round(recipe.bias, digits)}
     factors = [recipe.gain / math.sqrt(fan(recipe.mode, step)) / (std_of(step) or 1.0) for step in steps]
     if INITIALIZERS[part.name].bias is not None and max(factors) / min(factors) < 1 + 1e-9:
-        return _multiplied(part, factors[0], digits)
+        return _multiplied(part, factors[0], steps, digits)
     new: dict[str, Any] = {"name": "lecun"} if recipe.mode == "fan_in" else {"name": "xavier"}
     if recipe.mode == "fan_in" and abs(recipe.gain / math.sqrt(2) - 1) < 1e-9:
         new = {"name": "he"}
@@ -136,17 +136,18 @@ def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> dic
     return new
 
 
-def _multiplied(part: Part, factor: float, digits: int) -> dict[str, Any]:
+def _multiplied(part: Part, factor: float, steps: list[Step], digits: int) -> dict[str, Any]:
     """The same scheme, its standard deviation times a factor: by its std, its sw or its gain."""
     init, arguments = _as_mapping(part), part.arguments
     for key in ("std", "sw"):
         if key in arguments and part.name != "torch.trunc_normal":
             return {**init, key: _round(arguments[key] * factor, digits)}
     gain = arguments.get("gain")
+    if gain == "auto" and "scale" in arguments and part.name != "jax.uniform":
+        return {**init, "scale": _round(arguments["scale"] * factor**2, digits)}
     if gain == "auto":
         if part.name not in _SCALABLE:
-            hint = "write the gain as a number; `varprobe gain` shows it"
-            raise ConfigError(f"`gain: auto` of {part.name} cannot be multiplied", hint=hint)
+            return _as_number(part, factor, steps, digits)
         kept: dict[str, Any] = {key: arguments[key] for key in ("mode", "distribution") if key in part.given}
         mode: dict[str, Any] = {} if part.name != "xavier" or "mode" in kept else {"mode": "fan_avg"}
         return {"name": "variance_scaling", "scale": _round(factor**2, digits), **mode, **kept, "gain": "auto"}
@@ -155,6 +156,15 @@ def _multiplied(part: Part, factor: float, digits: int) -> dict[str, Any]:
         own = math.sqrt(2 / (1 + (arguments.get("slope") or 0.0) ** 2))
         return {**init, "gain": _round((own if gain is None else gain) * factor, digits)}
     return {**init, "gain": _round((1.0 if gain is None else gain) * factor, digits)}
+
+
+def _as_number(part: Part, factor: float, steps: list[Step], digits: int) -> dict[str, Any]:
+    """`gain: auto` is one number for each layer; where it is the same for all copies it can be written out."""
+    gains = [(std_of(step) or 0.0) * factor * math.sqrt(step.fan_in) for step in steps]
+    if max(gains) / min(gains) > 1 + 1e-9 or INITIALIZERS[part.name].bias is not None:
+        hint = "write the gain as a number; `varprobe gain` shows it"
+        raise ConfigError(f"`gain: auto` of {part.name} cannot be multiplied", hint=hint)
+    return {"name": "lecun", "gain": _round(gains[0], digits)}
 
 
 def _round(value: float, digits: int) -> float:

@@ -1,8 +1,9 @@
 """The simplest change that makes a network stable both ways, by theory.
 
 Tried are, in this order: one layer's scale, where a single step makes most of the change; the scale of the residual
-branches; one factor for all weights; a gain for every layer; the edge of chaos; branches and gains together. The first
-that the rule calls stable wins, without a jump. Where none does, the best of them is what remains.
+branches; a scheme with a name for all layers; one factor for all weights; a gain for every layer; the edge of chaos;
+branches and gains together. The first that the rule calls stable wins, without a jump. Where none does, the best of
+them is what remains.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from varprobe.spec.network import Dense, Join, NetworkSpec, Settings
 from varprobe.verdict.rule import LN10
 
 WAYS = ("layer", "branch", "scale", "layers", "edge", "both")
+# A way that cannot be asked for: it ends as `scale` or `layers`.
+_NAME = "name"
 # A scheme with a name is taken in place of the best number where |T| stays below this.
 _NAMED_IS_FINE = 0.7 * LN10
 # Branches are scaled so that the whole depth changes nothing by more than a factor e, as 1/sqrt(blocks) does.
@@ -87,7 +90,7 @@ def plan(
         return Plan("", before, before, spec.steps, reason=zero)
     planner = _Planner(bench, before, sb, thorough=thorough)
     best: Plan | None = None
-    for way in (by,) if by else WAYS:
+    for way in (by,) if by else (*WAYS[:2], _NAME, *WAYS[2:]):
         best = min((*planner.plans(way), *([best] if best else [])), key=lambda each: each.rank, default=None)
         if best is not None and best.after.is_sound:
             return best
@@ -114,6 +117,7 @@ class _Planner:
         ways: dict[str, Callable[[], Iterator[Plan]]] = {
             "layer": self.by_layer,
             "branch": self.by_branch,
+            _NAME: self.by_name,
             "scale": self.by_scale,
             "layers": self.by_layers,
             "edge": self.by_edge,
@@ -132,17 +136,17 @@ class _Planner:
         if path in self.paths and alone and len(self.paths) > 1:
             yield from self.factors("layer", (path,), 1)
 
-    def by_scale(self) -> Iterator[Plan]:
-        """One factor for all weights: a scheme with a name where one is good enough."""
-        if not self.paths:
-            return
+    def by_name(self) -> Iterator[Plan]:
+        """One scheme for all layers, where one is good enough."""
         likely = [(by, recipes) for by, recipes in self.named() if self.is_likely(recipes)]
         named = [self.plan(by, recipes) for by, recipes in likely]
-        good = [each for each in named if each.after.is_sound and each.after.total <= _NAMED_IS_FINE]
-        if good:
-            yield min(good, key=lambda each: each.after.total)
-            return
-        yield from self.factors("scale", self.paths, len(self.whole.points))
+        yield from (each for each in named if each.after.is_sound and each.after.total <= _NAMED_IS_FINE)
+
+    def by_scale(self) -> Iterator[Plan]:
+        """One factor for all weights: that of a scheme with a name where one is good enough."""
+        named = [each for each in self.by_name() if each.by == "scale"]
+        if self.paths:
+            yield from named or self.factors("scale", self.paths, len(self.whole.points))
 
     def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:
         """Whether it is worth trying on the whole of a deep network."""
@@ -153,6 +157,8 @@ class _Planner:
         """One scheme for all layers: by a factor where that is the same for all, else by its own variance."""
         spec = self.whole.spec
         steps = [spec.steps[index] for index in tunable(spec)]
+        if not steps:
+            return
         factors: list[float] = []
         for _, mode, gain in NAMED:
             ratios = {gain / math.sqrt(fan(mode, step)) / (std_of(step) or 1.0) for step in steps}
@@ -222,6 +228,9 @@ class _Planner:
         recipes: dict[str, Recipe] = {}
         for step in self.whole.spec.steps:
             if step.path not in self.paths or not isinstance(step.layer, Dense) or step.path in recipes:
+                continue
+            if step.layer.activation.name == "linear":  # a read-out: there is no phase to be on the edge of
+                recipes[step.path] = Recipe(mode="fan_in")
                 continue
             moment = bias_moment(step.layer.bias) if self.sb is None else self.sb**2
             edge = edge_of_chaos(step.layer.activation, moment)

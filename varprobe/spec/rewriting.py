@@ -62,8 +62,11 @@ def rewritten(text: str, target: dict[str, Any], source: str) -> str:
             raise
         if held == target:
             return text
-        edits = sorted(_edits(text, _spans(text), held, target), key=lambda edit: -edit.start)
-        for edit in edits:
+        spans = _spans(text)
+        edits = list(_edits(text, spans, held, target))
+        if any("&" in text[edit.start : edit.end] for edit in edits):
+            edits = list(_written_out(spans, held)) or edits  # what an anchor named would be gone
+        for edit in sorted(edits, key=lambda edit: -edit.start):
             text = text[: edit.start] + edit.new + text[edit.end :]
     raise trouble
 
@@ -106,6 +109,14 @@ def _edits(text: str, span: _Span, held: Any, target: Any) -> Iterator[_Edit]:
     added = {key: target[key] for key in target if key not in held} if isinstance(target, dict) else {}
     if added:
         yield _added(text, span, added)
+
+
+def _written_out(span: _Span, held: Any) -> Iterator[_Edit]:
+    """Every alias as what it stands for."""
+    if span.alias:
+        yield _Edit(span.start, span.end, flow(held))
+    for place, child in span.children.items():
+        yield from _written_out(child, held[place])
 
 
 def _replaced(text: str, span: _Span, new: str) -> _Edit:

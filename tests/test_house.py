@@ -18,8 +18,9 @@ RANKS = (
     ("engine",),
     ("probe", "theory"),
     ("verdict",),
+    ("advice",),
     ("report",),
-    ("diagnose",),
+    ("diagnose", "tuning"),
     ("reporters",),
     ("api",),
     ("cli",),
@@ -29,7 +30,7 @@ RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 FENCED = {
     "rich": ("cli", *(f"reporters/{name}.py" for name in ("terminal", "layer_table", "explanation", "format_table"))),
     "typer": ("cli",),
-    "ruamel": ("spec/document.py",),
+    "ruamel": ("spec/document.py", "spec/rewriting.py"),
 }
 
 

@@ -154,6 +154,59 @@ def predict(
     _deliver(foretell(spec), targets, as_json=as_json, every_row=every_row, formats=formats, explain=explain)
 
 
+class By(StrEnum):
+    """What `tune` may change."""
+
+    layer = "layer"
+    branch = "branch"
+    scale = "scale"
+    layers = "layers"
+    edge = "edge"
+    both = "both"
+
+
+@app.command(epilog="Example: varprobe tune configs/small_tanh.yaml -o tuned.yaml")
+def tune(
+    config: Config,
+    by: Annotated[By | None, typer.Option(help="Change only this; default: the simplest that does it.")] = None,
+    sb: Annotated[
+        float | None, typer.Option(min=0.0, max=1e6, metavar="S", help="Std of the biases, with --by edge.")
+    ] = None,
+    init: Init = None,
+    activation: Activation = None,
+    trials: Trials = None,
+    batch: Batch = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    set_: Set = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the config with the changes: .yaml or .yml."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object in place of the text.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the scales that make a network stable, and verify them by measuring."""
+    from varprobe.cli.progress import progress_bar
+    from varprobe.reporters.tuning_text import render_tuning, render_tuning_json
+    from varprobe.spec.loading import read_config
+    from varprobe.tuning import tune, tuned_text
+
+    if sb is not None and by is not By.edge:
+        raise typer.BadParameter("--sb goes with --by edge")
+    targets = output or []
+    check_targets(targets, (".yaml", ".yml"))
+    source = read_config(config)
+    overrides = _overrides(_options(init, activation, trials, batch, seed), set_ or [])
+    with progress_bar(source.stem, quiet=quiet) as progress:
+        tuning = tune(source, overrides, by=by.value if by else None, sb=sb, threads=threads, progress=progress)
+    for target in targets:
+        write_file(target, tuned_text(source, tuning, target))
+    sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
+    if targets and not as_json:
+        print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
+
+
 @app.command(epilog="Example: varprobe show report.json -o report.md")
 def show(
     report: Annotated[Path, typer.Argument(metavar="REPORT", help="What `run -o` or `predict -o` wrote as .json.")],

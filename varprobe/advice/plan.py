@@ -27,6 +27,7 @@ from varprobe.advice.variants import (
 )
 from varprobe.frozen import dataclass, field
 from varprobe.spec.network import Dense, Join, NetworkSpec, Settings
+from varprobe.theory.fixed_point import fixed_point
 from varprobe.verdict.rule import LN10
 
 WAYS = ("layer", "branch", "scale", "layers", "edge", "both")
@@ -138,16 +139,22 @@ class _Planner:
             yield from self.factors("layer", (path,), 1)
 
     def by_name(self) -> Iterator[Plan]:
-        """One scheme for all layers, where one is good enough."""
+        """One scheme for all layers, where one is good enough; the chaotic phase only where no other is."""
         likely = [(by, recipes) for by, recipes in self.named() if self.is_likely(recipes)]
         named = [self.plan(by, recipes) for by, recipes in likely]
-        yield from (each for each in named if each.after.is_sound and each.after.total <= _NAMED_IS_FINE)
+        fine = [each for each in named if each.after.is_sound and each.after.total <= _NAMED_IS_FINE]
+        yield from [each for each in fine if not self.is_chaotic(each)] or fine
 
     def by_scale(self) -> Iterator[Plan]:
         """One factor for all weights: that of a scheme with a name where one is good enough."""
         named = [each for each in self.by_name() if each.by == "scale"]
         if self.paths:
             yield from named or self.factors("scale", self.paths, len(self.whole.points))
+
+    def is_chaotic(self, found: Plan) -> bool:
+        """Whether the gradient grows for ever if the layers are repeated, however little it does over this depth."""
+        point = fixed_point(replace(self.whole.spec, steps=found.steps), 1.0)
+        return point is not None and point.regime == "chaotic"
 
     def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:
         """Whether it is worth trying on the whole of a deep network."""

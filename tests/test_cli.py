@@ -249,9 +249,9 @@ def keys(text: str) -> set[str]:
 
 def test_the_report_has_the_keys_that_others_rely_on(tool: Any) -> None:
     report = json.loads(tool("run", "small.yaml", "--json").out)
-    assert keys("schema_version name spec settings objective provenance layers verdict prediction expect") == set(
-        report
-    )
+    assert keys(
+        "schema_version name spec settings objective provenance layers verdict prediction formats expect"
+    ) == set(report)
     assert keys("varprobe numpy python seed threads seconds") == set(report["provenance"])
     assert keys("kind output_gradient") == set(report["objective"])
     row = report["layers"][0]

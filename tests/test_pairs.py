@@ -107,3 +107,14 @@ def test_the_extremes_are_finite_and_in_order(name: str, variance: float) -> Non
     spreads = [pair_spread(make_activation(name), 0.0, variance, share * variance) for share in (1e-3, 0.3, 1.0)]
     assert all(math.isfinite(spread) for spread in spreads)
     assert spreads == sorted(spreads)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_difference_beyond_that_of_opposite_samples_is_taken_as_theirs(name: str) -> None:
+    activation = make_activation(name)
+    for variance in (1e-3, 1.0, 50.0):
+        most = pair_spread(activation, 0.3, variance, 2 * variance)
+        assert pair_spread(activation, 0.3, variance, 2 * variance * (1 + 1e-12)) == most
+        assert pair_spread(activation, 0.3, variance, 3 * variance) == most
+        known = derivative_covariance(activation, 0.3, variance, 2 * variance)
+        assert derivative_covariance(activation, 0.3, variance, 3 * variance) == known

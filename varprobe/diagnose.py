@@ -62,7 +62,7 @@ def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement) -
     return _report(
         spec,
         settings,
-        verdict=judge(measurement, agreement, formats),
+        verdict=_advised(spec, settings, judge(measurement, agreement, formats)),
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),
@@ -88,7 +88,7 @@ def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
     return _report(
         spec,
         settings,
-        verdict=judge_prediction(spec, settings, agreement, formats),
+        verdict=_advised(spec, settings, judge_prediction(spec, settings, agreement, formats)),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),
@@ -96,6 +96,15 @@ def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
         threads=1,
         seconds=time.perf_counter() - started,
     )
+
+
+def _advised(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Verdict:
+    """The verdict with the remedies that theory has; a healthy network needs no search for them."""
+    if all(finding.severity == "info" for finding in verdict.findings):
+        return verdict
+    from varprobe.advice.remedies import with_remedies
+
+    return with_remedies(spec, settings, verdict)
 
 
 def _report(

@@ -7,9 +7,9 @@ Numbers that overflow, vanish or turn into nan are never errors: they are findin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
+from varprobe.frozen import dataclass
 from varprobe.wording import printable
 
 

@@ -95,6 +95,7 @@ Set = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON in place of the table.")]
+Formats = Annotated[bool, typer.Option("--formats", help="Print where float16, bfloat16 and others are left.")]
 EveryRow = Annotated[bool, typer.Option("--all", help="Print every layer of a long network.")]
 
 
@@ -112,6 +113,7 @@ def run(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
+    formats: Formats = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
@@ -126,7 +128,7 @@ def run(
     spec = load(config, _overrides(options, set_ or []))
     with progress_bar(spec.name, quiet=quiet) as progress:
         report = diagnose(spec, with_threads(spec.settings, threads), progress)
-    _deliver(report, targets, as_json=as_json, every_row=every_row)
+    _deliver(report, targets, as_json=as_json, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe predict configs/he_relu.yaml --explain")
@@ -141,6 +143,7 @@ def predict(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
+    formats: Formats = False,
 ) -> None:
     """Say by theory alone what becomes of the signal; nothing is drawn."""
     from varprobe.diagnose import foretell
@@ -148,7 +151,60 @@ def predict(
 
     targets, as_json = _targets(output, as_json=as_json)
     spec = load(config, _overrides(_options(init, activation, trials, batch), set_ or []))
-    _deliver(foretell(spec), targets, as_json=as_json, every_row=every_row, explain=explain)
+    _deliver(foretell(spec), targets, as_json=as_json, every_row=every_row, formats=formats, explain=explain)
+
+
+class By(StrEnum):
+    """What `tune` may change."""
+
+    layer = "layer"
+    branch = "branch"
+    scale = "scale"
+    layers = "layers"
+    edge = "edge"
+    both = "both"
+
+
+@app.command(epilog="Example: varprobe tune configs/small_tanh.yaml -o tuned.yaml")
+def tune(
+    config: Config,
+    by: Annotated[By | None, typer.Option(help="Change only this; default: the simplest that does it.")] = None,
+    sb: Annotated[
+        float | None, typer.Option(min=0.0, max=1e6, metavar="S", help="Std of the biases, with --by edge.")
+    ] = None,
+    init: Init = None,
+    activation: Activation = None,
+    trials: Trials = None,
+    batch: Batch = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    set_: Set = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the config with the changes: .yaml or .yml."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object in place of the text.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the scales that make a network stable, and verify them by measuring."""
+    from varprobe.cli.progress import progress_bar
+    from varprobe.reporters.tuning_text import render_tuning, render_tuning_json
+    from varprobe.spec.loading import read_config
+    from varprobe.tuning import tune, tuned_text
+
+    if sb is not None and by is not By.edge:
+        raise typer.BadParameter("--sb goes with --by edge")
+    targets = output or []
+    check_targets(targets, (".yaml", ".yml"))
+    source = read_config(config)
+    overrides = _overrides(_options(init, activation, trials, batch, seed), set_ or [])
+    with progress_bar(source.stem, quiet=quiet) as progress:
+        tuning = tune(source, overrides, by=by.value if by else None, sb=sb, threads=threads, progress=progress)
+    for target in targets:
+        write_file(target, tuned_text(source, tuning, target))
+    sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
+    if targets and not as_json:
+        print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
 
 
 @app.command(epilog="Example: varprobe show report.json -o report.md")
@@ -157,12 +213,13 @@ def show(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
+    formats: Formats = False,
 ) -> None:
     """Print or convert a stored report; nothing is measured."""
     from varprobe.report.storage import load_report
 
     targets, as_json = _targets(output, as_json=as_json)
-    _deliver(load_report(report), targets, as_json=as_json, every_row=every_row)
+    _deliver(load_report(report), targets, as_json=as_json, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe new my_network.yaml && varprobe run my_network.yaml")
@@ -256,7 +313,15 @@ def _targets(output: list[Path] | None, *, as_json: bool) -> tuple[list[Path], b
     return targets, as_json or len(targets) < len(output or [])
 
 
-def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: bool, explain: bool = False) -> None:
+def _deliver(
+    report: Report,
+    targets: list[Path],
+    *,
+    as_json: bool,
+    every_row: bool,
+    formats: bool,
+    explain: bool = False,
+) -> None:
     from varprobe.reporters import RENDERERS
     from varprobe.reporters.terminal import print_report
 
@@ -270,6 +335,10 @@ def _deliver(report: Report, targets: list[Path], *, as_json: bool, every_row: b
             from varprobe.reporters.explanation import print_explanation
 
             print_explanation(report, console, every_row=every_row)
+        if formats:
+            from varprobe.reporters.format_table import print_formats
+
+            print_formats(report, console)
         print_report(report, console, every_row=every_row)
 
 

@@ -7,13 +7,13 @@ layer's output. So a standard deviation of 1e-300 underflows nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.spec.laws import (
     Constant,
     Given,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from varprobe.frozen import dataclass
 
 Array = NDArray[np.floating[Any]]
 PerTrial = NDArray[np.float64]

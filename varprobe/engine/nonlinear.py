@@ -5,13 +5,13 @@ Each forward function returns the output and what its backward function needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.scaled import Scaled, comfortable
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 from varprobe.spec.network import Norm
 

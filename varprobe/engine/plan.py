@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from varprobe.errors import ResourceError
+from varprobe.frozen import dataclass
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Settings
 
 # Values of one layer that a stack may hold: few enough for a core's cache, many enough to hide Python.

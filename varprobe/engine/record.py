@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from varprobe.engine.moments import HISTOGRAM_BINS, BatchMoments, histogram, max_abs, saturated_share
 from varprobe.engine.scaled import Scaled, log_square
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 
 Table = NDArray[np.float64]

@@ -6,7 +6,6 @@ stay zero, which is always so at ordinary scales, the arithmetic is the plain on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.moments import BatchMoments, batch_moments
+from varprobe.frozen import dataclass
 
 Array = NDArray[np.floating[Any]]
 Exponent = NDArray[np.int64]

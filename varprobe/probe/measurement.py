@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from varprobe.engine.record import StackStatistics
+from varprobe.frozen import dataclass
 from varprobe.spec.described import LayerDescription
 
 

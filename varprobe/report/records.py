@@ -5,9 +5,9 @@ Plain dataclasses: pydantic reads the types from here when a stored report is ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from varprobe.frozen import dataclass, field
 from varprobe.verdict.records import CHECKS, FormatRange, Verdict
 
 SCHEMA_VERSION = 1

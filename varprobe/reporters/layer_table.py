@@ -32,12 +32,12 @@ def measured_table(report: Report, width: int, *, every_row: bool, ascii_only: b
     """Both variances, each with theory and how far it lies from it; bars in a wide terminal."""
     bars = BAR_WIDTH if width >= WIDE else 0
     table = _table(report)
-    for heading in ("activation\nvariance", "gradient\nvariance"):
+    for heading in (" activation\n variance", " gradient\n variance"):
         table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("\ntheory", justify="right", no_wrap=True)
-        table.add_column("se\noff", justify="right", no_wrap=True)
+        table.add_column("\n theory", justify="right", no_wrap=True)
+        table.add_column(" se\n off", justify="right", no_wrap=True)
         if bars:
-            table.add_column("", width=bars, no_wrap=True)
+            table.add_column("", width=bars + 1, no_wrap=True)
     table.add_column("", no_wrap=True)
     activation_bar = _bars([activation_log10(row) for row in report.layers], ascii_only=ascii_only)
     gradient_bar = _bars([gradient_log10(row) for row in report.layers], ascii_only=ascii_only)
@@ -47,7 +47,7 @@ def measured_table(report: Report, width: int, *, every_row: bool, ascii_only: b
             continue
         cells = [*activation_cells(row), *([activation_bar(activation_log10(row))] if bars else [])]
         cells += [*gradient_cells(row), *([gradient_bar(gradient_log10(row))] if bars else [])]
-        table.add_row(*_place(row), *cells, Text(mark, style=_BAD))
+        table.add_row(*_place(row), *(f" {cell}" for cell in cells), Text(f" {mark}", style=_BAD))
     return table
 
 
@@ -55,7 +55,7 @@ def predicted_table(report: Report, *, every_row: bool) -> Table:
     """Two lines a layer: z (in other rows the input) and a (the output)."""
     table = _table(report)
     table.add_column("", no_wrap=True)
-    for heading in ("second\nmoment", "\nmean", "\nvariance", "sample\nvariance", "\ngradient", "\nchi1"):
+    for heading in (" second\n moment", "\n mean", "\n variance", " sample\n variance", "\n gradient", "\n chi1"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for row, mark in shown_rows(report, every_row=every_row):
@@ -64,8 +64,9 @@ def predicted_table(report: Report, *, every_row: bool) -> Table:
             continue
         theory = row.predicted
         above, below = ("z", "a") if row.kind == "dense" else ("in", "out")
-        table.add_row(*_place(row), above, *_signal(theory), number(theory.chi1), Text(mark, style=_BAD))
-        table.add_row("", "", "", below, *_output(theory), "", "")
+        pairs = zip((above, *_signal(theory)), (below, *_output(theory)), strict=True)
+        cells = (f" {first}\n {second}" for first, second in pairs)
+        table.add_row(*_place(row), *cells, f" {number(theory.chi1)}", Text(f" {mark}", style=_BAD))
     return table
 
 
@@ -90,19 +91,20 @@ def _output(theory: Predicted) -> tuple[str, ...]:
 
 
 def _table(report: Report) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    """The first columns; every cell begins with the space between columns, which is quicker than padding."""
+    table = Table(box=None, padding=0, header_style="bold")
     table.add_column("\n#", justify="right", no_wrap=True, min_width=len(str(len(report.layers))))
-    table.add_column("\nlayer", max_width=12, no_wrap=True, overflow="ellipsis")
-    table.add_column("\nwidth", justify="right", no_wrap=True)
+    table.add_column("\n layer", max_width=13, no_wrap=True, overflow="ellipsis")
+    table.add_column("\n width", justify="right", no_wrap=True)
     return table
 
 
 def _place(row: LayerRow) -> tuple[str, Text, str]:
-    return str(row.index), Text(row_label(row)), f"{row.fan_out:,}"
+    return str(row.index), Text(f" {row_label(row)}"), f" {row.fan_out:,}"
 
 
 def _fold(table: Table, left_out: int) -> None:
-    table.add_row("", Text(f"... {left_out:,} more", style="dim"))
+    table.add_row("", Text(f" ... {left_out:,} more", style="dim"))
 
 
 def shown_rows(report: Report, *, every_row: bool) -> Iterator[tuple[LayerRow | int, str]]:

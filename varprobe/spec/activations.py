@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from varprobe.frozen import dataclass, field
 from varprobe.spec.parameters import POSITIVE, REAL, Parameters
 from varprobe.spec.special import Array, erf, normal_cdf, normal_density, sigmoid, softplus
 

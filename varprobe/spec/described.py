@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from varprobe.frozen import dataclass
 from varprobe.spec.laws import Given
 from varprobe.spec.network import Dense, Dropout, Join, Norm, Open, Pointwise, Step
 

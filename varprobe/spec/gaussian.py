@@ -7,12 +7,12 @@ v = 1e-8 to 1e4. Homogeneous and oscillating functions have closed forms.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
 
 from varprobe.errors import VarprobeError
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation, make_activation
 from varprobe.spec.rules import Vector, panels, table_for
 

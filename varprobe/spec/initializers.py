@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from varprobe.errors import VarprobeError
+from varprobe.frozen import dataclass, field
 from varprobe.spec.laws import (
     CUT_STD,
     Constant,

@@ -6,11 +6,13 @@ Every law speaks of one entry of a (fan_out, fan_in) matrix. `scaled(gain)` mult
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from varprobe.frozen import dataclass
 
 # The standard deviation of N(0, 1) cut at +-2, and its square.
 CUT_STD = 0.87962566103423978

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import ValidationError
 
 from varprobe.errors import ConfigError, InputFileError, Place
+from varprobe.frozen import dataclass
 from varprobe.spec.build import build
 from varprobe.spec.config_schema import parse_config
 from varprobe.spec.document import MAX_BYTES, Node, parse_yaml
@@ -46,13 +47,40 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
         VarprobeError: with file, line, column, field and a hint.
     """
     if isinstance(source, Mapping):
-        label, folder, stem = "config", Path(), "network"
-        root = _tree(source, Place(label), 0)
-    else:
-        label, text = _read(source)
-        folder = Path() if label == "<stdin>" else Path(source).parent
-        stem = "stdin" if label == "<stdin>" else Path(source).stem.encode(errors="replace").decode()
-        root = parse_yaml(text, label)
+        return _loaded(_tree(source, Place("config"), 0), "config", Path(), "network", overrides)
+    return load_text(read_config(source), overrides)
+
+
+@dataclass(frozen=True)
+class ConfigText:
+    """A config as it was written.
+
+    Attributes:
+        label: for messages.
+        folder: where relative paths count from.
+        stem: the network's name where the config does not say one.
+    """
+
+    text: str
+    label: str
+    folder: Path
+    stem: str
+
+
+def read_config(source: str | Path) -> ConfigText:
+    """The text of a config file, or of standard input where the source is `-`."""
+    label, text = _read(source)
+    if label == "<stdin>":
+        return ConfigText(text, label, Path(), "stdin")
+    return ConfigText(text, label, Path(source).parent, Path(source).stem.encode(errors="replace").decode())
+
+
+def load_text(config: ConfigText, overrides: Sequence[Override] = ()) -> NetworkSpec:
+    """As `load`, of a text that has been read."""
+    return _loaded(parse_yaml(config.text, config.label), config.label, config.folder, config.stem, overrides)
+
+
+def _loaded(root: Node, label: str, folder: Path, stem: str, overrides: Sequence[Override]) -> NetworkSpec:
     root = apply_overrides(root, overrides)
     if not isinstance(root.value, dict):
         shown = {list: "a list", type(None): "nothing"}.get(type(root.value), "a single value")

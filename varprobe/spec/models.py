@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from varprobe.frozen import dataclass
 from varprobe.spec.parts import Part
 
 

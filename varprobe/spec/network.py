@@ -5,13 +5,14 @@ A residual block stands as `Open`, the steps of its branch, `Join`. Every step b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.errors import Place
+from varprobe.frozen import dataclass, field
 from varprobe.spec.activations import Activation
 from varprobe.spec.laws import Given, Law
 

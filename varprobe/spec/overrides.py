@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from varprobe.errors import ConfigError, Place, nearest
+from varprobe.frozen import dataclass
 from varprobe.spec.document import Node, parse_yaml, with_source
 from varprobe.spec.parts import DEFAULT_ACTIVATION, DEFAULT_INIT
 

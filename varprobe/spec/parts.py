@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import CoreSchema, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.errors import nearest
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import ACTIVATIONS, ActivationKind
 from varprobe.spec.initializers import INITIALIZERS, InitializerKind
 from varprobe.spec.parameters import check_arguments, parameter_schema, problem

@@ -8,11 +8,12 @@ exp(-strip w), so the trapezoidal rule and the expansion in Hermite polynomials 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from varprobe.frozen import dataclass
 
 Vector = NDArray[np.float64]
 

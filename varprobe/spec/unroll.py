@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from varprobe.frozen import dataclass
 from varprobe.spec.fields import FieldError, FieldPath
 from varprobe.spec.models import Entry
 from varprobe.spec.network import Join, Open

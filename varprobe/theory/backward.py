@@ -10,10 +10,11 @@ G1 becomes mu n (E[phi'] G1 + E[phi phi'] G2) and G2 becomes sigma^2 n (E[phi'']
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 from varprobe.spec.gaussian import expectations
 from varprobe.spec.laws import Given, Identity, Lsuv

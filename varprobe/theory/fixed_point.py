@@ -16,7 +16,9 @@ from varprobe.theory.records import FixedPoint, Level
 
 # |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
 EDGE = 1e-3
-_LOWEST, _HIGHEST = 1e-30, 1e30
+_HIGHEST = 1e30
+# The search for a fixed point goes in steps of this factor, each of them longer: roots lie on the scale of phi's bend.
+_FIRST_STRIDE, _STRETCH = 1.3, 1.1
 # A second moment below this is 0: near a critical point rounding decides whether q grows or falls.
 _NOTHING = 1e-15
 
@@ -92,12 +94,13 @@ def _attractor(layer: _Map, start: float) -> float:
     if abs(ahead - start) <= 1e-12 * start:
         return start
     up = ahead > start
-    near, far = start, start
-    while _LOWEST < far < _HIGHEST:
-        far = far * 1.3 if up else far / 1.3
+    near, far, stride = start, start, _FIRST_STRIDE
+    lowest = min(_NOTHING, start) / 10
+    while lowest < far < _HIGHEST:
+        far = far * stride if up else far / stride
         if (layer.next(far) > far) != up:
             return _root(layer, near, far)
-        near = far
+        near, stride = far, stride**_STRETCH
     return _HIGHEST if up else 0.0
 
 

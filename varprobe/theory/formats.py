@@ -9,11 +9,11 @@ format are far out, where an activation is as good as its slopes there.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 from varprobe.spec.network import Dense, NetworkSpec, Pointwise, Step
 from varprobe.spec.number_formats import NumberFormat

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 from varprobe.spec.laws import Constant, Given, Identity, Law, Lsuv, Normal, Uniform
 from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 from varprobe.spec.gaussian import expectations
 from varprobe.spec.initializers import TORCH_NONLINEARITIES, torch_gain

@@ -25,6 +25,8 @@ _LINEAR = 1e-11
 # Standard deviations, in units, beyond which Price's theorem takes the spread of a bounded function from a difference
 # of numbers that are larger by as much.
 _CANCELS = 1e4
+# No pair is further apart than one of opposite samples, in variances; what batch norm takes out can round beyond.
+_OPPOSITE = 2.0
 # Squared units below which the closed form of cos would cancel.
 _WAVES = 0.01
 
@@ -40,6 +42,7 @@ def pair_spread(activation: Activation, mean: float, variance: float, difference
         return 0.0
     if math.isinf(variance):
         return math.inf
+    difference = min(difference, _OPPOSITE * variance)
     return _spread(activation.name, tuple(activation.arguments.items()), mean, variance, difference)
 
 
@@ -47,6 +50,7 @@ def derivative_covariance(activation: Activation, level_mean: float, variance: f
     """E[phi'(u1) phi'(u2)] of the same pair."""
     if difference <= 0 or activation.name == "linear":
         return expectations(activation, level_mean, variance).derivative_second_moment
+    difference = min(difference, _OPPOSITE * variance)
     return _covariance(activation.name, tuple(activation.arguments.items()), level_mean, variance, difference)
 
 

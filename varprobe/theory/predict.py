@@ -7,7 +7,7 @@ from varprobe.spec.network import Dense, NetworkSpec, Open, Settings, Step
 from varprobe.theory.backward import Return, returns
 from varprobe.theory.fixed_point import fixed_point
 from varprobe.theory.forward import Passage, passages, weight_gain
-from varprobe.theory.records import Prediction, RowPrediction, RowWidth
+from varprobe.theory.records import FixedPoint, Prediction, RowPrediction, RowWidth
 from varprobe.theory.together import weight_mean
 from varprobe.theory.wide import Wide, wide
 from varprobe.theory.width import finite_width
@@ -28,19 +28,36 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     settings = settings or spec.settings
     forward = passages(spec, settings)
     backward, at_input = returns(spec, settings, forward)
-    first = forward[0]
-    assert first.source is not None
     start = next((passage.inner.second_moment for passage in forward if passage.inner is not None), 1.0)
     start = min(start, _LARGEST_START)
     widths = finite_width(spec, forward, backward)
+    point = fixed_point(spec, start) if all(map(_is_plain, spec.steps)) else None
+    return _prediction(spec, forward, backward, at_input, widths, point)
+
+
+def recursions(spec: NetworkSpec, settings: Settings) -> Prediction:
+    """The two recursions alone, without finite width and fixed point: what comparing many networks needs."""
+    forward = passages(spec, settings)
+    backward, at_input = returns(spec, settings, forward)
+    return _prediction(spec, forward, backward, at_input, [RowWidth()] * len(forward), None)
+
+
+def _prediction(
+    spec: NetworkSpec,
+    forward: list[Passage],
+    backward: list[Return],
+    at_input: Wide | None,
+    widths: list[RowWidth],
+    fixed: FixedPoint | None,
+) -> Prediction:
+    source = forward[0].source
+    assert source is not None
     rows = [
         _row(spec, index, forward, backward, widths[index])
         for index, step in enumerate(spec.steps)
         if not isinstance(step.layer, Open)
     ]
-    log_input = None if at_input is None else at_input.log
-    point = fixed_point(spec, start) if all(map(_is_plain, spec.steps)) else None
-    return Prediction(tuple(rows), first.source, log_input, point)
+    return Prediction(tuple(rows), source, None if at_input is None else at_input.log, fixed)
 
 
 def _is_plain(step: Step) -> bool:

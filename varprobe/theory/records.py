@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from varprobe.frozen import dataclass
 from varprobe.theory.wide import Wide, log_unscaled, unscaled, wide
 
 # Second moments between these need no exponent, nor spreads above `_CLOSEST`.

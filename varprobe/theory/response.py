@@ -7,11 +7,12 @@ piecewise linear to rounding far below their bend and far above it, flat where p
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation, make_activation
 from varprobe.spec.gaussian import Expectations, expectations
 from varprobe.theory.pairs import derivative_covariance, pair_spread

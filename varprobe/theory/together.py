@@ -9,11 +9,12 @@ and next to nothing else is random, so that the values stay what they are.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
+from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation, make_activation
 from varprobe.spec.laws import Law
 from varprobe.theory.records import Level, level_of

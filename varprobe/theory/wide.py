@@ -6,7 +6,8 @@ Powers of two change no digit: at ordinary scale the exponent is 0 and the arith
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from varprobe.frozen import dataclass
 
 LN2 = math.log(2.0)
 # Values between these carry exponent 0; squares and products of two of them still fit into a double.

@@ -12,10 +12,11 @@ smaller, so that a band from here is an upper bound. In what follows every varia
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from varprobe.frozen import dataclass
 from varprobe.spec.gaussian import Expectations, expectations
 from varprobe.spec.laws import Identity, Law, Orthogonal
 from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise

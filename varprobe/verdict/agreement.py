@@ -10,12 +10,12 @@ is at most `LARGEST`, and the critical value is Student's t for an error of `FAM
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.theory.records import Fluctuation, Prediction, RowPrediction
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, student_quantile
 

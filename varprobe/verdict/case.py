@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.frozen import dataclass
 from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean

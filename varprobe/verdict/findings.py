@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from varprobe.frozen import dataclass
 from varprobe.verdict.records import Finding
 
 Severity = Literal["error", "warning", "info"]

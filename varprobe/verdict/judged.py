@@ -7,12 +7,12 @@ trials of ratio_j). A network whose layers are all alike is one stretch, and T =
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.spec.described import LayerDescription
 
 Logs = NDArray[np.float64]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from varprobe.frozen import dataclass
 
 # How pydantic checks a stored record: no key is unknown, no number is nan or infinite.
 CHECKS: Any = {"extra": "forbid", "allow_inf_nan": False}

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, student_quantile
 from varprobe.verdict.judged import Point, Stretch, stretches, terms
 from varprobe.verdict.records import Direction

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.frozen import dataclass
 from varprobe.spec.network import NetworkSpec
 from varprobe.theory.records import Prediction, RowPrediction
 from varprobe.verdict.judged import Point

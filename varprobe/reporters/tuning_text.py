@@ -1,0 +1,158 @@
+"""Tuning -> text or JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from varprobe.advice.outlook import Outlook
+from varprobe.advice.words import branch_line, change_line, change_of, fold, modes_line
+from varprobe.spec.network import Dense
+from varprobe.tuning import Tuning
+from varprobe.verdict.records import Direction, Verdict
+from varprobe.wording import count, printable
+
+_WIDTH = 80
+_WAYS = {
+    "layer": "the scale of one layer",
+    "branch": "the scale of the residual branches",
+    "scale": "one factor for all weights",
+    "layers": "a gain for every layer",
+    "edge": "the edge of chaos",
+    "both": "the scale of the residual branches and a gain for every layer",
+}
+
+
+def render_tuning(tuning: Tuning) -> str:
+    """What changes, what theory says and what was measured; plain text, 80 columns."""
+    return "\n".join(_lines(tuning)) + "\n"
+
+
+def _lines(tuning: Tuning) -> Iterator[str]:
+    dense = sum(isinstance(step.layer, Dense) for step in tuning.spec.steps)
+    yield f"{printable(tuning.spec.name)}: {count(dense, 'dense layer')}"
+    yield ""
+    if tuning.by:
+        yield f"by {_WAYS[tuning.by]}:"
+        for run in fold(tuning.changes, tuning.spec):
+            yield f"  {change_line(run)}: {run[0].scheme}"
+        if tuning.branches:
+            yield from _wrapped(branch_line(tuning.branches), "  ")
+        yield ""
+        yield from (f"  --set {_quoted(f'{edit.path}={edit.text}')}" for edit in tuning.edits)
+    elif tuning.before.is_sound:
+        yield "Theory calls it stable both ways as it is; nothing is changed."
+    if tuning.reason:
+        yield from ([""] if tuning.by else [])
+        yield from _wrapped(tuning.reason)
+    if tuning.modes:
+        yield ""
+        yield from _wrapped(
+            f"With the activations' gains the fan modes give over the depth: {modes_line(tuning.modes)}."
+        )
+    yield ""
+    yield from _table(tuning)
+    yield ""
+    yield from _wrapped(_conclusion(tuning))
+    yield from _wrapped(_broken_expectations(tuning))
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if any(character in text for character in " {[") else text
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _table(tuning: Tuning) -> Iterator[str]:
+    changed = bool(tuning.by)
+    measured = tuning.measured
+    heads = ["", "theory", *(["theory, tuned"] if changed else []), *(["measured"] if measured else [])]
+    rows = [heads]
+    for way in ("forward", "backward"):
+        outlooks = [tuning.before, *([tuning.after] if changed else [])]
+        cells = [_cell(getattr(outlook, way)) for outlook in outlooks]
+        rows.append([way, *cells, *([_cell(getattr(measured, way))] if measured else [])])
+    if measured:
+        rows.append(["signal", *[""] * (len(heads) - 2), _cell(measured.signal)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(direction: Direction) -> str:
+    return direction.label if direction.total_log10 is None else f"{direction.label} {change_of(direction)}"
+
+
+def _conclusion(tuning: Tuning) -> str:
+    if tuning.measured is None:
+        return "Nothing was changed, and nothing measured."
+    settings, verdict = tuning.tuned.settings, tuning.measured
+    how = f"{count(settings.trials, 'trial')} of batch {settings.batch:,}"
+    if tuning.is_confirmed:
+        return f"Stable both ways, confirmed by measuring ({how})."
+    if not tuning.by and not tuning.before.is_sound:
+        return f"Measured as it is ({how}): {verdict.overall}."
+    more = [finding.remedy for finding in verdict.findings if finding.code == "inconclusive"]
+    return " ".join([f"Not confirmed: measured ({how}), it is {_faults(verdict)}.", *more[:1]])
+
+
+def _broken_expectations(tuning: Tuning) -> str:
+    """What the config expects of the network that it was, where the tuned one is another."""
+    expect, verdict = tuning.tuned.expect, tuning.measured
+    if not tuning.by or expect is None or verdict is None:
+        return ""
+    sides = (
+        ("forward", expect.forward, verdict.forward.label),
+        ("backward", expect.backward, verdict.backward.label),
+        ("overall", expect.overall, verdict.overall),
+        ("signal", expect.signal, verdict.signal.label),
+    )
+    broken = [f"{way} {' or '.join(allowed)}" for way, allowed, found in sides if allowed and found not in allowed]
+    return f"The config's `expect` is of the network as it was: {', '.join(broken)}. Change it too." if broken else ""
+
+
+def _faults(verdict: Verdict) -> str:
+    parts = [
+        f"{way} {direction.label}"
+        for way, direction in (("forward", verdict.forward), ("backward", verdict.backward))
+        if direction.label != "stable"
+    ]
+    jumps = [f"layer {finding.layer}" for finding in verdict.findings if finding.code == "jump"]
+    return " and ".join(parts + ([f"more than a factor 100 at {', '.join(jumps)}"] if jumps else []))
+
+
+def render_tuning_json(tuning: Tuning) -> str:
+    """The same as one line of JSON."""
+    record = {
+        "name": tuning.spec.name,
+        "by": tuning.by or None,
+        "changes": [asdict(change) for change in tuning.changes],
+        "branches": [asdict(change) for change in tuning.branches],
+        "edits": [f"{edit.path}={edit.text}" for edit in tuning.edits],
+        "before": _outlook(tuning.before),
+        "after": _outlook(tuning.after),
+        "modes": {mode: _outlook(outlook) for mode, outlook in tuning.modes.items()},
+        "measured": None if tuning.measured is None else _verdict(tuning.measured),
+        "confirmed": tuning.is_confirmed,
+        "reason": tuning.reason or None,
+    }
+    return json.dumps(record, allow_nan=False) + "\n"
+
+
+def _outlook(outlook: Outlook) -> dict[str, Any]:
+    return {
+        "forward": asdict(outlook.forward),
+        "backward": asdict(outlook.backward),
+        "overall": outlook.overall,
+        "jump": outlook.jump is not None,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    directions = {way: asdict(getattr(verdict, way)) for way in ("forward", "backward", "signal")}
+    return {**directions, "overall": verdict.overall, "jump": any(f.code == "jump" for f in verdict.findings)}

@@ -9,6 +9,7 @@ import numpy as np
 
 from varprobe.spec.activations import Activation
 from varprobe.spec.gaussian import expectations
+from varprobe.spec.laws import Given, Lsuv
 from varprobe.spec.network import Dense, NetworkSpec
 from varprobe.theory.forward import affine
 from varprobe.theory.pairs import pair_spread
@@ -34,7 +35,7 @@ def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
     step = max(square, key=lambda step: counts[id(step.layer)])
     layer, width = step.layer, step.fan_in
     assert isinstance(layer, Dense)
-    if layer.weights.variance(width, width) is None:
+    if isinstance(layer.weights, (Given, Lsuv)) or isinstance(layer.bias, Given):
         return None
     return _of_layer(_Map(layer, width), start)
 

@@ -9,12 +9,13 @@ format are far out, where an activation is as good as its slopes there.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation
+from varprobe.spec.activations import Activation, make_activation
 from varprobe.spec.network import Dense, NetworkSpec, Pointwise, Step
 from varprobe.spec.number_formats import NumberFormat
 from varprobe.spec.special import normal_cdf
@@ -51,74 +52,132 @@ class Chances:
     next_overflow: int | None = None
 
 
-def predicted_chances(spec: NetworkSpec, prediction: Prediction, batch: int, number: NumberFormat) -> Chances:
-    """By theory alone, for one format."""
-    top, bottom = math.log(number.largest), 2 * math.log(number.smallest)
-    over, small, back, under, size = (np.full(len(spec.rows), math.nan) for _ in range(5))
-    for i, (step, row) in enumerate(zip(spec.rows, prediction.rows, strict=True)):
-        over[i] = _row_overflow(step, row, batch, top)
-        if row.output is not None:
-            small[i] = _below(row.output.log_second_moment, _variance(row.width.output), bottom)
-        log, width = row.log_gradient, row.width.gradient
-        if log is not None:
-            back[i] = _any_beyond(log, _variance(width), 0.0, step.fan_out, batch, top, top)
-            under[i] = _below(log, _variance(width), bottom)
-            size[i] = log / 2 / math.log(2)
-    return Chances(over, small, back, under, size, _next_overflow(spec, prediction, batch, top))
+@dataclass(frozen=True)
+class RowTable:
+    """What the chances hang on, per row; nan where theory ends. Logs are natural, of second moments.
+
+    Attributes:
+        signal, signal_variance: of z, or of the output of rows without an activation; and of its ln over draws.
+        output, output_variance: of the row's output.
+        gradient, gradient_variance: of dObjective/d(source).
+        common: correlation of two samples at z.
+        low, high: ln of the slope far below and far above zero, -inf where it is flat there.
+        degree: a value of size x comes out as slope x^degree.
+        widths: units.
+    """
+
+    signal: Vector
+    signal_variance: Vector
+    output: Vector
+    output_variance: Vector
+    gradient: Vector
+    gradient_variance: Vector
+    common: Vector
+    low: Vector
+    high: Vector
+    degree: Vector
+    widths: Vector
+
+
+def row_table(spec: NetworkSpec, prediction: Prediction) -> RowTable:
+    """The table of a network."""
+    return RowTable(*np.array([_cells(*pair) for pair in zip(spec.rows, prediction.rows, strict=True)]).T)
+
+
+def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
+    activation = step.layer.activation if isinstance(step.layer, (Dense, Pointwise)) else None
+    level, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
+    return (
+        _log(level),
+        _variance(width),
+        _log(row.output),
+        _variance(row.width.output),
+        math.nan if row.log_gradient is None else row.log_gradient,
+        _variance(row.width.gradient),
+        _common(level),
+        *_slopes(activation),
+        step.fan_out,
+    )
+
+
+def _log(level: Level | None) -> float:
+    return math.nan if level is None else level.log_second_moment
 
 
 def _variance(width: Fluctuation | None) -> float:
     return 0.0 if width is None else width.variance
 
 
-def _row_overflow(step: Step, row: RowPrediction, batch: int, top: float) -> float:
-    activation = step.layer.activation if isinstance(step.layer, (Dense, Pointwise)) else None
-    level = row.source if activation else row.output
-    if level is None:
-        return math.nan
-    width = row.width.source if activation else row.width.output
-    return _overflow(activation, level, _variance(width), step.fan_out, batch, top)
+def _common(level: Level | None) -> float:
+    if level is None or level.log_spread is None or level.log_second_moment == -math.inf:
+        return 0.0
+    return 1 - math.exp(min(level.log_spread - level.log_second_moment, 0.0))
 
 
-def _overflow(
-    activation: Activation | None, level: Level, variance: float, width: int, batch: int, top: float
-) -> float:
-    low, high = _thresholds(activation, top)
-    common = (
-        0.0 if level.spread is None else 1 - math.exp(min((level.log_spread or 0.0) - level.log_second_moment, 0.0))
-    )
-    return _any_beyond(level.log_second_moment, variance, common, width, batch, low, high)
-
-
-def _thresholds(activation: Activation | None, top: float) -> tuple[float, float]:
-    """ln of how far below and above zero z must be for phi(z) to be beyond exp(top)."""
+def _slopes(activation: Activation | None) -> tuple[float, float, float]:
+    """ln of the slopes far below and above zero, and the degree."""
     if activation is None:
-        return top, top
-    degree = activation.degree or 1
+        return 0.0, 0.0, 1.0
+    return _activation_slopes(activation.name, tuple(activation.arguments.items()))
+
+
+@lru_cache(maxsize=256)
+def _activation_slopes(name: str, arguments: tuple[tuple[str, float], ...]) -> tuple[float, float, float]:
+    activation = make_activation(name, **dict(arguments))
     slopes = activation.far
     if activation.degree is not None:
         slopes = tuple(float(abs(value)) for value in activation.value(np.array([-1.0, 1.0])))  # type: ignore[assignment]
-    if slopes is None:
-        return math.inf, math.inf
-    low, high = ((top - math.log(abs(slope))) / degree if slope else math.inf for slope in slopes)
-    return low, high
+    low, high = (math.log(abs(slope)) if slope else -math.inf for slope in slopes or (0.0, 0.0))
+    return low, high, float(activation.degree or 1)
+
+
+def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
+    """By theory alone, for one format; `is_chain`: the last layer could be repeated."""
+    top, bottom = math.log(number.largest), 2 * math.log(number.smallest)
+    overflow = _any_beyond(
+        table.signal,
+        table.signal_variance,
+        table.common,
+        table.widths,
+        batch,
+        (top - table.low) / table.degree,
+        (top - table.high) / table.degree,
+    )
+    tops = np.full_like(table.gradient, top)
+    none = np.zeros_like(tops)
+    back = _any_beyond(table.gradient, table.gradient_variance, none, table.widths, batch, tops, tops)
+    return Chances(
+        overflow,
+        _below(table.output, table.output_variance, bottom),
+        back,
+        _below(table.gradient, table.gradient_variance, bottom),
+        table.gradient / 2 / math.log(2),
+        _next_overflow(table, batch, top) if is_chain else None,
+    )
 
 
 def _any_beyond(
-    log_second: float, variance: float, common: float, width: int, batch: int, low: float, high: float
+    log_second: Vector, variance: Vector, common: Vector, widths: Vector, batch: int, low: Vector, high: Vector
+) -> Vector:
+    """P(some of width * batch values is below -exp(low) or above exp(high)), per row; nan where the size is."""
+    spread = np.sqrt(variance)
+    with np.errstate(invalid="ignore"):  # inf - inf where neither side ever leaves
+        nearest = np.minimum(low, high) - (log_second - variance / 2) / 2
+        safe = nearest - 2.5 * spread > math.log(_FAR)
+        lost = (nearest + 2.5 * spread < math.log(_NEAR)) & (widths * batch >= 8)
+    chances = np.where(lost, 1.0, np.where(np.isnan(nearest), np.nan, 0.0))
+    for row in np.flatnonzero(~safe & ~lost & np.isfinite(nearest)):
+        size, doubt, shared, width = (float(cells[row]) for cells in (log_second, variance, common, widths))
+        chances[row] = _chance(size, doubt, shared, width, batch, float(low[row]), float(high[row]))
+    return chances
+
+
+def _chance(
+    log_second: float, variance: float, common: float, width: float, batch: int, low: float, high: float
 ) -> float:
-    """P(some of width * batch values is below -exp(low) or above exp(high))."""
-    if log_second == -math.inf or min(low, high) == math.inf:
-        return 0.0
-    spread = math.sqrt(variance)
-    middle = (log_second - variance / 2) / 2
-    nearest = min(low, high) - middle
-    if nearest - 2.5 * spread > math.log(_FAR):
-        return 0.0
-    if nearest + 2.5 * spread < math.log(_NEAR) and width * batch >= 8:
-        return 1.0
-    std = middle + spread / 2 * _DRAWS
-    below, above = (np.exp(np.minimum(edge - std, 700.0))[:, None] for edge in (low, high))
+    """The same of one row in doubt, by quadrature over draws and over what the samples of a unit share."""
+    std = (log_second - variance / 2) / 2 + math.sqrt(variance) / 2 * _DRAWS
+    below, above = (np.exp(np.minimum(edge - std, 100.0))[:, None] for edge in (low, high))
     own = math.sqrt(max(1 - common, 1e-12))
     shift = math.sqrt(common) * _SHARED
     tails = normal_cdf((shift - above) / own) + normal_cdf((-below - shift) / own)
@@ -134,40 +193,48 @@ def _weights(nodes: Vector) -> Vector:
     return np.asarray(density / density.sum())
 
 
-def _below(log_second: float, variance: float, limit: float) -> float:
-    """P(a second moment is below exp(limit))."""
+def _below(log_second: Vector, variance: Vector, limit: float) -> Vector:
+    """P(a second moment is below exp(limit)), per row."""
     distance = limit - (log_second - variance / 2)
-    if variance == 0 or not math.isfinite(distance):
-        return float(distance > 0)
-    return float(normal_cdf(np.array([distance / math.sqrt(variance)]))[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(variance > 0, distance / np.sqrt(variance), np.copysign(np.inf, distance))
+    chances = normal_cdf(np.clip(score, -40.0, 40.0))
+    return np.where(np.isnan(log_second), np.nan, chances)
 
 
-def _next_overflow(spec: NetworkSpec, prediction: Prediction, batch: int, top: float) -> int | None:
-    """Of the last dense layer of a chain, repeated: second moment and its variance go on as at the last step."""
-    if len(spec.rows) < 2:
+def _next_overflow(table: RowTable, batch: int, top: float) -> int | None:
+    """Of the last layer of a chain, repeated: second moment and its variance go on as at the last step."""
+    if not np.isfinite(table.signal[-2:]).all() or not table.signal[-1] > table.signal[-2]:
         return None
-    (earlier, last), (before, row) = spec.rows[-2:], prediction.rows[-2:]
-    same = isinstance(last.layer, Dense) and last.layer is earlier.layer
-    if not same or before.source is None or row.source is None:
-        return None
-    growth = row.source.log_second_moment - before.source.log_second_moment
-    if not growth > 0:
-        return None
-    widening = _variance(row.width.source) - _variance(before.width.source)
-    assert isinstance(last.layer, Dense)
-    low, high = _thresholds(last.layer.activation, top)
-    spread = row.source.log_spread
-    common = 0.0 if spread is None else 1 - math.exp(min(spread - row.source.log_second_moment, 0.0))
+    growth = table.signal[-1] - table.signal[-2]
+    widening = table.signal_variance[-1] - table.signal_variance[-2]
 
     def chance(ahead: int) -> float:
-        log = row.source.log_second_moment + growth * ahead if row.source else 0.0
-        variance = max(_variance(row.width.source) + widening * ahead, 0.0)
-        return _any_beyond(log, variance, common, last.fan_out, batch, low, high)
+        last = np.array([-1])
+        return float(
+            _any_beyond(
+                table.signal[last] + growth * ahead,
+                np.maximum(table.signal_variance[last] + widening * ahead, 0.0),
+                table.common[last],
+                table.widths[last],
+                batch,
+                (top - table.low[last]) / table.degree[last],
+                (top - table.high[last]) / table.degree[last],
+            )[0]
+        )
 
-    if chance(LONGEST) < 0.5:
+    if not chance(LONGEST) >= 0.5:
         return None
     near, far = 0, LONGEST
     while far - near > 1:
         middle = (near + far) // 2
         near, far = (near, middle) if chance(middle) >= 0.5 else (middle, far)
-    return len(spec.rows) + far
+    return len(table.signal) + far
+
+
+def ends_in_a_chain(spec: NetworkSpec) -> bool:
+    """Whether the last two rows are the same dense layer, so that it can be thought of as repeated further."""
+    if len(spec.rows) < 2:
+        return False
+    earlier, last = spec.rows[-2:]
+    return isinstance(last.layer, Dense) and last.layer is earlier.layer

@@ -14,8 +14,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
-
 from varprobe.frozen import dataclass
 from varprobe.spec.gaussian import Expectations, expectations
 from varprobe.spec.laws import Identity, Law, Orthogonal
@@ -67,7 +65,9 @@ def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Retur
 
 
 def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | None], list[_Flow | None]]:
-    flow: _Flow | None = _Flow(0.0, _input_kappa(spec.input) / spec.input.features, 0.0)
+    flow: _Flow | None = None
+    if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
+        flow = _Flow(0.0, _input_kappa(spec.input) / spec.input.features, 0.0)
     skips: list[_Flow | None] = []
     sources: list[_Flow | None] = []
     outputs: list[_Flow | None] = []
@@ -100,12 +100,9 @@ def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | No
 
 def _input_kappa(law: InputLaw) -> float:
     """Relative variance of the squared entries of the batch."""
-    largest = max(abs(law.mean), law.std) if law.rows is None else float(np.abs(law.rows).max())
+    largest = max(abs(law.mean), law.std)
     if law.distribution == "constant" or not largest:
         return 0.0
-    if law.rows is not None:
-        squares = np.square(law.rows.astype(np.float64) / largest)
-        return float(squares.var() / squares.mean() ** 2)
     m, s = law.mean / largest, law.std / largest
     second = m * m + s * s
     kurtosis = 3.0 if law.distribution == "normal" else 1.8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +114,8 @@ def jumps(case: Case) -> Iterator[Finding]:
 
 def _steps(logs: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
     """Every later point with ln of the mean change to it."""
-    for earlier, later in pairwise(range(logs.shape[1])):
-        yield later, float(log_mean(logs[:, later] - logs[:, earlier]))
+    if logs.shape[1] > 1:
+        yield from enumerate(log_mean(np.diff(logs)).tolist(), start=1)
 
 
 def _is_jump(logs: NDArray[np.float64], later: int, change: float) -> bool:

@@ -15,6 +15,7 @@ from varprobe.reporters.wordlist import (
     made_with,
     marks,
     row_label,
+    tested_line,
     theory_line,
     title,
 )
@@ -32,9 +33,9 @@ def render_markdown(report: Report) -> str:
     lines += [f"- {line}" for line in expectation_lines(report)]
     if report.expect:
         lines.append("")
-    theory = theory_line(report)
-    if theory:
-        lines += [theory, ""]
+    for line in (theory_line(report), tested_line(report)):
+        if line:
+            lines += [line, ""]
     if verdict.findings:
         lines += ["## Findings", ""]
         lines += [f"- **{finding_head(f)}**: {_escape(f.message)} {_escape(f.remedy)}" for f in verdict.findings]

@@ -17,6 +17,7 @@ from varprobe.reporters.wordlist import (
     finding_head,
     is_predicted,
     made_with,
+    tested_line,
     theory_line,
     title,
 )
@@ -63,9 +64,9 @@ def _verdict(report: Report) -> Panel:
         parts += [Text(), Text(finding_head(finding), style=style), Text(finding.message)]
         if finding.remedy:
             parts.append(Text(f"-> {finding.remedy}"))
-    theory = theory_line(report)
+    theory = [line for line in (theory_line(report), tested_line(report)) if line]
     if theory:
-        parts += [Text(), Text(theory)]
+        parts += [Text(), *(Text(line) for line in theory)]
     lines = expectation_lines(report)
     if lines:
         parts += [Text(), *(Text(line) for line in lines)]

@@ -52,6 +52,19 @@ def theory_line(report: Report) -> str:
     return "; ".join(parts) + "."
 
 
+def tested_line(report: Report) -> str:
+    """In how many layers the measurement was held to theory's bands; empty where in all, or nothing was measured."""
+    dense = [row for row in report.layers if row.kind == "dense"]
+    forward = sum(row.predicted.second_moment_low is not None for row in dense)
+    backward = sum(row.predicted.gradient_low is not None for row in dense)
+    if is_predicted(report) or forward + backward == 2 * len(dense):
+        return ""
+    return (
+        f"Held to theory's bands: {forward:,} of {count(len(dense), 'layer')} forward, {backward:,} backward; "
+        "elsewhere theory ends, or draws vary too much for its correction."
+    )
+
+
 def activation_log10(row: LayerRow) -> float | None:
     """log10 of the activation variance: the mean over trials, or theory where nothing was measured."""
     return row.predicted.log10_activation_variance if row.activation is None else row.activation.variance.log10_mean

@@ -60,7 +60,7 @@ def check_error(error: VarprobeError) -> None:
 
 def settle(source: Any, assignments: Sequence[str] = ()) -> NetworkSpec | None:
     """The network, or None where loading ended in an error as it should be: message, place and hint."""
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         overrides: list[Override] = [parse_assignment(text) for text in assignments]
         spec = load(source, overrides)
@@ -68,7 +68,7 @@ def settle(source: Any, assignments: Sequence[str] = ()) -> NetworkSpec | None:
         check_error(error)
         return None
     finally:
-        assert time.perf_counter() - started < SECONDS
+        assert time.process_time() - started < SECONDS
     assert isinstance(spec, NetworkSpec)
     return spec
 

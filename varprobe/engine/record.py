@@ -37,6 +37,7 @@ class StackStatistics:
     log_max_abs: Table
     log_gradient_second_moment: Table
     log_gradient_variance: Table
+    log_gradient_max_abs: Table
     log_activation_gradient_second_moment: Table
     log_activation_gradient_variance: Table
     log_weight_gradient_second_moment: Table
@@ -83,6 +84,8 @@ class StackStatistics:
     def write_gradient(self, row: int, gradient: Scaled) -> None:
         self.log_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
+        largest = max_abs(gradient.values)
+        self.log_gradient_max_abs[:, row] = log_square(largest**2, gradient.exponent) / 2
         self.gradient_histogram[row] += histogram(gradient.values, gradient.moments.second_moment)
 
     def write_activation_gradient(self, row: int, gradient: Scaled) -> None:

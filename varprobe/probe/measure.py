@@ -134,4 +134,5 @@ def _normalised(statistics: StackStatistics) -> StackStatistics:
         "log_weight_gradient_variance",
         "log_input_gradient_second_moment",
     )
-    return replace(statistics, **{name: getattr(statistics, name) - unit for name in names})
+    divided = {name: getattr(statistics, name) - unit for name in names}
+    return replace(statistics, **divided, log_gradient_max_abs=statistics.log_gradient_max_abs - unit / 2)

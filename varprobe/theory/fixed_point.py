@@ -118,14 +118,17 @@ def _root(layer: _Map, near: float, far: float) -> float:
 
 
 def _correlation_slope(layer: _Map, q: float) -> float:
-    """Slope of the correlation map at its fixed point below 1, by iteration and a symmetric difference."""
+    """Slope of the correlation map at its fixed point below 1, by bisection and a symmetric difference.
+
+    Two samples drift apart from close by and together from opposite ends: in between is one point where they stay.
+    """
     variance = layer.variance(q)
-    difference = variance / 2
-    for _ in range(500):
-        ahead = layer.spread(q, difference)
-        if abs(ahead - difference) <= 1e-13 * variance:
-            break
-        difference = ahead
-    step = 1e-4 * min(difference, variance)
-    high, low = layer.spread(q, difference + step), layer.spread(q, difference - step)
-    return float(np.clip((high - low) / (2 * step), 0.0, None))
+    low, high = math.log(1e-9 * variance), math.log(2 * variance)
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        difference = math.exp(middle)
+        low, high = (middle, high) if layer.spread(q, difference) > difference else (low, middle)
+    difference = math.exp((low + high) / 2)
+    step = 1e-4 * min(difference, 2 * variance - difference)
+    above, below = layer.spread(q, difference + step), layer.spread(q, difference - step)
+    return float(np.clip((above - below) / (2 * step), 0.0, None))

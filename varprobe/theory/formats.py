@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation, make_activation
-from varprobe.spec.network import Dense, NetworkSpec, Pointwise, Step
+from varprobe.spec.gaussian import expectations
+from varprobe.spec.network import Dense, Dropout, NetworkSpec, Pointwise, Step
 from varprobe.spec.number_formats import NumberFormat
 from varprobe.spec.special import normal_cdf
 from varprobe.theory.records import Fluctuation, Level, Prediction, RowPrediction
@@ -60,7 +61,9 @@ class RowTable:
         signal, signal_variance: of z, or of the output of rows without an activation; and of its ln over draws.
         output, output_variance: of the row's output.
         gradient, gradient_variance: of dObjective/d(source).
-        common: correlation of two samples at z.
+        share: the gradient is that of so large a share of the units, the others having next to none.
+        mean: of z, in root mean squares.
+        common: correlation of two samples at z, apart from the mean.
         low, high: ln of the slope far below and far above zero, -inf where it is flat there.
         degree: a value of size x comes out as slope x^degree.
         widths: units.
@@ -72,6 +75,8 @@ class RowTable:
     output_variance: Vector
     gradient: Vector
     gradient_variance: Vector
+    share: Vector
+    mean: Vector
     common: Vector
     low: Vector
     high: Vector
@@ -85,8 +90,14 @@ def row_table(spec: NetworkSpec, prediction: Prediction) -> RowTable:
 
 
 def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
-    activation = step.layer.activation if isinstance(step.layer, (Dense, Pointwise)) else None
+    layer = step.layer
+    activation = layer.activation if isinstance(layer, (Dense, Pointwise)) else None
     level, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
+    units, slopes = float(step.fan_out), _slopes(activation)
+    if isinstance(layer, Dropout):  # fewer units, and larger ones
+        keep = 1 - layer.probability
+        level, width = row.source, row.width.source
+        units, slopes = units * keep, (-math.log(keep), -math.log(keep), 1.0)
     return (
         _log(level),
         _variance(width),
@@ -94,9 +105,11 @@ def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
         _variance(row.width.output),
         math.nan if row.log_gradient is None else row.log_gradient,
         _variance(row.width.gradient),
+        _share(activation, row.source),
+        _mean(level),
         _common(level),
-        *_slopes(activation),
-        step.fan_out,
+        *slopes,
+        units,
     )
 
 
@@ -108,10 +121,25 @@ def _variance(width: Fluctuation | None) -> float:
     return 0.0 if width is None else width.variance
 
 
-def _common(level: Level | None) -> float:
-    if level is None or level.log_spread is None or level.log_second_moment == -math.inf:
+def _share(activation: Activation | None, level: Level | None) -> float:
+    """E[phi'^2]^2 / E[phi'^4]: of relu a half, of a saturated function little."""
+    if activation is None or level is None or not 1e-100 < level.variance < 1e100:
+        return 1.0
+    known = expectations(activation, level.mean, level.variance)
+    fourth = known.derivative_fourth_moment
+    return known.derivative_second_moment**2 / fourth if fourth > 0 else 1.0
+
+
+def _mean(level: Level | None) -> float:
+    if level is None or not level.scaled_second_moment:
         return 0.0
-    return 1 - math.exp(min(level.log_spread - level.log_second_moment, 0.0))
+    return level.scaled_mean / math.sqrt(level.scaled_second_moment)
+
+
+def _common(level: Level | None) -> float:
+    if level is None or level.log_spread is None or level.log_variance == -math.inf:
+        return 0.0
+    return 1 - math.exp(min(level.log_spread - level.log_variance, 0.0))
 
 
 def _slopes(activation: Activation | None) -> tuple[float, float, float]:
@@ -137,6 +165,7 @@ def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_c
     overflow = _any_beyond(
         table.signal,
         table.signal_variance,
+        table.mean,
         table.common,
         table.widths,
         batch,
@@ -145,7 +174,11 @@ def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_c
     )
     tops = np.full_like(table.gradient, top)
     none = np.zeros_like(tops)
-    back = _any_beyond(table.gradient, table.gradient_variance, none, table.widths, batch, tops, tops)
+    # The units that have a gradient have the more of it.
+    tops += np.log(table.share) / 2
+    back = _any_beyond(
+        table.gradient, table.gradient_variance, none, none, table.widths * table.share, batch, tops, tops
+    )
     return Chances(
         overflow,
         _below(table.output, table.output_variance, bottom),
@@ -157,7 +190,14 @@ def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_c
 
 
 def _any_beyond(
-    log_second: Vector, variance: Vector, common: Vector, widths: Vector, batch: int, low: Vector, high: Vector
+    log_second: Vector,
+    variance: Vector,
+    mean: Vector,
+    common: Vector,
+    widths: Vector,
+    batch: int,
+    low: Vector,
+    high: Vector,
 ) -> Vector:
     """P(some of width * batch values is below -exp(low) or above exp(high)), per row; nan where the size is."""
     spread = np.sqrt(variance)
@@ -167,19 +207,28 @@ def _any_beyond(
         lost = (nearest + 2.5 * spread < math.log(_NEAR)) & (widths * batch >= 8)
     chances = np.where(lost, 1.0, np.where(np.isnan(nearest), np.nan, 0.0))
     for row in np.flatnonzero(~safe & ~lost & np.isfinite(nearest)):
-        size, doubt, shared, width = (float(cells[row]) for cells in (log_second, variance, common, widths))
-        chances[row] = _chance(size, doubt, shared, width, batch, float(low[row]), float(high[row]))
+        cells = (log_second, variance, mean, common, widths)
+        size, doubt, centre, shared, width = (float(each[row]) for each in cells)
+        chances[row] = _chance(size, doubt, centre, shared, width, batch, float(low[row]), float(high[row]))
     return chances
 
 
 def _chance(
-    log_second: float, variance: float, common: float, width: float, batch: int, low: float, high: float
+    log_second: float,
+    variance: float,
+    mean: float,
+    common: float,
+    width: float,
+    batch: int,
+    low: float,
+    high: float,
 ) -> float:
     """The same of one row in doubt, by quadrature over draws and over what the samples of a unit share."""
     std = (log_second - variance / 2) / 2 + math.sqrt(variance) / 2 * _DRAWS
     below, above = (np.exp(np.minimum(edge - std, 100.0))[:, None] for edge in (low, high))
-    own = math.sqrt(max(1 - common, 1e-12))
-    shift = math.sqrt(common) * _SHARED
+    apart = math.sqrt(max(1 - mean * mean, 1e-12))
+    own = apart * math.sqrt(max(1 - common, 1e-12))
+    shift = mean + apart * math.sqrt(common) * _SHARED
     tails = normal_cdf((shift - above) / own) + normal_cdf((-below - shift) / own)
     with np.errstate(divide="ignore"):
         kept = _weights(_SHARED) @ np.exp(batch * np.log1p(-np.minimum(tails, 1.0))).T
@@ -215,6 +264,7 @@ def _next_overflow(table: RowTable, batch: int, top: float) -> int | None:
             _any_beyond(
                 table.signal[last] + growth * ahead,
                 np.maximum(table.signal_variance[last] + widening * ahead, 0.0),
+                table.mean[last],
                 table.common[last],
                 table.widths[last],
                 batch,

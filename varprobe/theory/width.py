@@ -14,15 +14,19 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from varprobe.frozen import dataclass
 from varprobe.spec.gaussian import Expectations, expectations
-from varprobe.spec.laws import Identity, Law, Orthogonal
+from varprobe.spec.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
 from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
 from varprobe.theory.backward import Return
 from varprobe.theory.forward import Passage
 from varprobe.theory.records import Fluctuation, Level, RowWidth
 from varprobe.theory.wide import Wide
 
+# Excess kurtosis of z beyond which one term of the expansion in it does not do.
+_FAR_FROM_GAUSSIAN = 0.3
 # Second moments between this and its inverse have fourth moments that doubles can hold.
 _LEAST = 1e-100
 
@@ -32,12 +36,14 @@ class _Flow:
     """The second moment on its way: variance and shift, and what of it answers to the innermost open skip.
 
     `variance` is of the expectation over units, `readout` what their finite number adds; `held` is the share of the
-    read-out that orthogonal weights take away, since they keep the sum of squares.
+    read-out that orthogonal weights take away, since they keep the sum of squares. `kurtosis` is E[x^4]/E[x^2]^2 over
+    units: 3 for a Gaussian z, and a little else where weights are not Gaussian.
     """
 
     variance: float
     readout: float
     shift: float
+    kurtosis: float
     held: float = 0.0
     answer: float = 1.0
     own: float = 0.0
@@ -67,7 +73,8 @@ def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Retur
 def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | None], list[_Flow | None]]:
     flow: _Flow | None = None
     if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
-        flow = _Flow(0.0, _input_kappa(spec.input) / spec.input.features, 0.0)
+        kappa = _input_kappa(spec.input)
+        flow = _Flow(0.0, kappa / spec.input.features, 0.0, kappa + 1)
     skips: list[_Flow | None] = []
     sources: list[_Flow | None] = []
     outputs: list[_Flow | None] = []
@@ -80,7 +87,7 @@ def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | No
                 flow = replace(flow, answer=1.0, own=0.0)
         elif isinstance(layer, Join):
             source = skips.pop()
-            flow = _joined(source, flow, layer.scale, passage.source, passage.output)
+            flow = _joined(source, flow, layer.scale, passage.source, passage.output, step.fan_out)
         elif flow is None or passage.source is None or passage.inner is None or passage.output is None:
             source = flow = None
         elif isinstance(layer, Dense):
@@ -92,7 +99,8 @@ def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | No
             flow = _normalised(flow, layer)
         elif isinstance(layer, Dropout):
             extra = layer.probability / (1 - layer.probability)
-            flow = replace(flow, readout=flow.readout + 3 * extra / step.fan_out, held=0.0)
+            readout = flow.readout + flow.kurtosis * extra / step.fan_out
+            flow = replace(flow, readout=readout, kurtosis=flow.kurtosis / (1 - layer.probability), held=0.0)
         sources.append(source)
         outputs.append(flow)
     return sources, outputs
@@ -108,6 +116,23 @@ def _input_kappa(law: InputLaw) -> float:
     kurtosis = 3.0 if law.distribution == "normal" else 1.8
     # The fourth moment m^4 + 6 m^2 s^2 + kurtosis s^4 less the squared second, over the latter.
     return (4 * m * m * s * s + (kurtosis - 1) * s**4) / second**2
+
+
+def weight_excess(law: Law, fan_out: int) -> float:
+    """Excess kurtosis of one weight: 0 for Gaussian entries, and for a Haar matrix, whose products are nearly so."""
+    match law:
+        case Uniform():
+            return -1.2
+        case Sparse():
+            kept = 1 - law.zeros(fan_out) / fan_out
+            return 3 / kept - 3 if kept else 0.0
+        case TruncatedNormal() if law.std:
+            low, high = ((edge - law.centre) / law.std for edge in (law.low, law.high))
+            u = np.linspace(max(low, -9.0), min(high, 9.0), 2001)
+            density = np.exp(-u * u / 2) / np.exp(-u * u / 2).sum()
+            centred = u - density @ u
+            return float(density @ centred**4 / (density @ centred**2) ** 2 - 3)
+    return 0.0
 
 
 def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
@@ -133,10 +158,15 @@ def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan
     log_share = math.log(fan_in * variance) + before.log_second_moment - after.log_second_moment
     share = min(math.exp(log_share), 1.0)
     held = fan_out / max(fan_in, fan_out) * share if isinstance(law, Orthogonal) else 0.0
+    # Cumulants add up: a sum over fan_in entries has the weights' excess, that of the signal in it, over fan_in.
+    excess = weight_excess(law, fan_out) * flow.kurtosis / fan_in * share**2
+    if abs(excess) > _FAR_FROM_GAUSSIAN:
+        return None
     return _Flow(
         share**2 * (flow.variance + flow.readout),
         2 / fan_out * (1 - held),
         share * flow.shift,
+        3 + excess,
         held,
         share * flow.answer,
         share**2 * (flow.own + flow.readout),
@@ -158,7 +188,8 @@ def _activated(flow: _Flow | None, name: str, known: Expectations | None, level:
     return _Flow(
         slope**2 * flow.variance,
         max(kappa - 2 * slope**2 * flow.held, 0.0) / width,
-        slope * flow.shift + bend / 2 * (flow.variance - 2 * flow.held / width),
+        slope * flow.shift + bend / 2 * (flow.variance - 2 * flow.held / width + (flow.kurtosis - 3) / 3),
+        kappa + 1,
         0.0,
         slope * flow.answer,
         slope**2 * flow.own,
@@ -170,15 +201,21 @@ def _over_variance(level: Level) -> float:
     return level.scaled_second_moment / level.scaled_variance if level.scaled_variance else math.nan
 
 
-def _normalised(flow: _Flow, norm: Norm) -> _Flow:
-    """A norm sets the sum of squares (layer, rms) or every unit's over the batch: nothing is left to fluctuate."""
-    return _Flow(0.0, 0.0, 0.0, 1.0 if norm.variant != "batch" else 0.0, 0.0, 0.0)
+def _normalised(flow: _Flow, norm: Norm) -> _Flow | None:
+    """A norm sets the sum of squares: nothing is left to fluctuate.
+
+    Behind batch norm the values of a unit lie on a sphere of the batch's dimension and are not Gaussian.
+    """
+    return None if norm.variant == "batch" else _Flow(0.0, 0.0, 0.0, flow.kurtosis, 1.0, 0.0, 0.0)
 
 
 def _joined(
-    skip: _Flow | None, branch: _Flow | None, scale: float, before: Level | None, after: Level | None
+    skip: _Flow | None, branch: _Flow | None, scale: float, before: Level | None, after: Level | None, width: int
 ) -> _Flow | None:
-    """skip + scale * branch: the branch answers to the skip, and brings fluctuations of its own."""
+    """skip + scale * branch: the branch answers to the skip, and brings fluctuations of its own.
+
+    Their product, of mean zero where the branch ends in fresh weights, adds 4 kept added/width.
+    """
     if skip is None or before is None or after is None:
         return None
     if scale == 0:
@@ -188,11 +225,12 @@ def _joined(
     kept = min(math.exp(before.log_second_moment - after.log_second_moment), 1.0)
     added = 1 - kept
     factor = kept + added * branch.answer
-    own = added**2 * (branch.own + branch.readout)
+    own = added**2 * (branch.own + branch.readout) + 4 * kept * added / width
     return _Flow(
         factor**2 * skip.variance + own,
         kept**2 * skip.readout,
         kept * skip.shift + added * branch.shift,
+        kept**2 * skip.kurtosis + added**2 * branch.kurtosis + 6 * kept * added,
         0.0,
         factor * skip.answer,
         factor**2 * skip.own + own,
@@ -202,9 +240,12 @@ def _joined(
 def _backward(
     spec: NetworkSpec, forward: list[Passage], backward: list[Return], sources: list[_Flow | None]
 ) -> list[Fluctuation | None]:
-    if all(isinstance(step.layer, Dense) for step in spec.steps):
-        return _chain(spec, forward, sources)
-    return _loose(spec, forward, backward)
+    if not all(isinstance(step.layer, Dense) for step in spec.steps):
+        return _loose(spec, forward, backward)
+    found = _chain(spec, forward, sources)
+    if spec.objective.kind == "mse":  # its tie to the output is not in the expansion
+        return [each and Fluctuation(each.variance, None) for each in found]
+    return found
 
 
 def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None]) -> list[Fluctuation | None]:
@@ -241,7 +282,9 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
         noise += (reach * ahead_share) ** 2 * kappa / n + 2 * together
         answer = part * ahead_share * reach
         moved += together + slope * flow.shift
-        moved += bend / 2 * (flow.variance - 2 * flow.held / n) + slope * answer * flow.variance
+        moved += (
+            bend / 2 * (flow.variance - 2 * flow.held / n + (flow.kurtosis - 3) / 3) + slope * answer * flow.variance
+        )
         reach = slope + answer
         found[k] = _fluctuation(noise + reach**2 * flow.variance, moved)
         # Through W towards the input: y = W a is Gaussian with variance v_y.
@@ -256,7 +299,11 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
 
 
 def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[Fluctuation | None]:
-    """Networks with joins, norms or dropout: the gradient's own fluctuation; its shift is not known."""
+    """Networks with joins or dropout: the gradient's own fluctuation; its shift is not known.
+
+    It ends towards the input at a norm, which divides by a fluctuating size, and at an activation whose E[phi'^2]
+    hangs on the second moment.
+    """
     found: list[Fluctuation | None] = [None] * len(spec.steps)
     noise: float | None = 0.0
     skips: list[tuple[int, float | None]] = []
@@ -269,10 +316,12 @@ def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) ->
             continue
         if isinstance(layer, Open):
             join, skip = skips.pop()
-            noise = _split(noise, skip, backward[k].source, backward[join].output)
+            noise = _split(noise, skip, backward[k].source, backward[join].output, step.fan_out)
             found[join] = None if noise is None else _fluctuation(noise, None)
-        elif isinstance(layer, Norm) and layer.variant == "batch":
+        elif isinstance(layer, Norm):
             return found
+        elif isinstance(layer, Dropout) and noise is not None:
+            noise += 3 * layer.probability / (1 - layer.probability) / step.fan_out
         elif noise is not None and isinstance(layer, (Dense, Pointwise)):
             level = passage.inner if isinstance(layer, Dense) else passage.source
             noise = None if level is None or level.is_shared else _further(noise, layer, level, step.fan_out)
@@ -282,14 +331,14 @@ def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) ->
 
 def _further(noise: float, layer: Dense | Pointwise, level: Level, width: int) -> float | None:
     known = _known(layer, level)
-    if known is None:
+    if known is None or layer.activation.degree != 1:
         return None
     return noise + (3 * known.derivative_fourth_moment / known.derivative_second_moment**2 - 1) / width
 
 
-def _split(branch: float | None, skip: float | None, whole: Wide | None, past: Wide | None) -> float | None:
-    """The gradient at a block's input is the skip's, second moment `past`, plus the branch's."""
+def _split(branch: float | None, skip: float | None, whole: Wide | None, past: Wide | None, width: int) -> float | None:
+    """The gradient at a block's input is the skip's, second moment `past`, plus the branch's, and their product."""
     if branch is None or skip is None or whole is None or past is None or not whole.value:
         return None
     share = 1 - min(math.exp(past.log - whole.log), 1.0)
-    return skip + share**2 * branch
+    return skip + share**2 * (branch + 2 / width) + 4 * share * (1 - share) / width

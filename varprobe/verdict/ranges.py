@@ -44,18 +44,16 @@ def format_ranges(
 
 
 def measured_chances(measurement: Measurement, number: NumberFormat) -> Chances:
-    """Shares of the trials, per row. Only the gradient's second moment is measured; its largest entry is taken to be
-    that of as many Gaussians."""
+    """Shares of the trials, per row."""
     s = measurement.statistics
     top, bottom = math.log(number.largest), math.log(number.smallest)
-    beyond = np.array([math.sqrt(2 * math.log(2 * layer.fan_out * measurement.batch)) for layer in measurement.layers])
     with np.errstate(invalid="ignore"):
         small = s.log_activation_second_moment / 2 < bottom
         gradient = s.log_gradient_second_moment / 2
         over = s.log_max_abs > top
         # What ended had overflowed any format, if its weights are finite; it is counted with the largest.
         over |= np.isnan(s.log_max_abs)
-        back = gradient + np.log(beyond) > top
+        back = s.log_gradient_max_abs > top
         under = gradient < bottom
         size = np.asarray(log_mean(2 * gradient)) / 2 / LN2
     return Chances(over.mean(axis=0), small.mean(axis=0), back.mean(axis=0), under.mean(axis=0), size)

@@ -239,6 +239,7 @@ class Reference:
         self.found[f"log_{what}_second_moment"][row] = _log(float(np.mean(x**2)))
         self.found[f"log_{what}_variance"][row] = _log(float(x.var()))
         if what == "gradient":
+            self.found["log_gradient_max_abs"][row] = _log(float(np.abs(x).max()))
             self.found["gradient_histogram"][row] = _histogram(x)
 
 

@@ -496,8 +496,8 @@ BAD_CONFIGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         ("bad.yaml:4:19: expect.forward", "'stable'"),
     ),
     "matrix-free": (
-        "input: {features: 4}\nlayers: [{dense: 4}]\nprobe: {engine: matrix-free}\n",
-        ("probe.engine: ", "matrix-free"),
+        "input: {features: 4}\nlayers: [{dense: {width: 4, init: keras.he_normal}}]\nprobe: {engine: matrix-free}\n",
+        ("probe.engine: ", "dense1 has keras.he_normal weights"),
     ),
     "out-of-memory": ("input: {features: 10000000}\nlayers: [{dense: 10000000}]\n", ("GiB", "lower the widths")),
     "no-such-weights": (
@@ -556,7 +556,7 @@ def test_bad_weights_are_one_clear_message(
         (["run", "small.yaml", "--batch", "many"], ("--batch: probe.batch: ", "'many'")),
         (["run", "small.yaml", "--seed", "-1"], ("--seed: probe.seed: ", "at least 0")),
         (["run", "small.yaml", "--engine", "fast"], ("--engine", "'matrix-free'")),
-        (["run", "small.yaml", "--engine", "matrix-free"], ("probe.engine: ", "matrix-free")),
+        (["run", "small.yaml", "--engine", "matrix-free", "--init", "sparse"], ("probe.engine: ", "sparse")),
         (["run", "small.yaml", "--threads", "0"], ("--threads",)),
         (["run", "small.yaml", "--set", "layers.9.repeat=2"], ("--set layers.9.repeat=2: ", "no entry 9")),
         (["run", "small.yaml", "--set", "probe.trails=2"], ("--set probe.trails=2: probe.trails: ", "'trials'")),

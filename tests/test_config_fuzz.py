@@ -81,7 +81,7 @@ def settle_file(folder: Path, data: str | bytes, assignments: Sequence[str] = ()
 
 def probe_if_tiny(spec: NetworkSpec | None) -> None:
     """Measures a network that is small, and holds its report to what every report must be."""
-    if spec is None or len(spec.steps) > TINY_STEPS or spec.settings.engine == "matrix-free":
+    if spec is None or len(spec.steps) > TINY_STEPS:
         return
     if max(max(step.fan_in, step.fan_out) for step in spec.steps) > TINY_WIDTH or spec.input.rows is not None:
         return

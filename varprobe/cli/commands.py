@@ -107,7 +107,7 @@ def run(
     trials: Trials = None,
     batch: Batch = None,
     seed: Seed = None,
-    engine: Annotated[Engine | None, typer.Option(help="auto or explicit; matrix-free is not in this version.")] = None,
+    engine: Annotated[Engine | None, typer.Option(help="Draw weights, never form them, or the quicker.")] = None,
     threads: Threads = None,
     set_: Set = None,
     output: Output = None,

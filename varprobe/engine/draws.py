@@ -38,6 +38,7 @@ class Role(IntEnum):
     INPUT = 2
     OBJECTIVE = 3
     DROPOUT = 4
+    RETURN = 5
 
 
 def generator(seed: int, trial: int, role: Role, layer: int) -> np.random.Generator:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.engine import matrix_free
+from varprobe.engine.choice import MATRIX_FREE, engine_of
 from varprobe.engine.draws import Draw, Role, draw, generator, standard_normal
 from varprobe.engine.nonlinear import (
     Activated,
@@ -26,7 +28,7 @@ from varprobe.engine.objective import given_signal, objective_gradient
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled import Scaled, log_square
 from varprobe.engine.weights import entry_variance, unit_variance, weight_gradient_moments
-from varprobe.spec.laws import Constant, Lsuv
+from varprobe.spec.laws import Constant, Lsuv, Normal, Orthogonal
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
 Array = NDArray[np.floating[Any]]
@@ -63,6 +65,7 @@ class _Stack:
         self.record = StackStatistics.empty(len(trials), len(spec.rows))
         self.memories: list[Any] = [None] * len(spec.steps)
         self.row_of = _rows(spec)
+        self.is_free = [engine_of(step, settings) == MATRIX_FREE for step in spec.steps]
 
     def run(self) -> StackStatistics:
         output = self.forward()
@@ -103,6 +106,8 @@ class _Stack:
         return signal
 
     def dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
+        if self.is_free[position]:
+            return self.free_dense(position, layer, source)
         row = self.row_of[position]
         weights = self.weights(position, layer)
         self.record.weight_variance[:, row] = entry_variance(weights)
@@ -110,6 +115,23 @@ class _Stack:
         if isinstance(layer.weights, Lsuv):
             z, weights = unit_variance(z, weights, layer.weights.gain)
             self.record.weight_variance[:, row] = entry_variance(weights)
+        kept = weights if self.keep_weights or isinstance(layer.weights, Lsuv) else None
+        return self.past_map(position, layer, source, kept, z)
+
+    def free_dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
+        """Without the weights: see `varprobe.engine.matrix_free`."""
+        law, fan_out = layer.weights, self.spec.steps[position].fan_out
+        assert isinstance(law, (Normal, Orthogonal))
+        values, seen = matrix_free.forward(law, source.values, fan_out, self.streams(Role.WEIGHTS, position))
+        z = Scaled(values, source.exponent).times(_scale(law))
+        if law.mean:
+            shared = source.values.sum(axis=2, keepdims=True)
+            z = z.plus(Scaled(np.broadcast_to(shared, values.shape), source.exponent).times(law.mean))
+        return self.past_map(position, layer, source, seen, z)
+
+    def past_map(self, position: int, layer: Dense, source: Scaled, kept: Any, z: Scaled) -> Scaled:
+        """Bias and activation; remembers what backward needs."""
+        row = self.row_of[position]
         if layer.bias != Constant(0.0):
             z = z.plus(self.bias(position, layer, z))
         z = z.settled()
@@ -117,7 +139,6 @@ class _Stack:
         signal, activated = activate(layer.activation, z)
         signal = signal.settled()
         self.record.write_activation(row, signal, layer.activation)
-        kept = weights if self.keep_weights or isinstance(layer.weights, Lsuv) else None
         self.memories[position] = (source, kept, activated)
         self.tick()
         return signal
@@ -208,8 +229,24 @@ class _Stack:
         exponent = delta.exponent + source.exponent
         self.record.log_weight_gradient_second_moment[:, row] = log_square(second, exponent)
         self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
+        if isinstance(kept, matrix_free.Seen):
+            return self.free_return(position, layer, kept, delta)
         weights = kept or self.weights(position, layer)
         return Scaled(np.matmul(delta.values, weights.values), delta.exponent).times(weights.factor).settled()
+
+    def free_return(self, position: int, layer: Dense, seen: matrix_free.Seen, delta: Scaled) -> Scaled:
+        law = layer.weights
+        assert isinstance(law, (Normal, Orthogonal))
+        values = matrix_free.backward(law, seen, delta.values, self.streams(Role.RETURN, position))
+        gradient = Scaled(values, delta.exponent).times(_scale(law))
+        if law.mean:
+            shared = delta.values.sum(axis=2, keepdims=True)
+            gradient = gradient.plus(Scaled(np.broadcast_to(shared, values.shape), delta.exponent).times(law.mean))
+        return gradient.settled()
+
+
+def _scale(law: Normal | Orthogonal) -> float:
+    return law.std if isinstance(law, Normal) else law.gain
 
 
 def _expect(memory: object, kind: type[T]) -> T:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from varprobe.engine.choice import MATRIX_FREE, engine_of
 from varprobe.errors import ResourceError
 from varprobe.frozen import dataclass
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Settings
+from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Settings, Step
 
 # Values of one layer that a stack may hold: few enough for a core's cache, many enough to hide Python.
 STACK_VALUES = 65_536
@@ -42,13 +43,20 @@ def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = Non
     size = 4 if settings.dtype == "float32" else 8
     widest = max(max(step.fan_in, step.fan_out) for step in spec.steps)
     per_stack = max(1, min(settings.trials, STACK_VALUES // (settings.batch * widest)))
-    weights = _weight_bytes(spec, size)
+    weights = _weight_bytes(spec, settings, size)
     keep = sum(weights) * per_stack <= KEPT_WEIGHTS
     kept = sum(weights) if keep else max(weights)
-    one = _signal_bytes(spec, settings.batch, size) + settings.batch * widest * (3 * 8 + 2 * size) + kept + max(weights)
+    free = sum(settings.batch * (step.fan_in + step.fan_out) * size for step in _free(spec, settings))
+    one = (
+        _signal_bytes(spec, settings.batch, size)
+        + free
+        + settings.batch * widest * (3 * 8 + 2 * size)
+        + kept
+        + max(weights)
+    )
     tables = _TABLE_BYTES * settings.trials * len(spec.rows)
     budget = int((available if available is not None else free_memory()) * MEMORY_SHARE)
-    _refuse(spec, settings, one, tables, budget)
+    _refuse(spec, settings, one, tables, budget, weights)
     per_stack = max(1, min(per_stack, (budget - tables) // one))
     stacks = tuple(
         range(start, min(start + per_stack, settings.trials)) for start in range(0, settings.trials, per_stack)
@@ -58,13 +66,13 @@ def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = Non
     return Plan(stacks, workers, threads, keep, one * per_stack * workers + tables)
 
 
-def _refuse(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget: int) -> None:
+def _refuse(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget: int, weights: list[int]) -> None:
     if one + tables <= budget:
         return
     needs, has = (one + tables) / 2**30, budget / 2**30
     if tables > one:
         way = f"lower probe.trials ({settings.trials:,}) or the depth ({len(spec.rows):,} layers)"
-    elif max(_weight_bytes(spec, 4)) * 2 > one // 2:
+    elif max(weights) * 2 > one // 2:
         way = "lower the widths: one layer's weights are the largest part"
     else:
         way = f"lower probe.batch ({settings.batch:,}), the widths or the depth ({len(spec.rows):,} layers)"
@@ -72,8 +80,15 @@ def _refuse(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget
     raise ResourceError(message, hint=way, place=spec.place)
 
 
-def _weight_bytes(spec: NetworkSpec, size: int) -> list[int]:
-    return [size * step.fan_in * step.fan_out for step in spec.steps if isinstance(step.layer, Dense)]
+def _weight_bytes(spec: NetworkSpec, settings: Settings, size: int) -> list[int]:
+    """Of the layers whose weights are drawn; 0 for those that do without."""
+    dense = [step for step in spec.steps if isinstance(step.layer, Dense)]
+    return [0 if engine_of(step, settings) == MATRIX_FREE else size * step.fan_in * step.fan_out for step in dense]
+
+
+def _free(spec: NetworkSpec, settings: Settings) -> list[Step]:
+    """The layers without weights: they keep a basis of their input and what it was multiplied with."""
+    return [step for step in spec.steps if engine_of(step, settings) == MATRIX_FREE]
 
 
 def _signal_bytes(spec: NetworkSpec, batch: int, size: int) -> int:

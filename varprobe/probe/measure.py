@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.engine.choice import check_engine, engine_of
 from varprobe.engine.explicit import run_stack
 from varprobe.engine.plan import Plan, make_plan
 from varprobe.engine.record import StackStatistics
-from varprobe.errors import ConfigError
 from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import describe
 from varprobe.spec.network import NetworkSpec, Settings
@@ -50,15 +50,12 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
     (2, 1)
     """
     settings = settings or spec.settings
-    if settings.engine == "matrix-free":
-        hint = "use engine: auto or explicit"
-        message = "the matrix-free engine does not exist in this version"
-        raise ConfigError(message, hint=hint, place=spec.place, field="probe.engine")
+    check_engine(spec, settings)
     started = time.perf_counter()
     plan = make_plan(spec, settings)
     statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress)))
     return Measurement(
-        layers=tuple(describe(step, "explicit") for step in spec.rows),
+        layers=tuple(describe(step, engine_of(step, settings)) for step in spec.rows),
         statistics=statistics,
         features=spec.input.features,
         batch=settings.batch,

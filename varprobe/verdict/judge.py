@@ -27,8 +27,8 @@ def judge(
     """Labels, rates and findings of a measurement, by the rule of `varprobe.verdict.rule`, and theory beside it."""
     traces = measured_traces(measurement, judged_points(measurement.layers))
     # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
-    dense = [row for row, layer in enumerate(measurement.layers) if layer.kind == "dense"]
-    overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, dense]).all())
+    given = [row for row, layer in enumerate(measurement.layers) if layer.given]
+    overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, given]).all())
     return _verdict(
         measurement.layers,
         traces,

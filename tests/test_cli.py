@@ -499,7 +499,7 @@ BAD_CONFIGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "input: {features: 4}\nlayers: [{dense: {width: 4, init: keras.he_normal}}]\nprobe: {engine: matrix-free}\n",
         ("probe.engine: ", "dense1 has keras.he_normal weights"),
     ),
-    "out-of-memory": ("input: {features: 10000000}\nlayers: [{dense: 10000000}]\n", ("GiB", "lower the widths")),
+    "out-of-memory": ("input: {features: 10000000}\nlayers: [{dense: 10000000}]\n", ("GiB", "the widths")),
     "no-such-weights": (
         f"{HEAD}layers: [{{dense: {{width: 4, init: {{name: file, path: n.npy}}}}}}]\n",
         ("layers[0].dense.init: ", "n.npy", "does not exist"),

@@ -254,7 +254,8 @@ LINEAR = {"activation": "linear"}
 
 
 def _config(layers: list[Any], features: int = 7, **parts: Any) -> dict[str, Any]:
-    probe = {"batch": 6, "trials": 3, "seed": 11, "dtype": "float64", **parts.pop("probe", {})}
+    defaults = {"batch": 6, "trials": 3, "seed": 11, "dtype": "float64", "engine": "explicit"}
+    probe = {**defaults, **parts.pop("probe", {})}
     source = {"features": features, **parts.pop("input", {})}
     return {"input": source, "layers": layers, "probe": probe, **parts}
 

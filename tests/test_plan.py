@@ -17,7 +17,7 @@ from varprobe.spec.network import NetworkSpec
 
 def _net(width: int, depth: int, batch: int, trials: int, layers: list[Any] | None = None, **probe: Any) -> NetworkSpec:
     layers = layers or [{"dense": width, "repeat": depth}]
-    settings = {"batch": batch, "trials": trials, **probe}
+    settings = {"batch": batch, "trials": trials, "engine": "explicit", **probe}
     return load({"input": {"features": width}, "defaults": {"activation": "tanh"}, "layers": layers, "probe": settings})
 
 

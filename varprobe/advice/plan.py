@@ -19,6 +19,7 @@ from varprobe.advice.variants import (
     Recipe,
     Steps,
     fan,
+    moved_together,
     shortened,
     std_of,
     tunable,
@@ -90,6 +91,10 @@ def plan(
     if before.overall == "degenerate":
         zero = "the signal is exactly zero somewhere, and no factor changes zero"
         return Plan("", before, before, spec.steps, reason=zero)
+    together = moved_together(spec)
+    if together:
+        reason = f"the weights of {together} have a mean, which moves all units together: take the mean out first"
+        return Plan("", before, before, spec.steps, reason=reason)
     planner = _Planner(bench, before, sb, thorough=thorough)
     best: Plan | None = None
     for way in (by,) if by else (*WAYS[:2], _NAME, *WAYS[2:]):

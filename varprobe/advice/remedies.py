@@ -9,6 +9,7 @@ from dataclasses import replace
 from varprobe.advice.edits import edits
 from varprobe.advice.outlook import Outlook
 from varprobe.advice.plan import COMPROMISE, UNMOVED, Plan, plan
+from varprobe.advice.variants import moved_together
 from varprobe.advice.words import (
     branch_changes,
     branch_line,
@@ -64,7 +65,7 @@ def with_remedies(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Ve
     """
     ill = [finding for finding in verdict.findings if finding.code in CURABLE]
     early = [finding for finding in verdict.findings if finding.code == "total-change"]
-    if not ill and not early:
+    if (not ill and not early) or moved_together(spec):
         return verdict
     remedy = _remedy(spec, settings, plan(spec, settings, thorough=False)) if ill else _held_up(spec, settings)
     if remedy is None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from varprobe.frozen import dataclass
 from varprobe.spec.laws import Constant, Given, Identity, Law, Lsuv, Normal
 from varprobe.spec.network import Dense, Dropout, Join, Layer, NetworkSpec, Norm, Step
+from varprobe.theory.together import weight_mean
 
 Steps = tuple[Step, ...]
 
@@ -99,3 +100,11 @@ def with_branches(spec: NetworkSpec, factor: float) -> Steps:
         replace(step, layer=Join(step.layer.scale * factor)) if isinstance(step.layer, Join) else step
         for step in spec.steps
     )
+
+
+def moved_together(spec: NetworkSpec) -> str:
+    """The first layer whose weights have a mean, by name; empty where there is none."""
+    for step in spec.steps:
+        if isinstance(step.layer, Dense) and weight_mean(step.layer.weights, step.fan_in, step.fan_out):
+            return step.name
+    return ""

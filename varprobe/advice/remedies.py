@@ -38,6 +38,8 @@ CURABLE = tuple(
 )
 # Bias variance of the edge of chaos that is proposed against a slow decay.
 _EDGE_BIAS = 0.05
+# Rows above which a search would take seconds: the verdict's own remedies stay.
+_DEEPEST = 3000
 # Runs of layers and edits that a remedy spells out.
 _MOST_RUNS, _MOST_EDITS = 3, 2
 
@@ -65,7 +67,7 @@ def with_remedies(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Ve
     """
     ill = [finding for finding in verdict.findings if finding.code in CURABLE]
     early = [finding for finding in verdict.findings if finding.code == "total-change"]
-    if (not ill and not early) or moved_together(spec):
+    if (not ill and not early) or len(spec.rows) > _DEEPEST or moved_together(spec):
         return verdict
     remedy = _remedy(spec, settings, plan(spec, settings, thorough=False)) if ill else _held_up(spec, settings)
     if remedy is None:

@@ -88,7 +88,7 @@ def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
     return _report(
         spec,
         settings,
-        verdict=_advised(spec, settings, judge_prediction(spec, settings, agreement, formats)),
+        verdict=_advised(spec, settings, judge_prediction(spec, settings, agreement, formats, layers)),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),

@@ -42,10 +42,18 @@ def judge(
 
 
 def judge_prediction(
-    spec: NetworkSpec, settings: Settings, agreement: Agreement, formats: tuple[FormatRange, ...] = ()
+    spec: NetworkSpec,
+    settings: Settings,
+    agreement: Agreement,
+    formats: tuple[FormatRange, ...] = (),
+    layers: Sequence[LayerDescription] = (),
 ) -> Verdict:
-    """The verdict that theory alone gives, by the same rule: the totals have no error."""
-    layers = tuple(describe(step) for step in spec.rows)
+    """The verdict that theory alone gives, by the same rule: the totals have no error.
+
+    Arguments:
+        layers: the rows of `spec`, where they have been described already.
+    """
+    layers = layers or tuple(describe(step) for step in spec.rows)
     traces = predicted_traces(spec, agreement.prediction, judged_points(layers))
     return _verdict(layers, traces, agreement, formats, settings.batch, settings.dtype)
 

@@ -19,7 +19,9 @@ import varprobe
 from varprobe.cli.main import run as run_command
 from varprobe.diagnose import diagnose, foretell
 from varprobe.report.storage import from_dict, report_schema, to_dict
+from varprobe.spec.activations import make_activation
 from varprobe.spec.network import Settings
+from varprobe.theory.pairs import pair_spread
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -213,3 +215,44 @@ def test_the_band_of_the_mean_narrows_with_the_trials_and_that_of_a_draw_does_no
     assert few.second_moment is not None
     assert few.second_moment_low < many.second_moment_low < few.second_moment
     assert (few.draw_low, few.draw_high) == (many.draw_low, many.draw_high)
+
+
+EXTREMES: dict[str, dict[str, Any]] = {
+    "squares that vanish doubly exponentially": chain("relu_squared", "small", depth=12),
+    "a function that is flat at the signal": {
+        "input": {"features": 3, "std": 0.02},
+        "layers": [{"dense": {"width": 2, "activation": "soft_shrink"}}],
+    },
+    "biases beyond every bend": {**chain("erf", "lecun", 3, 3), "input": {"features": 3}},
+    "sparse weights that are all zero": {
+        "input": {"features": 3},
+        "layers": [{"dense": {"width": 3, "init": {"name": "sparse", "std": 1e4}}}],
+    },
+    "tiny signals in nested blocks": {
+        "input": {"features": 2, "std": 1e-30},
+        "defaults": {"activation": "gelu"},
+        "layers": [{"dense": 2}, {"residual": {"layers": [{"dense": 2}, {"residual": {"layers": [{"dense": 2}]}}]}}],
+    },
+}
+EXTREMES["biases beyond every bend"]["defaults"] = {"activation": "erf", "init": "lecun", "bias": {"std": 1e10}}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extreme_networks_are_predicted_and_measured_without_a_fault(name: str) -> None:
+    spec = varprobe.load({**EXTREMES[name], "probe": {"trials": 2, "batch": 4}})
+    for report in (foretell(spec), diagnose(spec)):
+        assert report.verdict.overall
+        assert from_dict(to_dict(report)) == report
+
+
+@pytest.mark.parametrize("variance", [1e-3, 1.0, 1e6, 1e12, 1e20])
+def test_pairs_of_erf_hold_at_any_variance(variance: float) -> None:
+    activation = make_activation("erf")
+    for share in (1e-6, 0.5, 1.0, 1.5, 2.0):
+        found = pair_spread(activation, 0.0, variance, share * variance)
+        assert math.isfinite(found)
+        assert 0 < found <= 2
+    # Far beyond the bend erf is the sign: E[sign sign'] = (2/pi) asin(1/2) at correlation 1/2.
+    if variance > 1e10:
+        half = pair_spread(activation, 0.0, variance, variance / 2)
+        assert half == pytest.approx(1 - 2 / math.pi * math.asin(0.5), rel=1e-4)

@@ -89,4 +89,5 @@ def edge_of_chaos(activation: Activation, sb2: float) -> tuple[float, float] | N
             break
         low, high = (middle, high) if excess(math.exp(middle)) > 0 else (low, middle)
     q = math.exp(low)
-    return float(expectations(activation, 0.0, q).derivative_second_moment) ** -0.5, q
+    steepness = float(expectations(activation, 0.0, q).derivative_second_moment)
+    return (steepness**-0.5, q) if steepness > 0 else None

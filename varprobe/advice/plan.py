@@ -38,6 +38,8 @@ _NAME = "name"
 _NAMED_IS_FINE = 0.7 * LN10
 # Branches are scaled so that the whole depth changes nothing by more than a factor e, as 1/sqrt(blocks) does.
 _BRANCH_LIMIT = 1.0
+# A factor of all weights below this only switches residual branches off: the skip alone is stable, and learns nothing.
+_SWITCHES_OFF = 1e-3
 # Copies of a repeated entry that the search looks at, and rows above which it does.
 _COPIES, _DEEP = 96, 400
 # Why a plan leaves something undone: no change does any good, or the best one does not do enough.
@@ -210,6 +212,8 @@ class _Planner:
         points = min(points, len(self.bench.points))
         found = balanced(lambda factor: attempt(self.bench, factor), start, points)
         if found is None:
+            return
+        if found[0] < _SWITCHES_OFF and any(isinstance(step.layer, Join) for step in self.whole.spec.steps):
             return
         first = self.plan(by, recipes(found[0]))
         yield first

@@ -271,7 +271,10 @@ def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> Wide:
     if variance > _SMALLEST:
         return Wide(fan * variance)
     # The square of a standard deviation may be below the smallest double.
-    return Wide(fan * (law.scaled(2.0**500).variance(fan_in, fan_out) or 0.0), -1000)
+    try:
+        return Wide(fan * (law.scaled(2.0**500).variance(fan_in, fan_out) or 0.0), -1000)
+    except OverflowError:  # no small standard deviation: the variance is zero for another reason, as all entries are
+        return Wide(0.0)
 
 
 @lru_cache(maxsize=4096)

@@ -123,10 +123,13 @@ def _erf(variance: float, difference: float) -> float:
     """(2/pi) (asin A - asin B) with A = 2 v/(1 + 2 v) and B that of the covariance (Williams 1998)."""
     top, low = 2 * variance / (1 + 2 * variance), 2 * (variance - difference) / (1 + 2 * variance)
     gap = 2 * difference / (1 + 2 * variance)
-    sine = gap * (top + low) / (top * math.sqrt(1 - low**2) + low * math.sqrt(1 - top**2)) if low > 0 else None
-    if sine is None:
-        return 2 / math.pi * (math.asin(top) - math.asin(low))
-    cosine = math.sqrt((1 - top**2) * (1 - low**2)) + top * low
+    # sqrt(1 - top^2) and sqrt(1 - low^2), which would cancel for large v.
+    root_top = math.sqrt(1 + 4 * variance) / (1 + 2 * variance)
+    root_low = math.sqrt(max((1 + 2 * difference) * (1 + 4 * variance - 2 * difference), 0.0)) / (1 + 2 * variance)
+    if low <= 0:
+        return 2 / math.pi * (math.atan2(top, root_top) - math.atan2(low, root_low))
+    sine = gap * (top + low) / (top * root_low + low * root_top)
+    cosine = root_top * root_low + top * low
     return 2 / math.pi * math.atan2(sine, cosine)
 
 

@@ -62,8 +62,11 @@ def _fluctuation(variance: float, shift: float | None) -> Fluctuation | None:
 
 def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[RowWidth]:
     """One per step; None where the expansion is not known."""
-    sources, outputs = _forward(spec, forward)
-    gradients = _backward(spec, forward, backward, sources)
+    try:
+        sources, outputs = _forward(spec, forward)
+        gradients = _backward(spec, forward, backward, sources)
+    except OverflowError:  # an expansion whose terms doubles cannot hold says nothing
+        return [RowWidth()] * len(spec.steps)
     return [
         RowWidth(source.seen if source else None, output.seen if output else None, gradient)
         for source, output, gradient in zip(sources, outputs, gradients, strict=True)

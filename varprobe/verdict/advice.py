@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from varprobe.spec.described import LayerDescription
 from varprobe.verdict.judged import Point
-from varprobe.wording import times
+from varprobe.wording import power, times
 
 # Of these the rate is the same at every size of the signal, so that one factor is the whole remedy.
 _HOMOGENEOUS = ("linear", "relu", "abs")
+# Powers of ten of a factor per layer beyond which it is no advice.
+_TOO_FAR = 100
 
 
 def scale_remedy(points: Sequence[Point], layers: Sequence[LayerDescription], total_log10: float | None) -> str:
@@ -32,7 +34,10 @@ def scale_remedy(points: Sequence[Point], layers: Sequence[LayerDescription], to
         )
     if total_log10 is None or not points:
         return "Check the scale of the weights, layer by layer."
-    factor = 10 ** (-total_log10 / (2 * len(points)))
+    exponent = -total_log10 / (2 * len(points))
+    if abs(exponent) > _TOO_FAR:
+        return "No one factor mends so large a change: check the activation and the scale of the weights."
+    factor = 10**exponent
     remedy = f"Multiply the weights' standard deviation by about {factor:.3g} in every layer{_example(points, factor)}."
     curved = [point.layer.activation for point in points if point.layer.activation not in (*_HOMOGENEOUS, None)]
     if not curved:
@@ -42,10 +47,10 @@ def scale_remedy(points: Sequence[Point], layers: Sequence[LayerDescription], to
 
 def single_remedy(row: int, layer: LayerDescription, change_log10: float, way: str) -> str:
     """What to do where one step makes most of the change."""
-    factor = 10 ** (-change_log10 / 2)
+    factor = power(-change_log10 / 2)
     return (
         f"Most of it happens at one step, at layer {row} ({times(change_log10)}, {way}): look at that layer and what "
-        f"stands before it{f', or multiply its weights by about {factor:.3g}' if layer.kind == 'dense' else ''}."
+        f"stands before it{f', or multiply its weights by about {factor}' if layer.kind == 'dense' else ''}."
     )
 
 

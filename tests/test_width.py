@@ -133,10 +133,10 @@ def test_what_varies_too_much_is_not_tested_and_that_is_said() -> None:
     report = varprobe.run(chain("relu", "he", 64, 8))
     assert report.layers[0].predicted.second_moment_low is None
     assert "not tested" in report.layers[-1].predicted.reason
-    assert "Held to theory's bands: 0 of 8 layers forward, 0 backward" in RENDERERS[".md"](report)
+    assert "Tested against theory: 0 of 8 layers forward, 0 backward" in RENDERERS[".md"](report)
     wide = varprobe.run(chain("relu", "he", 512, 3))
     assert wide.layers[0].predicted.second_moment_low is not None
-    assert "Held to" not in RENDERERS[".md"](wide)
+    assert "Tested against" not in RENDERERS[".md"](wide)
 
 
 @pytest.mark.parametrize("variance", [LARGEST, LARGEST * 1.001])

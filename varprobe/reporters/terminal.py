@@ -76,7 +76,8 @@ def _verdict(report: Report) -> Panel:
 
 def _directions(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for column in ("", "", "rate per layer (95 %)", "over the depth", "e-fold in"):
+    rate = "rate per layer" if is_predicted(report) else "rate per layer (95 %)"
+    for column in ("", "", rate, "over the depth", "e-fold in"):
         table.add_column(column, no_wrap=True)
     for name in ("forward", "backward", "signal"):
         direction = getattr(report.verdict, name)

@@ -74,7 +74,9 @@ def finite_width(case: Case) -> Iterator[Finding]:
         direction = judged.direction
         if direction.typical_log10 is None or direction.total_log10 is None:
             continue
-        if judged.spread > 1 or (judged.typical_label != direction.label and len(judged.logs) > 1):
+        # With few trials the typical total is not known well enough to have another label.
+        other = judged.typical_label not in (direction.label, "inconclusive") and len(judged.logs) > 1
+        if judged.spread > 1 or other:
             yield finding(
                 "finite-width",
                 f"Draws differ ({way}): the change of the {what} is x {power(direction.total_log10)} on the mean, "

@@ -30,8 +30,8 @@ from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open,
 
 Pair = tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]
 _erf = np.vectorize(math.erf)
-_density = lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi)  # noqa: E731
-_cdf = lambda x: (1 + _erf(x / math.sqrt(2))) / 2  # noqa: E731
+_density = lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi)  # noqa: E731  # formulas read better in a line
+_cdf = lambda x: (1 + _erf(x / math.sqrt(2))) / 2  # noqa: E731  # formulas read better in a line
 FUNCTIONS: dict[str, Pair] = {
     "linear": (lambda x: x, lambda x: x * 0 + 1),
     "relu": (lambda x: x * (x > 0), lambda x: 1.0 * (x > 0)),

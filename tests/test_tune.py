@@ -380,7 +380,7 @@ def test_every_scheme_can_be_multiplied_in_the_config(init: Any, width: int) -> 
     assert differences(spec, changed, found) < 1e-6
     ratios = [(std_of(new) or 0) / (std_of(old) or 1) for old, new in zip(spec.steps, changed.steps, strict=True)]
     assert ratios == pytest.approx(len(ratios) * [1.7], rel=1e-6)
-    assert [step.layer.bias for step in changed.steps] == [step.layer.bias for step in spec.steps]  # type: ignore[union-attr]
+    assert [step.layer.bias for step in changed.steps] == [step.layer.bias for step in spec.steps]  # type: ignore[union-attr]  # all are dense
 
 
 def test_an_automatic_gain_is_written_out_where_it_is_one_number() -> None:
@@ -470,7 +470,7 @@ def test_what_the_command_line_sets_is_part_of_the_file(folder: Path) -> None:
     assert run_command(["tune", "net.yaml", "-o", "tuned.yml", *options]) == 0
     spec = load(folder / "tuned.yml")
     assert (len(spec.steps), spec.settings.trials, spec.steps[-1].name) == (7, 4, "out")
-    assert {step.layer.activation.name for step in spec.steps} == {"relu"}  # type: ignore[union-attr]
+    assert {step.layer.activation.name for step in spec.steps} == {"relu"}  # type: ignore[union-attr]  # all are dense
 
 
 def test_a_config_from_standard_input_is_tuned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

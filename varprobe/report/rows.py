@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from varprobe.report.records import (
     SignalStatistics,
     Weights,
 )
-from varprobe.report.theory import predicted
+from varprobe.report.theory import theory_rows
 from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 
@@ -53,7 +54,7 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
     gradient, activation_gradient = gradients("gradient"), gradients("activation_gradient")
     weight_gradient = gradients("weight_gradient")
     rows = []
-    for i, layer in enumerate(measurement.layers):
+    for i, (layer, bare) in enumerate(zip(measurement.layers, theory_rows(measurement.layers, agreement), strict=True)):
         out = outputs[i]
         has_limits = not np.isnan(s.saturated[:, i]).any()
         statistics = ActivationStatistics(
@@ -66,17 +67,8 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
             largest[i],
         )
         rows.append(
-            LayerRow(
-                index=i + 1,
-                name=layer.name,
-                kind=layer.kind,
-                path=layer.path,
-                line=layer.line,
-                repeat_index=layer.repeat_index,
-                fan_in=layer.fan_in,
-                fan_out=layer.fan_out,
-                activation_function=layer.activation,
-                init=layer.init,
+            replace(
+                bare,
                 engine=layer.engine,
                 weights=_weights(layer, s.weight_variance[:, i]),
                 preactivation=preactivations[i],
@@ -84,7 +76,6 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
                 gradient=gradient[i],
                 activation_gradient=activation_gradient[i],
                 weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
-                predicted=predicted(agreement, i),
                 histogram=Histogram(
                     EDGES, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
                 ),

@@ -154,10 +154,11 @@ def _slopes(activation: Activation | None) -> tuple[float, float, float]:
 @lru_cache(maxsize=256)
 def _activation_slopes(name: str, arguments: tuple[tuple[str, float], ...]) -> tuple[float, float, float]:
     activation = make_activation(name, **dict(arguments))
-    slopes = activation.far
+    slopes = activation.far or (0.0, 0.0)
     if activation.degree is not None:
-        slopes = tuple(float(abs(value)) for value in activation.value(np.array([-1.0, 1.0])))  # type: ignore[assignment]
-    low, high = (math.log(abs(slope)) if slope else -math.inf for slope in slopes or (0.0, 0.0))
+        left, right = activation.value(np.array([-1.0, 1.0])).tolist()
+        slopes = (left, right)
+    low, high = (math.log(abs(slope)) if slope else -math.inf for slope in slopes)
     return low, high, float(activation.degree or 1)
 
 

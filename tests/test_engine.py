@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from varprobe.diagnose import diagnose
-from varprobe.engine.draws import Role, draw, generator
-from varprobe.engine.explicit import run_stack
+from varprobe.engine.draws import draw
 from varprobe.engine.moments import HISTOGRAM_EDGES
 from varprobe.engine.nonlinear import activate, activate_backward
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled import Scaled
+from varprobe.engine.stack import run_stack
+from varprobe.engine.streams import Role, Streams, generator
 from varprobe.probe.measure import measure
 from varprobe.spec.activations import ACTIVATIONS, make_activation
 from varprobe.spec.laws import Lsuv
@@ -77,11 +78,14 @@ class Reference:
         self.input_gradient = pull(cotangent)
         self.found["log_input_gradient_second_moment"][0] = _log(float(np.mean(self.input_gradient**2)))
 
+    def streams(self, role: Role, position: int) -> Streams:
+        return Streams(self.settings.seed, [self.trial], role, position)
+
     def stream(self, role: Role, position: int) -> np.random.Generator:
         return generator(self.settings.seed, self.trial, role, position)
 
     def drawn(self, law: Any, shape: tuple[int, ...], role: Role, position: int) -> np.ndarray:
-        one = draw(law, shape, [self.stream(role, position)], np.dtype(np.float64))
+        one = draw(law, shape, self.streams(role, position), np.dtype(np.float64))
         return one.values[0] * one.factor
 
     def input(self) -> np.ndarray:

@@ -13,7 +13,8 @@ import pytest
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from varprobe.engine.draws import Role, draw, generator, haar
+from varprobe.engine.draws import draw, haar
+from varprobe.engine.streams import Role, Streams, generator
 from varprobe.errors import VarprobeError
 from varprobe.spec.initializers import INITIALIZERS, torch_gain
 from varprobe.spec.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
@@ -245,7 +246,7 @@ def bias_of(name: str, /, **arguments: Any) -> Law:
 
 
 def drawn(law: Law, shape: tuple[int, ...], seed: int = 0, dtype: type = np.float64) -> np.ndarray:
-    one = draw(law, shape, [generator(seed, 0, Role.WEIGHTS, 0)], np.dtype(dtype))
+    one = draw(law, shape, Streams(seed, [0], Role.WEIGHTS, 0), np.dtype(dtype))
     assert one.values.shape == (1, *shape)
     assert one.values.dtype == dtype
     return one.values[0] * one.factor
@@ -256,9 +257,10 @@ def standard_errors(case: Case) -> tuple[float, float]:
     entries = case.fans[0] * case.fans[1]
     if case.family == "orthogonal":
         # The mean square is fixed, so the variance is off only by the squared mean; the entries' sum is
-        # sqrt(fan_in fan_out) times one entry in another basis, of variance gain^2/max.
+        # sqrt(fan_in fan_out) times one entry in another basis, of variance gain^2/max. Where the mean is off by k
+        # standard errors the variance is off by k^2 of its unit: 5 of the errors given here are k = 5.
         mean = math.sqrt(case.variance / entries)
-        return case.variance / entries, mean
+        return 5 * case.variance / entries, mean
     if case.family.startswith("sparse"):
         # A share of the entries is N(0, s^2), the rest exact zeros: se(variance) = variance sqrt(2/m).
         nonzero = entries - case.fans[0] * int(case.family.removeprefix("sparse"))
@@ -443,7 +445,7 @@ def test_torch_trunc_normal_draws_the_far_tails(a: float, b: float) -> None:
 @pytest.mark.parametrize("std", [1e-300, 1e-30, 1e30])
 def test_extreme_stds_neither_underflow_nor_overflow_in_float32(std: float) -> None:
     for law in (Normal(std), Uniform(-std, std), TruncatedNormal(std, -2 * std, 2 * std)):
-        one = draw(law, (50, 50), [generator(0, 0, Role.WEIGHTS, 0)], np.dtype(np.float32))
+        one = draw(law, (50, 50), Streams(0, [0], Role.WEIGHTS, 0), np.dtype(np.float32))
         assert np.all(np.isfinite(one.values))
         assert 0.3 < one.values.std() < 1.1
         assert one.factor == pytest.approx(std)

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.draws import Role, generator
+from varprobe.engine.streams import Role, generator
 
 Entry = dict[str, Any]
 Arrays = dict[str, NDArray[np.floating[Any]]]

@@ -1,263 +1,180 @@
-"""The explicit engine: draws every weight, multiplies, and walks back.
+"""Layers whose weights are drawn: some rows at a time, multiplied while they are in the cache.
 
-A stack of trials goes through the layers together, so that small networks cost one pass over the layers and not
-one per trial. Forward keeps what backward needs; weights are kept too or, where that would take too much memory,
-drawn again from their own stream.
+Where the weights are not kept for the backward pass they are drawn again from their own streams, so that a layer
+takes the memory of a few of its rows. Laws whose entries hang together are drawn whole.
+
+Shapes: X (trials, batch, fan_in), W (trials, fan_out, fan_in), Z and delta (trials, batch, fan_out).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine import matrix_free
-from varprobe.engine.choice import MATRIX_FREE, engine_of
-from varprobe.engine.draws import Draw, Role, draw, generator, standard_normal
-from varprobe.engine.nonlinear import (
-    Activated,
-    Normalised,
-    activate,
-    activate_backward,
-    normalise,
-    normalise_backward,
-)
-from varprobe.engine.objective import given_signal, objective_gradient
-from varprobe.engine.record import StackStatistics
-from varprobe.engine.scaled import Scaled, log_square
-from varprobe.engine.weights import entry_variance, unit_variance, weight_gradient_moments
-from varprobe.spec.laws import Constant, Lsuv, Normal, Orthogonal
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.engine.blocks import each, of_trials
+from varprobe.engine.draws import draw, fill_part, is_drawn_by_parts, law_factor
+from varprobe.engine.moments import Tally
+from varprobe.engine.scaled import Scaled, combined, split
+from varprobe.engine.streams import Parts, Streams
+from varprobe.frozen import dataclass
+from varprobe.spec.laws import Given, Law
 
 Array = NDArray[np.floating[Any]]
-T = TypeVar("T")
-Tick = Callable[[], None]
+PerTrial = NDArray[np.float64]
+Place = tuple[slice, slice]
+
+# Sums over the rows of W are taken in so many lanes, each in order.
+_LANES = 8
+# Columns that are summed in the working precision.
+_STEP = 4_096
 
 
-def run_stack(
-    spec: NetworkSpec, settings: Settings, trials: Sequence[int], *, keep_weights: bool, tick: Tick
-) -> StackStatistics:
-    """Forward and backward of those trials; the same trial gives the same numbers in any stack.
+@dataclass(frozen=True)
+class Weights:
+    """W of a layer: all of it, or nothing but where to draw it again.
 
-    Arguments:
-        trials: their numbers, from 0.
-        keep_weights: hold all weights until backward has used them, in place of drawing them twice.
-        tick: called once per layer and direction; may raise to stop.
+    Attributes:
+        law, streams: what it is drawn from.
+        shape: (trials, fan_out, fan_in).
+        dtype: of the values.
+        values: the whole of it, its first axis 1 where all trials have the same; else None.
+        factor: what the values are to be multiplied with.
     """
-    with np.errstate(all="ignore"):  # what overflows or underflows is found in the statistics
-        return _Stack(spec, settings, trials, keep_weights=keep_weights, tick=tick).run()
+
+    law: Law
+    streams: Streams
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    values: Array | None
+    factor: float
+
+    def forgotten(self) -> Weights:
+        """What is left where the values are not kept."""
+        return replace(self, values=None)
+
+    def parts(self, work: Callable[[int, Place, Array], None], *, fill: bool) -> None:
+        """`work(lane, (trials, rows), W[trials, rows])` for every part, each lane in order.
+
+        Arguments:
+            fill: draw what is kept for the first time.
+        """
+        parts = Parts.of(self.shape)
+        draws = self.values is None or fill
+        generators = self.streams.of_parts(parts) if draws else []
+        count = len(parts.places)
+        lanes = min(_LANES, count)
+
+        def lane(number: int) -> None:
+            for part in range(number * count // lanes, (number + 1) * count // lanes):
+                trials, rows = parts.places[part]
+                if self.values is None:
+                    size = (trials.stop - trials.start, rows.stop - rows.start, self.shape[2])
+                    values = np.empty(size, self.dtype)
+                else:
+                    values = of_trials(self.values, trials)[:, rows]
+                if draws:
+                    fill_part(self.law, generators[part], values.reshape(len(values), -1))
+                work(number, (trials, rows), values)
+
+        each(lane, lanes)
 
 
-class _Stack:
-    """The state of one stack between forward and backward."""
+def forward(
+    law: Law, source: Scaled, fan_out: int, streams: Streams, *, keep: bool
+) -> tuple[Scaled, Weights, PerTrial]:
+    """X W^T, the weights, and the variance over their entries."""
+    x = source.values
+    trials, batch, fan_in = x.shape
+    weights = _weights(law, (trials, fan_out, fan_in), streams, x.dtype, keep=keep)
+    z = np.empty((trials, batch, fan_out), x.dtype)
+    tally = Tally(z.shape, z.dtype)
+    sums = np.zeros((2, trials, fan_out))
+    shift = _about(law, weights)
+    scale, exponent = split(weights.factor)
 
-    def __init__(
-        self, spec: NetworkSpec, settings: Settings, trials: Sequence[int], *, keep_weights: bool, tick: Tick
-    ) -> None:
-        self.spec = spec
-        self.settings = settings
-        self.trials = trials
-        self.dtype: np.dtype[Any] = np.dtype(settings.dtype)
-        self.keep_weights = keep_weights
-        self.tick = tick
-        self.record = StackStatistics.empty(len(trials), len(spec.rows))
-        self.memories: list[Any] = [None] * len(spec.steps)
-        self.row_of = _rows(spec)
-        self.is_free = [engine_of(step, settings) == MATRIX_FREE for step in spec.steps]
+    def work(_: int, place: Place, rows: Array) -> None:
+        which, units = place
+        block = which, slice(None), units
+        part = np.matmul(x[which], rows.swapaxes(1, 2), out=z[block])
+        part *= z.dtype.type(scale)
+        tally.see(block, part)
+        _row_sums(rows, shift, sums[:, which, units])
 
-    def run(self) -> StackStatistics:
-        output = self.forward()
-        self.backward(self.cotangent(output))
-        return self.record
-
-    # forward
-
-    def forward(self) -> Scaled:
-        signal = self.batch()
-        self.record.log_input_second_moment[:, 0] = signal.log_second_moment
-        self.record.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
-        skips: list[Scaled] = []
-        for position, step in enumerate(self.spec.steps):
-            row, layer, source = self.row_of[position], step.layer, signal
-            match layer:
-                case Open():
-                    skips.append(signal)
-                    continue
-                case Dense():
-                    signal = self.dense(position, layer, signal)
-                    continue
-                case Norm():
-                    signal, self.memories[position] = normalise(layer, signal)
-                case Pointwise():
-                    signal, self.memories[position] = activate(layer.activation, signal)
-                case Dropout():
-                    signal, self.memories[position] = self.dropout(position, layer, signal)
-                case Join():
-                    branch = signal.times(layer.scale)
-                    self.record.zero_branch[:, row] = branch.moments.second_moment == 0
-                    source = skips.pop()
-                    signal = source.plus(branch)
-            signal = signal.settled()
-            self.record.write_preactivation(row, source)
-            self.record.write_activation(row, signal, layer.activation if isinstance(layer, Pointwise) else None)
-            self.tick()
-        return signal
-
-    def dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
-        if self.is_free[position]:
-            return self.free_dense(position, layer, source)
-        row = self.row_of[position]
-        weights = self.weights(position, layer)
-        self.record.weight_variance[:, row] = entry_variance(weights)
-        z = Scaled(np.matmul(source.values, weights.values.swapaxes(1, 2)), source.exponent).times(weights.factor)
-        if isinstance(layer.weights, Lsuv):
-            z, weights = unit_variance(z, weights, layer.weights.gain)
-            self.record.weight_variance[:, row] = entry_variance(weights)
-        kept = weights if self.keep_weights or isinstance(layer.weights, Lsuv) else None
-        return self.past_map(position, layer, source, kept, z)
-
-    def free_dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
-        """Without the weights: see `varprobe.engine.matrix_free`."""
-        law, fan_out = layer.weights, self.spec.steps[position].fan_out
-        assert isinstance(law, (Normal, Orthogonal))
-        values, seen = matrix_free.forward(law, source.values, fan_out, self.streams(Role.WEIGHTS, position))
-        z = Scaled(values, source.exponent).times(_scale(law))
-        if law.mean:
-            shared = source.values.sum(axis=2, keepdims=True)
-            z = z.plus(Scaled(np.broadcast_to(shared, values.shape), source.exponent).times(law.mean))
-        return self.past_map(position, layer, source, seen, z)
-
-    def past_map(self, position: int, layer: Dense, source: Scaled, kept: Any, z: Scaled) -> Scaled:
-        """Bias and activation; remembers what backward needs."""
-        row = self.row_of[position]
-        if layer.bias != Constant(0.0):
-            z = z.plus(self.bias(position, layer, z))
-        z = z.settled()
-        self.record.write_preactivation(row, z)
-        signal, activated = activate(layer.activation, z)
-        signal = signal.settled()
-        self.record.write_activation(row, signal, layer.activation)
-        self.memories[position] = (source, kept, activated)
-        self.tick()
-        return signal
-
-    def weights(self, position: int, layer: Dense) -> Draw:
-        step = self.spec.steps[position]
-        return draw(layer.weights, (step.fan_out, step.fan_in), self.streams(Role.WEIGHTS, position), self.dtype)
-
-    def bias(self, position: int, layer: Dense, z: Scaled) -> Scaled:
-        width = self.spec.steps[position].fan_out
-        drawn = draw(layer.bias, (width,), self.streams(Role.BIAS, position), self.dtype)
-        shape = (len(self.trials), 1, width)
-        return Scaled.plain(np.broadcast_to(drawn.values[:, None], shape)).times(drawn.factor)
-
-    def dropout(self, position: int, layer: Dropout, signal: Scaled) -> tuple[Scaled, Array]:
-        keep = 1 - layer.probability
-        mask = np.empty(signal.values.shape, self.dtype)
-        for out, stream in zip(mask, self.streams(Role.DROPOUT, position), strict=True):
-            out[...] = stream.random(out.shape, dtype=self.dtype) < keep
-        mask /= keep
-        return Scaled(signal.values * mask, signal.exponent), mask
-
-    def batch(self) -> Scaled:
-        law, shape = self.spec.input, (self.settings.batch, self.spec.input.features)
-        if law.rows is not None:
-            return given_signal(law.rows, len(self.trials), self.dtype)
-        full = (len(self.trials), *shape)
-        mean = Scaled.plain(np.full(full, np.sign(law.mean), self.dtype)).times(abs(law.mean))
-        if law.distribution == "constant":
-            return mean.settled()
-        values = np.empty(full, self.dtype)
-        for out, stream in zip(values, self.streams(Role.INPUT, 0), strict=True):
-            if law.distribution == "normal":
-                standard_normal(out, stream)
-            else:
-                stream.random(dtype=self.dtype, out=out)
-                out -= 0.5
-                out *= np.sqrt(12.0)
-        signal = Scaled.plain(values).times(law.std)
-        return (signal.plus(mean) if law.mean else signal).settled()
-
-    def streams(self, role: Role, position: int) -> list[np.random.Generator]:
-        return [generator(self.settings.seed, trial, role, position) for trial in self.trials]
-
-    def cotangent(self, output: Scaled) -> Scaled:
-        """dObjective/d(output)."""
-        gradient = objective_gradient(self.spec.objective, output, self.streams(Role.OBJECTIVE, 0))
-        self.record.log_output_gradient_second_moment[:, 0] = gradient.log_second_moment
-        return gradient
-
-    # backward
-
-    def backward(self, gradient: Scaled) -> None:
-        skips: list[tuple[Scaled, int]] = []
-        for position in range(len(self.spec.steps) - 1, -1, -1):
-            layer, row, memory = self.spec.steps[position].layer, self.row_of[position], self.memories[position]
-            self.memories[position] = None
-            if isinstance(layer, Open):
-                skip, join_row = skips.pop()
-                gradient = gradient.plus(skip).settled()
-                self.record.write_gradient(join_row, gradient)
-                continue
-            self.record.write_activation_gradient(row, gradient)
-            match layer:
-                case Join():
-                    skips.append((gradient, row))
-                    gradient = gradient.times(layer.scale)
-                case Dense():
-                    gradient = self.dense_backward(position, layer, memory, gradient)
-                case Norm():
-                    gradient = normalise_backward(_expect(memory, Normalised), gradient).settled()
-                    self.record.write_gradient(row, gradient)
-                case Pointwise():
-                    gradient = activate_backward(_expect(memory, Activated), gradient).settled()
-                    self.record.write_gradient(row, gradient)
-                case Dropout():
-                    gradient = Scaled(gradient.values * memory, gradient.exponent)
-                    self.record.write_gradient(row, gradient)
-            self.tick()
-        self.record.log_input_gradient_second_moment[:, 0] = gradient.log_second_moment
-
-    def dense_backward(self, position: int, layer: Dense, memory: Any, gradient: Scaled) -> Scaled:
-        row = self.row_of[position]
-        source, kept, activated = memory
-        delta = activate_backward(activated, gradient).settled()
-        self.record.write_gradient(row, delta)
-        second, mean = weight_gradient_moments(delta.values, source.values)
-        exponent = delta.exponent + source.exponent
-        self.record.log_weight_gradient_second_moment[:, row] = log_square(second, exponent)
-        self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
-        if isinstance(kept, matrix_free.Seen):
-            return self.free_return(position, layer, kept, delta)
-        weights = kept or self.weights(position, layer)
-        return Scaled(np.matmul(delta.values, weights.values), delta.exponent).times(weights.factor).settled()
-
-    def free_return(self, position: int, layer: Dense, seen: matrix_free.Seen, delta: Scaled) -> Scaled:
-        law = layer.weights
-        assert isinstance(law, (Normal, Orthogonal))
-        values = matrix_free.backward(law, seen, delta.values, self.streams(Role.RETURN, position))
-        gradient = Scaled(values, delta.exponent).times(_scale(law))
-        if law.mean:
-            shared = delta.values.sum(axis=2, keepdims=True)
-            gradient = gradient.plus(Scaled(np.broadcast_to(shared, values.shape), delta.exponent).times(law.mean))
-        return gradient.settled()
+    weights.parts(work, fill=keep and is_drawn_by_parts(law))
+    count = fan_in * fan_out
+    total, squares = sums.sum(axis=2)
+    variance = np.maximum(squares / count - np.square(total / count), 0.0) * weights.factor**2
+    return Scaled(z, source.exponent + exponent, tally.moments()), weights, variance
 
 
-def _scale(law: Normal | Orthogonal) -> float:
-    return law.std if isinstance(law, Normal) else law.gain
+def backward(weights: Weights, gradient: Scaled) -> Scaled:
+    """delta W."""
+    delta, (scale, exponent) = gradient.values, split(weights.factor)
+    exponents = gradient.exponent + exponent
+    trials, batch, _ = delta.shape
+    if weights.values is None and not is_drawn_by_parts(weights.law):
+        weights = _weights(weights.law, weights.shape, weights.streams, weights.dtype, keep=True)
+    if weights.values is not None:
+        return combined((delta, weights.values), exponent=exponents, scale=scale)
+    sums: list[dict[int, Array]] = [{} for _ in range(_LANES)]
+
+    def work(lane: int, place: Place, rows: Array) -> None:
+        which, units = place
+        term = np.matmul(delta[which, :, units], rows)
+        if which.start in sums[lane]:
+            sums[lane][which.start] += term
+        else:
+            sums[lane][which.start] = term
+
+    weights.parts(work, fill=False)
+    total = np.zeros((trials, batch, weights.shape[2]), delta.dtype)
+    for found in sums:
+        for start, term in found.items():
+            total[start : start + len(term)] += term
+    return Scaled(total, exponents).times(scale)
 
 
-def _expect(memory: object, kind: type[T]) -> T:
-    assert isinstance(memory, kind)
-    return memory
+def unit_variance(z: Scaled, weights: Weights, gain: float) -> tuple[Scaled, Weights, PerTrial]:
+    """LSUV: each trial's weights divided by the standard deviation of its output, times gain; and by what."""
+    assert weights.values is not None
+    variance = z.moments.variance
+    usable = np.isfinite(variance) & (variance > 0)
+    factor = np.where(usable, gain / np.sqrt(np.where(usable, variance, 1.0)), 1.0)
+    # The output's own exponent is part of its size, and so part of what is divided out.
+    exponent = np.where(usable, -z.exponent, 0)
+    across = factor.astype(z.values.dtype).reshape(-1, 1, 1)
+    scaled = replace(weights, values=Scaled(weights.values * across, exponent).absolute())
+    return Scaled(z.values * across, z.exponent + exponent), scaled, np.ldexp(factor, exponent)
 
 
-def _rows(spec: NetworkSpec) -> list[int]:
-    """The report's row of every step; an Open has that of the step after it, and is not a row."""
-    rows, row = [], 0
-    for step in spec.steps:
-        rows.append(row)
-        row += not isinstance(step.layer, Open)
-    return rows
+def _weights(law: Law, shape: tuple[int, int, int], streams: Streams, dtype: np.dtype[Any], *, keep: bool) -> Weights:
+    """The weights of a layer; what can be drawn by parts is not drawn yet."""
+    if is_drawn_by_parts(law):
+        return Weights(law, streams, shape, dtype, np.empty(shape, dtype) if keep else None, law_factor(law))
+    whole = draw(law, shape[1:], streams, dtype)
+    return Weights(law, streams, shape, dtype, whole.values, whole.factor)
+
+
+def _about(law: Law, weights: Weights) -> float:
+    """Where the drawn values lie, so that their squares about it do not cancel."""
+    if isinstance(law, Given) and weights.values is not None:
+        return float(weights.values.flat[0])
+    return float(getattr(law, "mean", 0.0)) / (weights.factor or 1.0)
+
+
+def _row_sums(rows: Array, shift: float, out: NDArray[np.float64]) -> None:
+    """The sums and sums of squares of each row of W about a shift, into (2, trials, rows).
+
+    Summed over a few columns in the working precision, as BLAS does, and over those in double precision.
+    """
+    if shift:
+        rows = rows - rows.dtype.type(shift)
+    out[...] = 0.0
+    for start in range(0, rows.shape[2], _STEP):
+        part = rows[:, :, start : start + _STEP]
+        out[0] += part.sum(axis=2)
+        out[1] += np.einsum("tij,tij->ti", part, part)

@@ -15,18 +15,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.draws import standard_normal
+from varprobe.engine.blocks import Block, gram, mixed, over_blocks, product
+from varprobe.engine.scaled import Scaled, combined, split
+from varprobe.engine.streams import Streams
+from varprobe.engine.weight_gradient import Sums
 from varprobe.frozen import dataclass
 from varprobe.spec.laws import Law, Normal, Orthogonal
 
 Array = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
-Streams = list[np.random.Generator]
 
+_DOUBLE = np.dtype(np.float64)
 # Eigenvalues of a Gram matrix below this share of the largest are rounding: they count as zero.
 RANK_CUT = 1e-12
 # Cholesky is taken where the squared diagonal of its factor spans less than this.
 _WELL_CONDITIONED = 1e-7
+# The part of a layer's streams that the columns never seen are drawn from; no matrix has so many parts.
+_UNSEEN = 2**32 - 1
 
 
 def has_symmetry(law: Law) -> bool:
@@ -39,64 +44,78 @@ class Seen:
     """What the forward pass leaves for the backward one.
 
     Attributes:
-        basis: Q (trials, r, fan_in), orthonormal rows that span those of X; zero rows beyond the rank.
+        source: the sums of X, with K.
+        inverse: the pseudo-inverse of S (trials, r, batch): its rows times X are orthonormal, and zero beyond the rank.
         inner: F or G (trials, r, fan_out), with Z = S inner.
     """
 
-    basis: Array
+    source: Sums
+    inverse: Doubles
     inner: Array
 
 
-def forward(law: Normal | Orthogonal, source: Array, fan_out: int, streams: Streams) -> tuple[Array, Seen]:
-    """Z / scale and what backward needs; `scale` is the law's std or gain, which the caller multiplies in."""
-    root, inverse = _roots(_gram(source), min(source.shape[1:]))
-    dtype = source.dtype
-    basis = np.matmul(inverse.astype(dtype), source)
-    inner = _normals((root.shape[2], fan_out), streams, dtype)
+def forward(law: Normal | Orthogonal, source: Scaled, fan_out: int, streams: Streams) -> tuple[Scaled, Seen]:
+    """Z = X W^T, but for what the weights' mean adds, and what backward needs."""
+    rows, (scale, exponent) = source.values, split(_size(law))
+    sums = Sums.of(rows, _DOUBLE)
+    root, inverse = _roots(sums.gram, min(rows.shape[1:]))
+    inner = streams.normal(np.empty((len(rows), root.shape[2], fan_out), rows.dtype))
     if isinstance(law, Orthogonal):
         # A trial of lower rank than the others has directions that do not exist: they must not take part.
         real = np.asarray(inverse.any(axis=2))
         inner *= real[:, :, None]
-        inner = _orthonormal(inner, max(source.shape[2], fan_out) - fan_out, streams, real)
-    return np.matmul(root.astype(dtype), inner), Seen(basis, inner)
+        inner = mixed((_half(inner, max(rows.shape[2], fan_out) - fan_out, streams, real), inner))
+    return combined((scale * root, inner), exponent=source.exponent + exponent), Seen(sums, inverse, inner)
 
 
-def backward(law: Normal | Orthogonal, seen: Seen, delta: Array, streams: Streams) -> Array:
-    """delta W / scale, given the forward pass."""
-    dtype, fan_in, fan_out = delta.dtype, seen.basis.shape[2], delta.shape[2]
-    fixed = np.matmul(delta, seen.inner.swapaxes(1, 2))
+def backward(
+    law: Normal | Orthogonal,
+    seen: Seen,
+    source: Array,
+    gradient: Scaled,
+    sums: Sums,
+    streams: Streams,
+) -> Scaled:
+    """delta W, but for what the weights' mean adds, given the forward pass and the sums of delta."""
+    delta, (scale, shift) = gradient.values, split(_size(law))
+    dtype, fan_in, fan_out = delta.dtype, source.shape[2], delta.shape[2]
+    exponent = gradient.exponent + shift
+    inverse = seen.inverse
+    fixed = product(delta, seen.inner)
     if isinstance(law, Normal):
-        root, _ = _roots(_gram(delta), min(delta.shape[1:]))
-        fresh = np.matmul(root.astype(dtype), _normals((root.shape[2], fan_in), streams, dtype))
-        along = np.matmul(fresh, seen.basis.swapaxes(1, 2))
-        return fresh + np.matmul(fixed - along, seen.basis)
+        root, _ = _roots(sums.gram, min(delta.shape[1:]))
+        fresh = streams.normal(np.empty((len(delta), root.shape[2], fan_in), dtype))
+        along = root @ product(fresh, source) @ inverse.swapaxes(1, 2)
+        return combined((scale * root, fresh), (scale * ((fixed - along) @ inverse), source), exponent=exponent)
     size = max(fan_in, fan_out)
-    whole = _gram(delta)
     # What is left of delta off the rows that the forward pass has fixed: of a rank that is known.
-    free = size - seen.basis.any(axis=2).sum(axis=1)
-    root = _root_of_rest(whole - _gram(fixed), free, float(np.finfo(dtype).eps) * np.trace(whole, axis1=1, axis2=2))
-    fresh = _normals((root.shape[2], fan_in), streams, dtype)
+    free = size - inverse.any(axis=2).sum(axis=1)
+    rounding = float(np.finfo(dtype).eps) * np.trace(sums.gram, axis1=1, axis2=2)
+    root = _root_of_rest(sums.gram - fixed @ fixed.swapaxes(1, 2), free, rounding)
+    fresh = streams.normal(np.empty((len(delta), root.shape[2], fan_in), dtype))
     real = np.asarray(root.any(axis=1))
     fresh *= real[:, :, None]
-    fresh -= np.matmul(np.matmul(fresh, seen.basis.swapaxes(1, 2)), seen.basis)
-    fresh = _orthonormal(fresh, size - fan_in, streams, real)
-    return np.matmul(fixed, seen.basis) + np.matmul(root.astype(dtype), fresh)
+    along = product(fresh, source) @ inverse.swapaxes(1, 2) @ inverse
+    _subtract(fresh, along.astype(dtype), source)
+    half = _half(fresh, size - fan_in, streams, real)
+    return combined((scale * (root @ half), fresh), (scale * (fixed @ inverse), source), exponent=exponent)
 
 
-def _gram(rows: Array) -> Doubles:
-    doubles = rows.astype(np.float64)
-    gram: Doubles = np.matmul(doubles, doubles.swapaxes(1, 2))
-    return gram
+def _size(law: Normal | Orthogonal) -> float:
+    return law.std if isinstance(law, Normal) else law.gain
 
 
-def _normals(shape: tuple[int, int], streams: Streams, dtype: np.dtype[Any]) -> Array:
-    values = np.empty((len(streams), *shape), dtype)
-    for out, stream in zip(values, streams, strict=True):
-        standard_normal(out, stream)
-    return values
+def _subtract(rows: Array, factors: Array, source: Array) -> None:
+    """rows -= factors source, in place."""
+
+    def work(block: Block) -> None:
+        trials, _, units = block
+        rows[block] -= np.matmul(factors[trials], source[trials, :, units])
+
+    over_blocks(work, rows.shape)
 
 
-def _roots(gram: Doubles, most: int) -> tuple[Array, Array]:
+def _roots(gram: Doubles, most: int) -> tuple[Doubles, Doubles]:
     """S (trials, batch, most) and its pseudo-inverse, S S^T = gram; columns beyond a trial's rank are zero.
 
     Each trial goes its own way and has as many columns as any, so that its draws do not hang on its neighbours.
@@ -105,21 +124,22 @@ def _roots(gram: Doubles, most: int) -> tuple[Array, Array]:
     return np.stack([root for root, _ in pairs]), np.stack([inverse for _, inverse in pairs])
 
 
-def _root(gram: Doubles, most: int) -> tuple[Array, Array]:
+def _root(gram: Doubles, most: int) -> tuple[Doubles, Doubles]:
     if most == len(gram):
         try:
-            root = np.linalg.cholesky(gram)
+            root: Doubles = np.asarray(np.linalg.cholesky(gram), np.float64)
         except np.linalg.LinAlgError:
             pass
         else:
             diagonal = np.square(np.diagonal(root))
             if diagonal.min() > _WELL_CONDITIONED * diagonal.max():
-                return root, np.linalg.inv(root)
+                return root, np.asarray(np.linalg.inv(root), np.float64)
     values, vectors = np.linalg.eigh(gram)
     values, vectors = values[-most:], vectors[:, -most:]
     kept = values > RANK_CUT * values[-1]
     sizes = np.sqrt(np.where(kept, values, 0.0))
-    return vectors * sizes, (vectors * np.where(kept, 1 / np.where(kept, sizes, 1.0), 0.0)).T
+    inverse = np.where(kept, 1 / np.where(kept, sizes, 1.0), 0.0)
+    return vectors * sizes, np.asarray((vectors * inverse).T, np.float64)
 
 
 def _root_of_rest(rest: Doubles, free: NDArray[np.intp], rounding: Doubles) -> Doubles:
@@ -136,24 +156,23 @@ def _finite(gram: Doubles) -> Doubles:
     return np.where(np.isfinite(gram).all(axis=(1, 2), keepdims=True), gram, 0.0)
 
 
-def _orthonormal(inner: Array, missing: int, streams: Streams, real: NDArray[np.bool_]) -> Array:
-    """(G G^T + E E^T)^(-1/2) G: rows of a Haar matrix, of which `missing` columns are not seen; zero rows stay zero."""
-    gram = _gram(inner)
+def _half(inner: Array, missing: int, streams: Streams, real: NDArray[np.bool_]) -> Doubles:
+    """(G G^T + E E^T)^(-1/2): times G, rows of a Haar matrix of which `missing` columns are not seen."""
+    whole = gram(inner)
     if missing:
-        unseen = _wishart(gram.shape[1], missing, streams)
-        gram = gram + unseen * (real[:, :, None] & real[:, None, :])
-    values, vectors = np.linalg.eigh(gram)
+        unseen = _wishart(whole.shape[1], missing, streams)
+        whole = whole + unseen * (real[:, :, None] & real[:, None, :])
+    values, vectors = np.linalg.eigh(_finite(whole))
     kept = values > RANK_CUT * values[:, -1:]
     scale = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
-    half = np.matmul(vectors * scale[:, None], vectors.swapaxes(1, 2))
-    result: Array = np.matmul(half.astype(inner.dtype), inner)
-    return result
+    half: Doubles = np.matmul(vectors * scale[:, None], vectors.swapaxes(1, 2))
+    return half
 
 
 def _wishart(size: int, freedom: int, streams: Streams) -> Doubles:
     """E E^T of a (size, freedom) matrix of normals, by Bartlett's triangle where that is smaller."""
-    drawn = np.zeros((len(streams), size, size))
-    for out, stream in zip(drawn, streams, strict=True):
+    drawn = np.zeros((len(streams.trials), size, size))
+    for out, stream in zip(drawn, streams.generators(_UNSEEN), strict=True):
         if freedom < size:
             normals = stream.standard_normal((size, freedom))
             out[...] = normals @ normals.T

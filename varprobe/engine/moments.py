@@ -1,4 +1,4 @@
-"""Per-trial statistics of (trials, batch, units) arrays: two-pass, float64 accumulators."""
+"""Per-trial statistics of (trials, batch, units) arrays: centred first, float64 accumulators, block by block."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.engine.blocks import Block, blocks, each, lanes, over_blocks
 from varprobe.frozen import dataclass
 
 Array = NDArray[np.floating[Any]]
 PerTrial = NDArray[np.float64]
+Limits = tuple[PerTrial | None, PerTrial | None]
 
 HISTOGRAM_REACH = 5.0
 HISTOGRAM_BINS = 80
 HISTOGRAM_EDGES = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, HISTOGRAM_BINS + 1)
+
+# Samples that are summed in the working precision: their relative error is below this times 2^-24.
+_SAMPLES = 64
+# The squares of what is of this size, and of its inverse, keep their digits in float32.
+_SMALL = 2.0**-30
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class BatchMoments:
         variance: second moment minus squared mean.
         sample_variance: across the batch at each unit (ddof 1), averaged over units; nan at batch 1.
         dead: share of units that are exactly zero for the whole batch.
+        max_abs: the largest absolute value.
     """
 
     mean: PerTrial
@@ -34,61 +42,107 @@ class BatchMoments:
     variance: PerTrial
     sample_variance: PerTrial
     dead: PerTrial
+    max_abs: PerTrial
+
+
+class Tally:
+    """Gathers the statistics of an array (trials, batch, units) block by block, as the blocks are made."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        trials, self.batch, units = shape
+        self.mean = np.empty((trials, units))
+        self.squares = np.empty((trials, units))
+        self.peak = np.empty((trials, units), dtype)
+
+    def see(self, block: Block, values: Array) -> None:
+        """Takes in the values of one block, each block once, from any thread."""
+        which, _, units = block
+        peak = np.maximum(values.max(axis=1), -values.min(axis=1))
+        first, shift, squares = _column_sums(values, peak)
+        self.peak[which, units] = peak
+        self.squares[which, units] = np.maximum(squares - shift * shift / self.batch, 0.0)
+        self.mean[which, units] = first + shift / self.batch
+
+    def moments(self) -> BatchMoments:
+        """When every block has been seen."""
+        trials, units = self.mean.shape
+        mean = self.mean.mean(axis=1)
+        spread = self.mean - mean[:, None]
+        within = self.squares.sum(axis=1) / (self.batch * units)
+        alone = self.batch == 1
+        return BatchMoments(
+            mean=mean,
+            second_moment=within + np.einsum("tn,tn->t", self.mean, self.mean) / units,
+            variance=within + np.einsum("tn,tn->t", spread, spread) / units,
+            sample_variance=np.full(trials, np.nan) if alone else within * (self.batch / (self.batch - 1)),
+            dead=(self.peak == 0).mean(axis=1),
+            max_abs=self.peak.max(axis=1).astype(np.float64),
+        )
+
+
+def _column_sums(values: Array, peak: Array) -> tuple[Array, PerTrial, PerTrial]:
+    """The first sample, and the sums over the batch of the others' differences to it and of their squares.
+
+    The first sample as the origin is exact where the samples are alike. float32 is summed over a few samples as it
+    is, where no square can leave its range, and over those in double precision.
+    """
+    first = values[:, 0]
+    largest = peak.max(axis=1)
+    centred = values - first[:, None]
+    shift, squares = np.zeros(first.shape), np.zeros(first.shape)
+    if values.dtype == np.float64 or not (largest.min() > _SMALL and largest.max() < 1 / _SMALL):
+        centred = centred.astype(np.float64, copy=False)
+    for start in range(0, values.shape[1], _SAMPLES):
+        part = centred[:, start : start + _SAMPLES]
+        shift += part.sum(axis=1)
+        squares += np.einsum("tbn,tbn->tn", part, part)
+    return first, shift, squares
 
 
 def batch_moments(values: Array) -> BatchMoments:
     """The statistics of every trial of a (trials, batch, units) array."""
-    batch, units = values.shape[1:]
-    centred = values.astype(np.float64)
-    unit_mean = centred.mean(axis=1)
-    centred -= unit_mean[:, None]
-    unit_squares = np.einsum("tbn,tbn->tn", centred, centred)
-    mean = unit_mean.mean(axis=1)
-    spread = unit_mean - mean[:, None]
-    within = unit_squares.sum(axis=1) / (batch * units)
-    return BatchMoments(
-        mean=mean,
-        second_moment=within + np.einsum("tn,tn->t", unit_mean, unit_mean) / units,
-        variance=within + np.einsum("tn,tn->t", spread, spread) / units,
-        sample_variance=within * (batch / (batch - 1)) if batch > 1 else np.full(len(values), np.nan),
-        dead=((unit_squares == 0) & (unit_mean == 0)).mean(axis=1),
-    )
-
-
-def max_abs(values: Array) -> PerTrial:
-    """The largest absolute value of every trial."""
-    return np.maximum(values.max(axis=(1, 2)), -values.min(axis=(1, 2))).astype(np.float64)
-
-
-def saturated_share(values: Array, limits: tuple[float | None, float | None] | None) -> PerTrial:
-    """The share of values within half a per cent of a bounded function's range from one of its limits.
-
-    For tanh these are the values beyond 0.99. nan where the function has no limits.
-    """
-    if limits is None:
-        return np.full(len(values), np.nan)
-    low, high = limits
-    margin = 0.005 * ((high or 0.0) - (low or 0.0))
-    outside = np.zeros(values.shape, bool)
-    if low is not None:
-        outside |= values < low + margin
-    if high is not None:
-        outside |= values > high - margin
-    return outside.mean(axis=(1, 2))
+    tally = Tally(values.shape, values.dtype)
+    over_blocks(lambda block: tally.see(block, values[block]), values.shape)
+    return tally.moments()
 
 
 def histogram(values: Array, second_moment: PerTrial) -> NDArray[np.int64]:
     """Counts over all trials, each in units of its own root mean square; the end bins hold what lies beyond."""
-    usable = np.isfinite(second_moment)
+    return histogram_and_saturation(values, second_moment, None)[0]
+
+
+def histogram_and_saturation(
+    values: Array, second_moment: PerTrial, limits: Limits | None
+) -> tuple[NDArray[np.int64], PerTrial]:
+    """As `histogram`; and the share of each trial's values beyond its limits (low, high), each (trials,) or None."""
     with np.errstate(divide="ignore", over="ignore"):
         scale = np.where(second_moment > 0, 1 / np.sqrt(second_moment), 0.0)
-    usable &= scale < 1e36
-    if not usable.all():
-        values, scale = values[usable], scale[usable]
-    if not values.size:
-        return np.zeros(HISTOGRAM_BINS, np.int64)
+    usable = np.isfinite(second_moment) & (scale < 1e36)
     step = HISTOGRAM_BINS / (2 * HISTOGRAM_REACH)
-    position = values * (scale * step).astype(values.dtype).reshape(-1, 1, 1)
-    position += HISTOGRAM_BINS / 2
-    np.clip(position, 0, HISTOGRAM_BINS - 0.5, out=position)
-    return np.bincount(position.astype(np.intp).ravel(), minlength=HISTOGRAM_BINS)
+    factor = _across(np.where(usable, scale * step, 0.0), values.dtype)
+    low, high = (None if limit is None else _across(limit, values.dtype) for limit in limits or (None, None))
+    cut = lanes(blocks(values.shape))
+    beyond = np.zeros((len(cut), len(values)))
+
+    def count(lane: int) -> NDArray[np.intp]:
+        found = np.zeros(HISTOGRAM_BINS, np.intp)
+        for block in cut[lane]:
+            part, which = values[block], block[0]
+            if low is not None:
+                beyond[lane, which] += np.count_nonzero(part < low[which], axis=(1, 2))
+            if high is not None:
+                beyond[lane, which] += np.count_nonzero(part > high[which], axis=(1, 2))
+            position = part * factor[which]
+            position += HISTOGRAM_BINS / 2
+            if not usable[which].all():
+                position = position[usable[which]]
+            np.clip(position, 0, HISTOGRAM_BINS - 0.5, out=position)
+            found += np.bincount(position.astype(np.uint8).ravel(), minlength=HISTOGRAM_BINS)
+        return found
+
+    total: NDArray[np.int64] = np.sum(each(count, len(cut)), axis=0, dtype=np.int64)
+    return total, beyond.sum(axis=0) / (values.shape[1] * values.shape[2])
+
+
+def _across(numbers: PerTrial, dtype: np.dtype[Any]) -> Array:
+    return numbers.astype(dtype).reshape(-1, 1, 1)

@@ -5,12 +5,14 @@ Each forward function returns the output and what its backward function needs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.scaled import Scaled, comfortable
+from varprobe.engine.blocks import mapped
+from varprobe.engine.scaled import Scaled, comfortable, computed
 from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 from varprobe.spec.network import Norm
@@ -37,11 +39,12 @@ def activate(activation: Activation, z: Scaled) -> tuple[Scaled, Activated]:
     if activation.name == "linear":
         return z, Activated(activation, z, linear)
     if z.is_plain:
-        return Scaled(activation.value(z.values), z.exponent), Activated(activation, z, linear)
+        return computed(activation.value, z.exponent, z.values), Activated(activation, z, linear)
     if activation.degree is not None:
-        return Scaled(activation.value(z.values), z.exponent * activation.degree), Activated(activation, z, linear)
+        exponent = z.exponent * activation.degree
+        return computed(activation.value, exponent, z.values), Activated(activation, z, linear)
     linear = _linear_trials(activation, z)
-    values = activation.value(z.absolute())
+    values = mapped(activation.value, z.absolute())
     exponent = np.zeros_like(z.exponent)
     for trial, (left, right) in linear.items():
         values[trial] = np.where(z.values[trial] > 0, right, left) * z.values[trial]
@@ -56,7 +59,9 @@ def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
         return gradient
     if activation.degree is not None and not z.is_plain:
         exponent = gradient.exponent + z.exponent * (activation.degree - 1)
-        return Scaled(gradient.values * activation.derivative(z.values), exponent)
+        return computed(_slope_times(activation), exponent, z.values, gradient.values)
+    if not memory.linear:
+        return computed(_slope_times(activation), gradient.exponent, z.absolute(), gradient.values)
     slopes = activation.derivative(z.absolute())
     for trial, (left, right) in memory.linear.items():
         slopes[trial] = np.where(z.values[trial] > 0, right, left)
@@ -64,8 +69,17 @@ def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
     return Scaled(slopes, gradient.exponent)
 
 
+def _slope_times(activation: Activation) -> Callable[[Array, Array], Array]:
+    def pulled(z: Array, gradient: Array) -> Array:
+        slope = activation.derivative(z)
+        slope *= gradient
+        return slope
+
+    return pulled
+
+
 def _linear_trials(activation: Activation, z: Scaled) -> dict[int, tuple[float, float]]:
-    peak = np.max(np.abs(z.values), axis=(1, 2)).astype(np.float64)
+    peak = z.moments.max_abs
     unit = np.log2(activation.unit)
     with np.errstate(divide="ignore", invalid="ignore"):
         top = np.log2(peak) + z.exponent - unit

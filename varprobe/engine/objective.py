@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.draws import draw, standard_normal
+from varprobe.engine.draws import given
 from varprobe.engine.scaled import Scaled
-from varprobe.spec.laws import Given
+from varprobe.engine.streams import Streams
 from varprobe.spec.network import Objective
 
 Array = NDArray[np.floating[Any]]
 
 
-def objective_gradient(objective: Objective, output: Scaled, streams: list[np.random.Generator]) -> Scaled:
-    """dObjective/d(output), one stream per trial.
+def objective_gradient(objective: Objective, output: Scaled, streams: Streams) -> Scaled:
+    """dObjective/d(output), each trial's from its own stream.
 
     random: N(0, 1) entries. mse: of the mean over batch and units of (y - t)^2, targets t of N(0, 1).
     cross_entropy: of the mean over the batch, labels uniform. file: the given cotangent in every trial.
@@ -26,9 +26,7 @@ def objective_gradient(objective: Objective, output: Scaled, streams: list[np.ra
         return given_signal(objective.cotangent, len(output.values), dtype)
     if objective.kind == "cross_entropy":
         return Scaled.plain(_softmax_gradient(output, streams, dtype)).settled()
-    normal = np.empty(shape, dtype)
-    for out, stream in zip(normal, streams, strict=True):
-        standard_normal(out, stream)
+    normal = streams.normal(np.empty(shape, dtype))
     if objective.kind == "random":
         return Scaled.plain(normal)
     difference = output.plus(Scaled.plain(normal).times(-1.0))
@@ -37,17 +35,17 @@ def objective_gradient(objective: Objective, output: Scaled, streams: list[np.ra
 
 def given_signal(values: Array, trials: int, dtype: np.dtype[Any]) -> Scaled:
     """The same given (batch, units) array in every trial."""
-    drawn = draw(Given(values, ""), values.shape, [], dtype)
+    drawn = given(values, values.shape, dtype)
     return Scaled.plain(np.repeat(drawn.values, trials, axis=0)).times(drawn.factor).settled()
 
 
-def _softmax_gradient(output: Scaled, streams: list[np.random.Generator], dtype: np.dtype[Any]) -> Array:
+def _softmax_gradient(output: Scaled, streams: Streams, dtype: np.dtype[Any]) -> Array:
     """(softmax(y) - one-hot(label)) / batch, of the mean cross-entropy with uniform random labels."""
     trials, batch, width = output.values.shape
     shifted = output.values - output.values.max(axis=2, keepdims=True)
     shifted = Scaled(shifted, output.exponent).absolute()
     share = np.exp(shifted)
     share /= share.sum(axis=2, keepdims=True)
-    for trial, stream in zip(range(trials), streams, strict=True):
+    for trial, stream in zip(range(trials), streams.generators(), strict=True):
         share[trial, np.arange(batch), stream.integers(width, size=batch)] -= 1
     return (share / batch).astype(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 from varprobe.engine.choice import MATRIX_FREE, engine_of
@@ -10,8 +11,10 @@ from varprobe.errors import ResourceError
 from varprobe.frozen import dataclass
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Settings, Step
 
-# Values of one layer that a stack may hold: few enough for a core's cache, many enough to hide Python.
-STACK_VALUES = 65_536
+# Values of one layer that a stack may hold: enough to hide Python, and for threads not to wait for its lock.
+STACK_VALUES = 262_144
+# Values of one layer, or its weights, from which a pass is worth sharing among threads.
+LARGE = 131_072
 # Weights are kept between forward and backward up to this many bytes a stack, and drawn twice beyond it.
 KEPT_WEIGHTS = 256 * 2**20
 # Share of the free memory that a run may plan for.
@@ -22,10 +25,20 @@ _TABLE_BYTES = 24 * 8 * 4
 
 @dataclass(frozen=True)
 class Plan:
-    """The stacks in order (trial numbers), how many run at once, and the memory in bytes that this takes."""
+    """How a run is cut.
+
+    Attributes:
+        stacks: their trials, in order.
+        workers: how many stacks run at once.
+        crew: threads that a stack shares its passes among.
+        threads: that the run may use.
+        keep_weights: whether weights are held until backward has used them, in place of drawn again.
+        memory: in bytes, at the peak.
+    """
 
     stacks: tuple[range, ...]
     workers: int
+    crew: int
     threads: int
     keep_weights: bool
     memory: int
@@ -58,12 +71,21 @@ def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = Non
     budget = int((available if available is not None else free_memory()) * MEMORY_SHARE)
     _refuse(spec, settings, one, tables, budget, weights)
     per_stack = max(1, min(per_stack, (budget - tables) // one))
-    stacks = tuple(
-        range(start, min(start + per_stack, settings.trials)) for start in range(0, settings.trials, per_stack)
-    )
     threads = settings.threads or available_cores()
+    stacks = _stacks(settings.trials, per_stack, threads)
     workers = max(1, min(threads, len(stacks), (budget - tables) // (one * per_stack)))
-    return Plan(stacks, workers, threads, keep, one * per_stack * workers + tables)
+    large = max(settings.batch * widest, max(weights, default=0) // size) >= LARGE
+    crew = max(1, threads // workers) if large else 1
+    return Plan(stacks, workers, crew, threads, keep, one * per_stack * workers + tables)
+
+
+def _stacks(trials: int, most: int, threads: int) -> tuple[range, ...]:
+    """Stacks of nearly one size, as many for every thread."""
+    count = -(-trials // most)
+    if count > 1:
+        count = min(trials, -(-count // threads) * threads)
+    edges = [number * trials // count for number in range(count + 1)]
+    return tuple(range(start, stop) for start, stop in pairwise(edges))
 
 
 def _refuse(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget: int, weights: list[int]) -> None:

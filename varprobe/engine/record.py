@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.moments import HISTOGRAM_BINS, BatchMoments, histogram, max_abs, saturated_share
-from varprobe.engine.scaled import Scaled, log_square
+from varprobe.engine.moments import HISTOGRAM_BINS, BatchMoments, Limits, histogram, histogram_and_saturation
+from varprobe.engine.scaled import Exponent, Scaled, log_square
 from varprobe.frozen import dataclass
 from varprobe.spec.activations import Activation
 
@@ -76,21 +76,32 @@ class StackStatistics:
     def write_activation(self, row: int, signal: Scaled, activation: Activation | None) -> None:
         _write(self, row, "activation", signal)
         self.dead[:, row] = signal.moments.dead
-        self.log_max_abs[:, row] = log_square(max_abs(signal.values) ** 2, signal.exponent) / 2
-        if activation is not None and activation.saturation:
-            self.saturated[:, row] = saturated_share(signal.absolute(), activation.saturation)
-        self.activation_histogram[row] += histogram(signal.values, signal.moments.second_moment)
+        self.log_max_abs[:, row] = log_square(signal.moments.max_abs**2, signal.exponent) / 2
+        limits = None if activation is None else _limits(activation, signal.exponent)
+        counts, beyond = histogram_and_saturation(signal.values, signal.moments.second_moment, limits)
+        self.activation_histogram[row] += counts
+        if limits is not None:
+            self.saturated[:, row] = beyond
 
     def write_gradient(self, row: int, gradient: Scaled) -> None:
         self.log_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
-        largest = max_abs(gradient.values)
-        self.log_gradient_max_abs[:, row] = log_square(largest**2, gradient.exponent) / 2
+        self.log_gradient_max_abs[:, row] = log_square(gradient.moments.max_abs**2, gradient.exponent) / 2
         self.gradient_histogram[row] += histogram(gradient.values, gradient.moments.second_moment)
 
     def write_activation_gradient(self, row: int, gradient: Scaled) -> None:
         self.log_activation_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_activation_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
+
+
+def _limits(activation: Activation, exponent: Exponent) -> Limits | None:
+    """Half a per cent of a bounded function's range from its limits, in units of 2**exponent: 0.99 for tanh."""
+    if activation.saturation is None:
+        return None
+    low, high = activation.saturation
+    margin = 0.005 * ((high or 0.0) - (low or 0.0))
+    unit = np.ldexp(1.0, np.clip(-exponent, -1000, 1000))
+    return None if low is None else (low + margin) * unit, None if high is None else (high - margin) * unit
 
 
 def _names() -> list[str]:

@@ -6,13 +6,16 @@ stay zero, which is always so at ordinary scales, the arithmetic is the plain on
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.moments import BatchMoments, batch_moments
+from varprobe.engine.blocks import Block, mixed, over_blocks
+from varprobe.engine.moments import BatchMoments, Tally, batch_moments
 from varprobe.frozen import dataclass
 
 Array = NDArray[np.floating[Any]]
@@ -26,10 +29,11 @@ EXPONENT_END = 2**52
 
 @dataclass(frozen=True)
 class Scaled:
-    """values (trials, batch, units) times 2**exponent (trials,)."""
+    """values (trials, batch, units) times 2**exponent (trials,); `known`: the statistics of the values, if at hand."""
 
     values: Array
     exponent: Exponent
+    known: BatchMoments | None = None
 
     @classmethod
     def plain(cls, values: Array) -> Scaled:
@@ -38,7 +42,7 @@ class Scaled:
     @cached_property
     def moments(self) -> BatchMoments:
         """Statistics of `values` alone, computed once."""
-        return batch_moments(self.values)
+        return self.known or batch_moments(self.values)
 
     @property
     def log_second_moment(self) -> Logs:
@@ -69,15 +73,14 @@ class Scaled:
         """The signal times a number, whose size goes into the exponent where it is out of the ordinary."""
         if factor == 1.0:
             return self
-        mantissa, exponent = np.frexp(factor)
-        if not np.isfinite(factor) or abs(int(exponent)) <= 30:
-            return Scaled(self.values * self.values.dtype.type(factor), self.exponent)
-        return Scaled(self.values * self.values.dtype.type(mantissa), self.exponent + int(exponent))
+        near, exponent = split(factor)
+        number = self.values.dtype.type(near)
+        return computed(lambda values: values * number, self.exponent + exponent, self.values)
 
     def plus(self, other: Scaled) -> Scaled:
         """The sum, at the larger exponent of the two in each trial."""
         if self.is_plain and other.is_plain:
-            return Scaled(self.values + other.values, self.exponent)
+            return computed(np.add, self.exponent, self.values, np.broadcast_to(other.values, self.values.shape))
         mine, theirs = _top(self), _top(other)
         exponent = np.where(mine >= theirs, self.exponent, other.exponent)
         exponent = np.where(np.isfinite(np.maximum(mine, theirs)), exponent, np.maximum(self.exponent, other.exponent))
@@ -85,6 +88,41 @@ class Scaled:
             _shifted(self.values, self.exponent - exponent) + _shifted(other.values, other.exponent - exponent),
             exponent,
         )
+
+
+def computed(function: Callable[..., Array], exponent: Exponent, first: Array, *others: Array) -> Scaled:
+    """An elementwise function of arrays of one shape, times 2**exponent, and its statistics in the same pass."""
+    out = np.empty_like(first)
+    tally = Tally(out.shape, out.dtype)
+
+    def work(block: Block) -> None:
+        part = function(first[block], *(other[block] for other in others))
+        out[block] = part
+        tally.see(block, part)
+
+    over_blocks(work, out.shape)
+    return Scaled(out, exponent, tally.moments())
+
+
+def combined(*terms: tuple[Array, Array], exponent: Exponent, scale: float = 1.0) -> Scaled:
+    """The sum of matrices times rows, as in `mixed`, times scale 2**exponent, and its statistics in the same pass."""
+    tally = Tally((*terms[0][0].shape[:2], terms[0][1].shape[2]), terms[0][1].dtype)
+    number = terms[0][1].dtype.type(scale)
+
+    def see(block: Block, part: Array) -> None:
+        part *= number
+        tally.see(block, part)
+
+    values = mixed(*terms, see=tally.see if scale == 1.0 else see)
+    return Scaled(values, exponent, tally.moments())
+
+
+def split(factor: float) -> tuple[float, int]:
+    """A number as m and e with factor = m 2^e: e is 0 unless the size is out of the ordinary."""
+    mantissa, exponent = math.frexp(factor)
+    if not math.isfinite(factor) or abs(exponent) <= 30:
+        return factor, 0
+    return mantissa, exponent
 
 
 def comfortable(dtype: np.dtype[Any]) -> int:
@@ -107,6 +145,5 @@ def _shifted(values: Array, exponent: Exponent) -> Array:
 
 def _top(signal: Scaled) -> NDArray[np.float64]:
     """The largest bit that each trial uses; -inf for zeros."""
-    peak = np.max(np.abs(signal.values), axis=(1, 2))
     with np.errstate(divide="ignore"):
-        return np.log2(peak.astype(np.float64)) + signal.exponent
+        return np.log2(signal.moments.max_abs) + signal.exponent

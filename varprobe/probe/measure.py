@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.engine import blocks
 from varprobe.engine.choice import check_engine, engine_of
-from varprobe.engine.explicit import run_stack
 from varprobe.engine.plan import Plan, make_plan
 from varprobe.engine.record import StackStatistics
+from varprobe.engine.stack import run_stack
 from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import describe
 from varprobe.spec.network import NetworkSpec, Settings
@@ -85,7 +86,8 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
     run = partial(run_stack, spec, settings, keep_weights=plan.keep_weights, tick=tick)
     with _blas_threads(plan, settings):
         if plan.workers == 1:
-            return [run(stack) for stack in plan.stacks]
+            with blocks.threads(plan.crew):
+                return [run(stack) for stack in plan.stacks]
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
         futures: list[Future[StackStatistics]] = []
@@ -110,12 +112,13 @@ def _cause(futures: list[Future[StackStatistics]], error: BaseException) -> Base
 
 
 def _blas_threads(plan: Plan, settings: Settings) -> AbstractContextManager[object]:
-    """Stacks side by side take one BLAS thread each; a single worker leaves the threads to BLAS."""
-    if plan.workers == 1 and settings.threads is None:
+    """Where the engine shares out the work itself, BLAS keeps to one thread; small networks leave the threads to it."""
+    alone = plan.workers == plan.crew == 1
+    if alone and settings.threads is None:
         return nullcontext()
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1 if plan.workers > 1 else plan.threads, user_api="blas")
+    return threadpool_limits(plan.threads if alone else 1, user_api="blas")
 
 
 def _normalised(statistics: StackStatistics) -> StackStatistics:

@@ -185,7 +185,7 @@ def test_laws_without_symmetry_are_refused_by_name(init: str) -> None:
 
 
 def test_no_weights_are_planned_for_where_none_are_formed() -> None:
-    config = network([{"dense": 100_000, "repeat": 2}], features=100_000)
+    config = network([{"dense": {"width": 100_000, "init": "orthogonal"}, "repeat": 2}], features=100_000)
     config["probe"] = {"batch": 4, "trials": 1}
     spec = varprobe.load(config)
     gibibyte = 2**30

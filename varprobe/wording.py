@@ -74,3 +74,12 @@ def printable(text: str) -> str:
     'a?[31mb'
     """
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def size_of(memory: int) -> str:
+    """Bytes as a person reads them.
+
+    >>> size_of(3_500_000_000), size_of(20_000_000)
+    ('3.3 GiB', '19.1 MiB')
+    """
+    return f"{memory / 2**30:,.1f} GiB" if memory >= 2**30 else f"{memory / 2**20:,.1f} MiB"

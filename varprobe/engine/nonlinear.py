@@ -24,12 +24,12 @@ Array = NDArray[np.floating[Any]]
 class Activated:
     """What the backward pass of an activation needs.
 
-    `linear` names the trials, with their slopes left and right of zero, in which the signal is so small or so
-    large that the activation is linear on each side to rounding.
+    `source` is None where the function is the identity. `linear` names the trials, with their slopes left and right
+    of zero, in which the signal is so small or so large that the activation is linear on each side to rounding.
     """
 
     activation: Activation
-    source: Scaled
+    source: Scaled | None
     linear: dict[int, tuple[float, float]]
 
 
@@ -37,7 +37,7 @@ def activate(activation: Activation, z: Scaled) -> tuple[Scaled, Activated]:
     """phi(z). Homogeneous functions keep the exponent; others see the true values, or their own asymptotes."""
     linear: dict[int, tuple[float, float]] = {}
     if activation.name == "linear":
-        return z, Activated(activation, z, linear)
+        return z, Activated(activation, None, linear)
     if z.is_plain:
         return computed(activation.value, z.exponent, z.values), Activated(activation, z, linear)
     if activation.degree is not None:
@@ -55,7 +55,7 @@ def activate(activation: Activation, z: Scaled) -> tuple[Scaled, Activated]:
 def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
     """dObjective/dz from dObjective/da."""
     activation, z = memory.activation, memory.source
-    if activation.name == "linear":
+    if z is None:
         return gradient
     if activation.degree is not None and not z.is_plain:
         exponent = gradient.exponent + z.exponent * (activation.degree - 1)

@@ -6,21 +6,20 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
-from varprobe.engine.choice import MATRIX_FREE, engine_of
+from varprobe.engine.memory import footprint, table_bytes, value_bytes, weight_bytes
 from varprobe.errors import ResourceError
 from varprobe.frozen import dataclass
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Settings, Step
+from varprobe.spec.network import NetworkSpec, Settings
+from varprobe.wording import size_of
 
 # Values of one layer that a stack may hold: enough to hide Python, and for threads not to wait for its lock.
 STACK_VALUES = 262_144
 # Values of one layer, or its weights, from which a pass is worth sharing among threads.
 LARGE = 131_072
-# Weights are kept between forward and backward up to this many bytes a stack, and drawn twice beyond it.
+# Weights are kept between forward and backward up to this many bytes, and drawn twice beyond it.
 KEPT_WEIGHTS = 256 * 2**20
 # Share of the free memory that a run may plan for.
 MEMORY_SHARE = 0.8
-# float64 tables per trial and row, and the lists of the report made from them.
-_TABLE_BYTES = 24 * 8 * 4
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Plan:
         threads: that the run may use.
         keep_weights: whether weights are held until backward has used them, in place of drawn again.
         memory: in bytes, at the peak.
+        starts: the steps at which segments begin: forward keeps only the last, and backward computes the others again.
     """
 
     stacks: tuple[range, ...]
@@ -42,41 +42,49 @@ class Plan:
     threads: int
     keep_weights: bool
     memory: int
+    starts: tuple[int, ...] = (0,)
 
 
 def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = None) -> Plan:
     """The plan for a run.
 
+    Where memory is short, fewer stacks run at once, then smaller ones, then segments of one trial.
+
     Arguments:
         available: bytes that may be used; None asks the machine.
 
     Raises:
-        ResourceError: where not even one trial at a time would fit; says what is needed and what to lower.
+        ResourceError: where not even that would fit; says what is needed and what to lower.
     """
-    size = 4 if settings.dtype == "float32" else 8
     widest = max(max(step.fan_in, step.fan_out) for step in spec.steps)
-    per_stack = max(1, min(settings.trials, STACK_VALUES // (settings.batch * widest)))
-    weights = _weight_bytes(spec, settings, size)
-    keep = sum(weights) * per_stack <= KEPT_WEIGHTS
-    kept = sum(weights) if keep else max(weights)
-    free = sum(settings.batch * (step.fan_in + step.fan_out) * size for step in _free(spec, settings))
-    one = (
-        _signal_bytes(spec, settings.batch, size)
-        + free
-        + settings.batch * widest * (3 * 8 + 2 * size)
-        + kept
-        + max(weights)
-    )
-    tables = _TABLE_BYTES * settings.trials * len(spec.rows)
-    budget = int((available if available is not None else free_memory()) * MEMORY_SHARE)
-    _refuse(spec, settings, one, tables, budget, weights)
-    per_stack = max(1, min(per_stack, (budget - tables) // one))
+    weights = weight_bytes(spec, settings)
     threads = settings.threads or available_cores()
-    stacks = _stacks(settings.trials, per_stack, threads)
-    workers = max(1, min(threads, len(stacks), (budget - tables) // (one * per_stack)))
-    large = max(settings.batch * widest, max(weights, default=0) // size) >= LARGE
-    crew = max(1, threads // workers) if large else 1
-    return Plan(stacks, workers, crew, threads, keep, one * per_stack * workers + tables)
+    tables = table_bytes(spec, settings)
+    budget = int((available if available is not None else free_memory()) * MEMORY_SHARE) - tables
+    large = max(settings.batch * widest, max(weights) // value_bytes(settings)) >= LARGE
+    most = max(1, min(settings.trials, STACK_VALUES // (settings.batch * widest)))
+    while True:
+        stacks = _stacks(settings.trials, most, threads)
+        size, workers = len(stacks[-1]), min(threads, len(stacks))
+        keep = sum(weights) * size * workers <= KEPT_WEIGHTS
+        crew = threads // workers if large else 1
+        peak = footprint(spec, settings, size, crew, keep_weights=keep).peak()
+        if workers * peak > budget:
+            workers = budget // peak
+            crew = max(1, threads // max(1, workers)) if large else 1
+            peak = footprint(spec, settings, size, crew, keep_weights=keep).peak()
+        if 0 < workers * peak <= budget:
+            together = sum(sorted(len(stack) for stack in stacks)[-workers:])
+            return Plan(stacks, workers, crew, threads, keep, peak * together // size + tables)
+        if most == 1:
+            break
+        most //= 2
+    crew = threads if large else 1
+    one = footprint(spec, settings, 1, crew, keep_weights=False)
+    starts = one.segments(budget)
+    if one.peak(starts) > budget:
+        raise _refusal(spec, settings, one.peak(starts), tables, budget + tables)
+    return Plan(_stacks(settings.trials, 1, 1), 1, crew, threads, False, one.peak(starts) + tables, starts)
 
 
 def _stacks(trials: int, most: int, threads: int) -> tuple[range, ...]:
@@ -88,47 +96,15 @@ def _stacks(trials: int, most: int, threads: int) -> tuple[range, ...]:
     return tuple(range(start, stop) for start, stop in pairwise(edges))
 
 
-def _refuse(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget: int, weights: list[int]) -> None:
-    if one + tables <= budget:
-        return
-    needs, has = (one + tables) / 2**30, budget / 2**30
+def _refusal(spec: NetworkSpec, settings: Settings, one: int, tables: int, budget: int) -> ResourceError:
     if tables > one:
         way = f"lower probe.trials ({settings.trials:,}) or the depth ({len(spec.rows):,} layers)"
-    elif max(weights) * 2 > one // 2:
+    elif max(weight_bytes(spec, settings)) > one // 4:
         way = "lower the widths: one layer's weights are the largest part"
     else:
         way = f"lower probe.batch ({settings.batch:,}), the widths or the depth ({len(spec.rows):,} layers)"
-    message = f"this network needs about {needs:,.1f} GiB for one trial, and {has:,.1f} GiB may be used"
-    raise ResourceError(message, hint=way, place=spec.place)
-
-
-def _weight_bytes(spec: NetworkSpec, settings: Settings, size: int) -> list[int]:
-    """Of the layers whose weights are drawn; 0 for those that do without."""
-    dense = [step for step in spec.steps if isinstance(step.layer, Dense)]
-    return [0 if engine_of(step, settings) == MATRIX_FREE else size * step.fan_in * step.fan_out for step in dense]
-
-
-def _free(spec: NetworkSpec, settings: Settings) -> list[Step]:
-    """The layers without weights: they keep a basis of their input and what it was multiplied with."""
-    return [step for step in spec.steps if engine_of(step, settings) == MATRIX_FREE]
-
-
-def _signal_bytes(spec: NetworkSpec, batch: int, size: int) -> int:
-    """What forward keeps for backward in one trial."""
-    values = spec.input.features
-    for step in spec.steps:
-        match step.layer:
-            case Dense(activation=activation):
-                values += step.fan_out * (1 if activation.name == "linear" else 2)
-            case Dropout():
-                values += 2 * step.fan_out
-            case Norm(gamma=gamma):
-                values += step.fan_out * (1 if gamma is None else 2)
-            case Join():
-                values += step.fan_out
-            case _:
-                values += step.fan_out
-    return values * batch * size
+    message = f"this network needs about {size_of(one + tables)} for one trial, and {size_of(budget)} may be used"
+    return ResourceError(message, hint=way, place=spec.place)
 
 
 def available_cores() -> int:

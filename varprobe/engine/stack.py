@@ -7,6 +7,7 @@ what backward needs; what would take too much memory is drawn or computed again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +30,7 @@ from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled import Scaled, log_square
 from varprobe.engine.streams import Role, Streams
 from varprobe.engine.weight_gradient import Sums, weight_gradient_moments
+from varprobe.spec.activations import Activation
 from varprobe.spec.laws import Constant, Lsuv, Normal, Orthogonal
 from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
@@ -38,17 +40,25 @@ Tick = Callable[[], None]
 
 
 def run_stack(
-    spec: NetworkSpec, settings: Settings, trials: Sequence[int], *, keep_weights: bool, tick: Tick
+    spec: NetworkSpec,
+    settings: Settings,
+    trials: Sequence[int],
+    *,
+    keep_weights: bool,
+    tick: Tick,
+    starts: Sequence[int] = (0,),
 ) -> StackStatistics:
     """Forward and backward of those trials; the same trial gives the same numbers in any stack.
 
     Arguments:
         trials: their numbers, from 0.
         keep_weights: hold all weights until backward has used them, in place of drawing them twice.
-        tick: called once per layer and direction; may raise to stop.
+        tick: called once per layer and pass; may raise to stop.
+        starts: the steps at which segments begin. Of all but the last, forward keeps nothing but where they start,
+            and backward computes them again.
     """
     with np.errstate(all="ignore"):  # what overflows or underflows is found in the statistics
-        return _Stack(spec, settings, trials, keep_weights=keep_weights, tick=tick).run()
+        return _Stack(spec, settings, trials, keep_weights=keep_weights, tick=tick).run(starts)
 
 
 class _Stack:
@@ -67,44 +77,77 @@ class _Stack:
         self.memories: list[Any] = [None] * len(spec.steps)
         self.row_of = _rows(spec)
         self.is_free = [engine_of(step, settings) == MATRIX_FREE for step in spec.steps]
+        # Skips that are open: forward their signals, backward their gradients with the row of their join.
+        self.skips: list[Scaled] = []
+        self.pulled: list[tuple[Scaled, int]] = []
+        # Off while a segment is computed for the second time, and its statistics are known.
+        self.recording = True
+        # Off where nothing has to be left for backward.
+        self.remembering = True
 
-    def run(self) -> StackStatistics:
-        output = self.forward()
-        self.backward(self.cotangent(output))
+    def run(self, starts: Sequence[int]) -> StackStatistics:
+        signal = self.batch()
+        self.record.log_input_second_moment[:, 0] = signal.log_second_moment
+        self.record.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
+        segments = list(pairwise((*starts, len(self.spec.steps))))
+        saved: list[tuple[Scaled, list[Scaled]]] = []
+        for start, end in segments:
+            saved.append((signal, list(self.skips)))
+            self.remembering = end == len(self.spec.steps)
+            signal = self.forward(start, end, signal)
+        gradient = self.cotangent(signal)
+        self.remembering, self.recording = True, False
+        for start, end in reversed(segments):
+            signal, self.skips = saved.pop()
+            if end < len(self.spec.steps):
+                self.forward(start, end, signal)
+            del signal
+            gradient = self.backward(start, end, gradient)
+        self.record.log_input_gradient_second_moment[:, 0] = gradient.log_second_moment
         return self.record
 
     # forward
 
-    def forward(self) -> Scaled:
-        signal = self.batch()
-        self.record.log_input_second_moment[:, 0] = signal.log_second_moment
-        self.record.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
-        skips: list[Scaled] = []
-        for position, step in enumerate(self.spec.steps):
-            row, layer, source = self.row_of[position], step.layer, signal
+    def forward(self, start: int, end: int, signal: Scaled) -> Scaled:
+        """The steps from start up to end."""
+        for position in range(start, end):
+            layer, source = self.spec.steps[position].layer, signal
             match layer:
                 case Open():
-                    skips.append(signal)
+                    self.skips.append(signal)
                     continue
                 case Dense():
                     signal = self.dense(position, layer, signal)
                     continue
                 case Norm():
-                    signal, self.memories[position] = normalise(layer, signal)
+                    signal, memory = normalise(layer, signal)
+                    self.remember(position, memory)
                 case Pointwise():
-                    signal, self.memories[position] = activate(layer.activation, signal)
+                    signal, activated = activate(layer.activation, signal)
+                    self.remember(position, activated)
                 case Dropout():
-                    signal, self.memories[position] = self.dropout(position, layer, signal)
+                    signal, mask = self.dropout(position, layer, signal)
+                    self.remember(position, mask)
                 case Join():
                     branch = signal.times(layer.scale)
-                    self.record.zero_branch[:, row] = branch.moments.second_moment == 0
-                    source = skips.pop()
+                    if self.recording:
+                        self.record.zero_branch[:, self.row_of[position]] = branch.moments.second_moment == 0
+                    source = self.skips.pop()
                     signal = source.plus(branch)
             signal = signal.settled()
-            self.record.write_preactivation(row, source)
-            self.record.write_activation(row, signal, layer.activation if isinstance(layer, Pointwise) else None)
-            self.tick()
+            self.passed(position, source, signal, layer.activation if isinstance(layer, Pointwise) else None)
         return signal
+
+    def remember(self, position: int, memory: object) -> None:
+        if self.remembering:
+            self.memories[position] = memory
+
+    def passed(self, position: int, source: Scaled, signal: Scaled, activation: Activation | None) -> None:
+        """A layer's preactivation and activation are there."""
+        if self.recording:
+            self.record.write_preactivation(self.row_of[position], source)
+            self.record.write_activation(self.row_of[position], signal, activation)
+        self.tick()
 
     def dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
         law, fan_out, streams = layer.weights, self.spec.steps[position].fan_out, self.streams(Role.WEIGHTS, position)
@@ -118,21 +161,19 @@ class _Stack:
             variance = variance * np.square(by)
         elif not self.keep_weights:
             weights = weights.forgotten()
-        self.record.weight_variance[:, self.row_of[position]] = variance
+        if self.recording:
+            self.record.weight_variance[:, self.row_of[position]] = variance
         return self.past_map(position, layer, source, weights, z)
 
     def past_map(self, position: int, layer: Dense, source: Scaled, seen: Any, z: Scaled) -> Scaled:
         """Bias and activation; remembers what backward needs."""
-        row = self.row_of[position]
         if layer.bias != Constant(0.0):
             z = self.plus_bias(position, layer, z)
         z = z.settled()
-        self.record.write_preactivation(row, z)
         signal, activated = activate(layer.activation, z)
         signal = signal.settled()
-        self.record.write_activation(row, signal, layer.activation)
-        self.memories[position] = (source, seen, activated)
-        self.tick()
+        self.remember(position, (source, seen, activated))
+        self.passed(position, z, signal, layer.activation)
         return signal
 
     def plus_bias(self, position: int, layer: Dense, z: Scaled) -> Scaled:
@@ -177,20 +218,20 @@ class _Stack:
 
     # backward
 
-    def backward(self, gradient: Scaled) -> None:
-        skips: list[tuple[Scaled, int]] = []
-        for position in range(len(self.spec.steps) - 1, -1, -1):
+    def backward(self, start: int, end: int, gradient: Scaled) -> Scaled:
+        """The steps from the one before end down to start."""
+        for position in range(end - 1, start - 1, -1):
             layer, row, memory = self.spec.steps[position].layer, self.row_of[position], self.memories[position]
             self.memories[position] = None
             if isinstance(layer, Open):
-                skip, join_row = skips.pop()
+                skip, join_row = self.pulled.pop()
                 gradient = gradient.plus(skip).settled()
                 self.record.write_gradient(join_row, gradient)
                 continue
             self.record.write_activation_gradient(row, gradient)
             match layer:
                 case Join():
-                    skips.append((gradient, row))
+                    self.pulled.append((gradient, row))
                     gradient = gradient.times(layer.scale)
                 case Dense():
                     gradient = self.dense_backward(position, layer, memory, gradient)
@@ -204,7 +245,7 @@ class _Stack:
                     gradient = Scaled(mapped(np.multiply, gradient.values, memory), gradient.exponent)
                     self.record.write_gradient(row, gradient)
             self.tick()
-        self.record.log_input_gradient_second_moment[:, 0] = gradient.log_second_moment
+        return gradient
 
     def dense_backward(self, position: int, layer: Dense, memory: Any, gradient: Scaled) -> Scaled:
         row = self.row_of[position]

@@ -19,7 +19,7 @@ from varprobe.engine.record import StackStatistics
 from varprobe.engine.stack import run_stack
 from varprobe.probe.measurement import Measurement
 from varprobe.spec.described import describe
-from varprobe.spec.network import NetworkSpec, Settings
+from varprobe.spec.network import NetworkSpec, Open, Settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -70,7 +70,8 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
 
 def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress | None) -> list[StackStatistics]:
     stop = threading.Event()
-    total = 2 * len(spec.rows) * len(plan.stacks)
+    again = sum(not isinstance(step.layer, Open) for step in spec.steps[: plan.starts[-1]])
+    total = (2 * len(spec.rows) + again) * len(plan.stacks)
     done = 0
     lock = threading.Lock()
 
@@ -83,7 +84,7 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
                 done += 1
                 progress(done / total)
 
-    run = partial(run_stack, spec, settings, keep_weights=plan.keep_weights, tick=tick)
+    run = partial(run_stack, spec, settings, keep_weights=plan.keep_weights, tick=tick, starts=plan.starts)
     with _blas_threads(plan, settings):
         if plan.workers == 1:
             with blocks.threads(plan.crew):

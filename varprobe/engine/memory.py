@@ -1,0 +1,177 @@
+"""How much memory a stack of trials takes, step by step; known before anything is drawn."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from varprobe.engine.blocks import BLOCK
+from varprobe.engine.choice import MATRIX_FREE, engine_of
+from varprobe.engine.draws import is_drawn_by_parts
+from varprobe.engine.streams import PART
+from varprobe.frozen import dataclass
+from varprobe.spec.laws import Constant, Given, Identity, Lsuv, Orthogonal
+from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+
+# Objects of a step that are no large arrays: records, moments per trial, streams.
+_SMALL = 4_096
+# Bytes of a pass beside its input and output, for each value of a block: a copy in double precision, and integers.
+_PASS = 14
+# Per unit and trial: the moments of a unit, twice while they are put together.
+_UNIT = 3 * 8
+# float64 tables per trial and row, and what is made from them when a run ends.
+_TABLE = 24 * 8 * 3
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a stack, by step of the network.
+
+    Attributes:
+        kept: what each step leaves for the backward pass.
+        passing: what each step takes beside that while it runs, the larger of forward and backward.
+        restart: what it takes to start again before each step: its input, and the skips that are open there.
+    """
+
+    kept: tuple[int, ...]
+    passing: tuple[int, ...]
+    restart: tuple[int, ...]
+
+    def peak(self, starts: tuple[int, ...] = (0,)) -> int:
+        """The most that is held at once where only one segment at a time is kept for the backward pass.
+
+        The segments before it are computed again, each from its start.
+        """
+        most = saved = 0
+        for start, end in pairwise((*starts, len(self.kept))):
+            saved += self.restart[start] if start else 0
+            held = saved
+            for kept, passing in zip(self.kept[start:end], self.passing[start:end], strict=True):
+                held += kept
+                most = max(most, held + passing)
+        return most
+
+    def segments(self, budget: int) -> tuple[int, ...]:
+        """Starts of as few segments as fit into the budget, or of those that take least."""
+        found: list[tuple[int, ...]] = [(0,)]
+        whole, count = sum(self.kept), 1
+        while count <= 2 * len(self.kept):
+            found.append(self._cut(max(1, whole // count)))
+            if self.peak(found[-1]) <= budget:
+                return found[-1]
+            count *= 2
+        return min(found, key=self.peak)
+
+    def _cut(self, most: int) -> tuple[int, ...]:
+        starts, held = [0], 0
+        for position, kept in enumerate(self.kept):
+            if held and held + kept > most:
+                starts.append(position)
+                held = 0
+            held += kept
+        return tuple(starts)
+
+
+def footprint(spec: NetworkSpec, settings: Settings, trials: int, threads: int, *, keep_weights: bool) -> Footprint:
+    """The memory of a stack of so many trials, on so many threads."""
+    sizes = _Sizes(settings, value_bytes(settings), trials, threads, keep_weights)
+    kept: list[int] = []
+    passing: list[int] = []
+    restart: list[int] = []
+    skips: list[int] = []
+    shared = False
+    for step in spec.steps:
+        source = sizes.signal(step.fan_in)
+        restart.append(source + sum(skips))
+        kept.append(sizes.kept(step, shared=shared) + _SMALL)
+        passing.append(sizes.passing(step) + sum(skips))
+        if isinstance(step.layer, Open):
+            skips.append(source)
+            continue
+        if isinstance(step.layer, Join):
+            skips.pop()
+        shared = isinstance(step.layer, Norm) and step.layer.gamma is step.layer.beta is None
+    return Footprint(tuple(kept), tuple(passing), tuple(restart))
+
+
+def table_bytes(spec: NetworkSpec, settings: Settings) -> int:
+    """What the statistics of all trials take."""
+    return _TABLE * settings.trials * len(spec.rows)
+
+
+def value_bytes(settings: Settings) -> int:
+    """Bytes of a number in the working precision."""
+    return 4 if settings.dtype == "float32" else 8
+
+
+def weight_bytes(spec: NetworkSpec, settings: Settings) -> list[int]:
+    """Of every dense layer in one trial; 0 for those that do without."""
+    size = value_bytes(settings)
+    dense = [step for step in spec.steps if isinstance(step.layer, Dense)]
+    return [0 if engine_of(step, settings) == MATRIX_FREE else size * step.fan_in * step.fan_out for step in dense]
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    settings: Settings
+    size: int
+    trials: int
+    threads: int
+    keep_weights: bool
+
+    def signal(self, width: int) -> int:
+        return self.trials * self.settings.batch * width * self.size
+
+    def kept(self, step: Step, *, shared: bool) -> int:
+        """Its input, unless that is `shared` with the step before, and what its own backward pass needs."""
+        layer, source, out = step.layer, self.signal(step.fan_in) * (not shared), self.signal(step.fan_out)
+        match layer:
+            case Dense(activation=activation):
+                return source + out * (activation.name != "linear") + self._seen(step, layer)
+            case Pointwise():
+                return source
+            case Dropout() | Norm():
+                return out
+            case _:
+                return 0
+
+    def _seen(self, step: Step, layer: Dense) -> int:
+        """What a dense layer knows of its weights."""
+        if engine_of(step, self.settings) == MATRIX_FREE:
+            rank = min(self.settings.batch, step.fan_in)
+            return self.signal(step.fan_out) * rank // self.settings.batch + 8 * self.trials * self._square(rank)
+        weights = step.fan_in * step.fan_out * self.size * self.trials
+        return weights if self.keep_weights or isinstance(layer.weights, Lsuv) else 0
+
+    def _square(self, rank: int) -> int:
+        return self.settings.batch * (self.settings.batch + 1) + self.settings.batch * rank
+
+    def passing(self, step: Step) -> int:
+        """Gradients before and after, the blocks under way, and what a dense layer needs of its own."""
+        widest = max(step.fan_in, step.fan_out)
+        block = min(BLOCK, self.trials * self.settings.batch * widest)
+        blocks = self.threads * block * (_PASS + 2 * self.size)
+        units = self.trials * widest * _UNIT
+        signals = 2 * self.signal(step.fan_out) + self.signal(step.fan_in)
+        if not isinstance(step.layer, Dense):
+            return 2 * self.signal(step.fan_out) + blocks + units
+        if engine_of(step, self.settings) == MATRIX_FREE:
+            lanes = max(1, min(16, self.signal(widest) // (BLOCK * self.size)))
+            squares = self.trials * self._square(self.settings.batch) * (4 + lanes)
+            return signals + self.signal(step.fan_in) + 8 * squares + blocks + units
+        return signals + self._drawing(step, step.layer) + blocks + units
+
+    def _drawing(self, step: Step, layer: Dense) -> int:
+        entries = step.fan_in * step.fan_out * self.trials
+        match layer.weights:
+            case Given() | Constant() | Identity():
+                return 2 * self.size * entries // self.trials
+            case Orthogonal() | Lsuv():
+                one = 8 * entries // self.trials
+                return self.size * entries + 3 * one + self.size * entries * isinstance(layer.weights, Lsuv)
+            case law if is_drawn_by_parts(law):
+                part = min(entries, max(PART, step.fan_in)) * self.size
+                lanes = min(8, -(-entries // PART)) + self.trials
+                again = self.threads * part + lanes * self.signal(step.fan_in) // self.trials
+                return 0 if self.keep_weights else again
+            case _:
+                return self.size * entries + 16 * entries // self.trials

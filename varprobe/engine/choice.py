@@ -4,14 +4,49 @@ from __future__ import annotations
 
 from varprobe.engine.matrix_free import has_symmetry
 from varprobe.errors import ConfigError
+from varprobe.frozen import dataclass
 from varprobe.spec.laws import Orthogonal
 from varprobe.spec.network import Dense, NetworkSpec, Settings, Step
 
 EXPLICIT, MATRIX_FREE = "explicit", "matrix-free"
-# Weights over the values of a batch, batch (fan_in + fan_out), above which doing without the weights is quicker:
-# measured from 256 to 2,048 units and 8 to 128 rows, where it took as long at 2 and half as long at 4. A Haar matrix
-# costs a QR decomposition more.
-BREAK_EVEN, BREAK_EVEN_ORTHOGONAL = 3.0, 1.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Nanoseconds of a layer in one trial beyond its statistics, forward and backward, by what is counted.
+
+    Measured by `tests/benchmarks/engines.py` on two cores from 64 to 2,048 units and 1 to 512 rows, and fitted; where
+    the engines differ by more than a third the fit names the quicker one.
+
+    Attributes:
+        weight: for each weight: drawing it, and its part of a QR decomposition's overhead.
+        product: for each weight and row of the batch.
+        decomposition: for each weight and unit of the narrower side.
+        layer: for each layer, however small: the decompositions' overhead.
+        value: for each value of input and output: the normals drawn for them.
+        pair: for each value and row of the batch: Gram matrices, and products with matrices of the batch's size.
+        cube: for each three rows of the batch: the decompositions of those matrices.
+    """
+
+    weight: float
+    product: float
+    decomposition: float
+    layer: float
+    value: float
+    pair: float
+    cube: float
+
+    def explicit(self, fan_in: int, fan_out: int, batch: int) -> float:
+        weights = fan_in * fan_out
+        return weights * (self.weight + self.product * batch + self.decomposition * min(fan_in, fan_out))
+
+    def matrix_free(self, fan_in: int, fan_out: int, batch: int) -> float:
+        values = batch * (fan_in + fan_out)
+        return self.layer + values * (self.value + self.pair * batch) + self.cube * batch**3
+
+
+GAUSSIAN = Cost(weight=4.1, product=0.035, decomposition=0.0, layer=45_000, value=8.5, pair=0.076, cube=0.26)
+ORTHOGONAL = Cost(weight=85, product=0.035, decomposition=0.08, layer=45_000, value=30, pair=0.29, cube=0.36)
 
 
 def engine_of(step: Step, settings: Settings) -> str | None:
@@ -22,9 +57,9 @@ def engine_of(step: Step, settings: Settings) -> str | None:
         return EXPLICIT
     if settings.engine == MATRIX_FREE:
         return MATRIX_FREE
-    weights, values = step.fan_in * step.fan_out, settings.batch * (step.fan_in + step.fan_out)
-    break_even = BREAK_EVEN_ORTHOGONAL if isinstance(step.layer.weights, Orthogonal) else BREAK_EVEN
-    return MATRIX_FREE if weights > break_even * values else EXPLICIT
+    cost = ORTHOGONAL if isinstance(step.layer.weights, Orthogonal) else GAUSSIAN
+    layer = step.fan_in, step.fan_out, settings.batch
+    return MATRIX_FREE if cost.matrix_free(*layer) < cost.explicit(*layer) else EXPLICIT
 
 
 def check_engine(spec: NetworkSpec, settings: Settings) -> None:

@@ -189,12 +189,16 @@ def test_a_terminal_gets_colour_and_no_color_takes_it_away(here: Path) -> None:
 def test_a_long_run_shows_a_bar_on_the_error_stream_unless_quiet(here: Path) -> None:
     slow = here / "slow.yaml"
     slow.write_text(
-        "name: slow\ninput: {features: 64}\nlayers: [{dense: 64, repeat: 60}]\nprobe: {batch: 128, trials: 150}\n"
+        "name: slow\ninput: {features: 64}\nlayers: [{dense: 64, repeat: 60}]\nprobe: {batch: 128, trials: 400}\n"
     )
     code, out, err = terminal("run", "slow.yaml", "--threads", "1", cwd=here)
     assert code == 0
-    assert "slow" in err
-    assert "%" in err
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err)
+    found = re.findall(r"slow [^\r]*% *(\d+)/(\d+) layer passes, \d+:\d\d:\d\d left", plain)
+    assert len(found) > 3
+    passed = [int(done) for done, _ in found]
+    assert passed == sorted(passed)
+    assert 0 < passed[0] < passed[-1] <= int(found[0][1])
     assert "%" not in out.split("variance over depth")[0]
     assert terminal("run", "slow.yaml", "--quiet", "--threads", "1", cwd=here)[2] == ""
 
@@ -684,3 +688,30 @@ def test_a_signal_ends_a_long_run_at_once_and_leaves_nothing(here: Path, number:
     assert (process.returncode, out) == (code, b"")
     assert b"Traceback" not in err
     assert [path.name for path in here.iterdir()] == ["small.yaml"]
+
+
+# One QR decomposition of seconds, which nothing in Python can interrupt.
+ONE_LONG_STEP = """
+input: {features: 5000}
+layers: [{dense: {width: 5000, init: orthogonal}, repeat: 3}]
+probe: {batch: 4, trials: 2, engine: explicit}
+"""
+
+
+def test_a_signal_is_heard_while_a_library_is_busy(here: Path) -> None:
+    (here / "long.yaml").write_text(ONE_LONG_STEP)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "varprobe", "run", "long.yaml", "-o", "r.json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        cwd=here,
+    )
+    time.sleep(3)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < 1
+    assert (process.returncode, out) == (130, b"")
+    assert b"Traceback" not in err
+    assert not (here / "r.json").exists()

@@ -508,10 +508,10 @@ def test_another_seed_gives_other_numbers() -> None:
 
 def test_every_row_ticks_once_in_each_direction() -> None:
     spec = load(NETS["nested and scaled residual blocks"])
-    seen: list[float] = []
-    measure(spec, progress=seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1.0
+    seen: list[tuple[int, int]] = []
+    measure(spec, progress=lambda done, total: seen.append((done, total)))
+    total = 2 * len(spec.rows)
+    assert seen == [(done, total) for done in range(1, total + 1)]
 
 
 # --- the log domain ---

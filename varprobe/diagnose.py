@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 def diagnose(
-    spec: NetworkSpec, settings: Settings | None = None, progress: Callable[[float], None] | None = None
+    spec: NetworkSpec, settings: Settings | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Report:
     """Measures a network and judges it.
 
     Arguments:
         spec: the network, from `load`.
         settings: how to measure; by default what the config says.
-        progress: called now and then with the share that is done.
+        progress: called after every pass through a layer with how many are done and how many there are.
 
     Raises:
         VarprobeError: where the network cannot be measured; what it measures is never an error.

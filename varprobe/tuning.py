@@ -78,7 +78,7 @@ def tune(
     by: str | None = None,
     sb: float | None = None,
     threads: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tuning:
     """Finds what makes the network stable, and measures the result.
 

@@ -118,6 +118,7 @@ def run(
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.cli.progress import progress_bar
+    from varprobe.cli.waiting import wait_for
     from varprobe.diagnose import diagnose
     from varprobe.spec.loading import load
     from varprobe.spec.network import with_threads
@@ -127,7 +128,8 @@ def run(
     options["probe.engine"] = ("--engine", engine.value if engine else None)
     spec = load(config, _overrides(options, set_ or []))
     with progress_bar(spec.name, quiet=quiet) as progress:
-        report = diagnose(spec, with_threads(spec.settings, threads), progress)
+        settings = with_threads(spec.settings, threads)
+        report = wait_for(lambda reached: diagnose(spec, settings, reached), progress)
     _deliver(report, targets, as_json=as_json, every_row=every_row, formats=formats)
 
 
@@ -188,6 +190,7 @@ def tune(
 ) -> None:
     """Find the scales that make a network stable, and verify them by measuring."""
     from varprobe.cli.progress import progress_bar
+    from varprobe.cli.waiting import wait_for
     from varprobe.reporters.tuning_text import render_tuning, render_tuning_json
     from varprobe.spec.loading import read_config
     from varprobe.tuning import tune, tuned_text
@@ -199,7 +202,10 @@ def tune(
     source = read_config(config)
     overrides = _overrides(_options(init, activation, trials, batch, seed), set_ or [])
     with progress_bar(source.stem, quiet=quiet) as progress:
-        tuning = tune(source, overrides, by=by.value if by else None, sb=sb, threads=threads, progress=progress)
+        way = by.value if by else None
+        tuning = wait_for(
+            lambda reached: tune(source, overrides, by=way, sb=sb, threads=threads, progress=reached), progress
+        )
     for target in targets:
         write_file(target, tuned_text(source, tuning, target))
     sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))

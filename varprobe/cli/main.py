@@ -27,6 +27,11 @@ def main(arguments: list[str] | None = None) -> None:
     # the time of a deep prediction.
     gc.set_threshold(1_000_000, 50, 100)
     code = run(sys.argv[1:] if arguments is None else arguments)
+    if code > 128:  # by a signal: do not wait for what is still at work
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -16,8 +16,8 @@ _BETWEEN = 0.1
 
 
 @contextmanager
-def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[float], None] | None]:
-    """Gives a function that takes the share that is done; None where nobody would see it."""
+def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Gives a function that takes how many layers are passed of how many; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -34,25 +34,43 @@ class _Bar:
         self.started = self.drawn = time.monotonic()
         self.progress: Progress | None = None
 
-    def update(self, share: float) -> None:
+    def update(self, done: int, total: int) -> None:
         now = time.monotonic()
         if now - self.started < PATIENCE or now - self.drawn < _BETWEEN:
             return
         self.drawn = now
+        left = _left(now - self.started, done, total)
         if self.progress is None:
-            self._open()
-        if self.progress is not None:
-            self.progress.update(self.progress.task_ids[0], completed=share)
-
-    def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.progress.add_task(self.title, total=1.0)
-        self.progress.start()
+            self.progress = _opened(self.title, done, total, left)
+        self.progress.update(self.progress.task_ids[0], completed=done, total=total, left=left)
 
     def close(self) -> None:
         if self.progress is not None:
             self.progress.stop()
+
+
+def _opened(title: str, done: int, total: int, left: str) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("layer passes, {task.fields[left]} left", markup=False),
+    )
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.add_task(title, completed=done, total=total, left=left)
+    progress.start()
+    return progress
+
+
+def _left(passed: float, done: int, total: int) -> str:
+    """The time that is left if it goes on as it went, as 0:01:05.
+
+    >>> _left(10.0, 2, 15)
+    '0:01:05'
+    """
+    seconds = round(passed * (total - done) / done) if done else 0
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

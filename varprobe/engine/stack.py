@@ -194,9 +194,9 @@ class _Stack:
         if law.rows is not None:
             return given_signal(law.rows, len(self.trials), self.dtype)
         full = (len(self.trials), *shape)
-        mean = Scaled.plain(np.full(full, np.sign(law.mean), self.dtype)).times(abs(law.mean))
+        mean = Scaled.plain(np.broadcast_to(self.dtype.type(np.sign(law.mean)), full))
         if law.distribution == "constant":
-            return mean.settled()
+            return mean.times(abs(law.mean)).settled()
         values = np.empty(full, self.dtype)
         if law.distribution == "normal":
             self.streams(Role.INPUT, 0).normal(values)
@@ -205,7 +205,7 @@ class _Stack:
             values -= 0.5
             values *= np.sqrt(12.0)
         signal = Scaled.plain(values).times(law.std)
-        return (signal.plus(mean) if law.mean else signal).settled()
+        return (signal.plus(mean.times(abs(law.mean))) if law.mean else signal).settled()
 
     def streams(self, role: Role, position: int) -> Streams:
         return Streams(self.settings.seed, self.trials, role, position)
@@ -248,23 +248,26 @@ class _Stack:
         return gradient
 
     def dense_backward(self, position: int, layer: Dense, memory: Any, gradient: Scaled) -> Scaled:
-        row = self.row_of[position]
         source, seen, activated = memory
         delta = activate_backward(activated, gradient).settled()
-        self.record.write_gradient(row, delta)
         known = None
         if isinstance(seen, matrix_free.Seen):
             known = Sums.of(delta.values, np.dtype(np.float64)), seen.source
-        second, mean = weight_gradient_moments(delta.values, source.values, known)
-        exponent = delta.exponent + source.exponent
-        self.record.log_weight_gradient_second_moment[:, row] = log_square(second, exponent)
-        self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
+        self.write_gradients(self.row_of[position], delta, source, known)
         if known is None:
             return explicit.backward(seen, delta).settled()
         law, streams = layer.weights, self.streams(Role.RETURN, position)
         assert isinstance(law, (Normal, Orthogonal))
         returned = matrix_free.backward(law, seen, source.values, delta, known[0], streams)
         return _plus_shared(returned, delta, law.mean).settled()
+
+    def write_gradients(self, row: int, delta: Scaled, source: Scaled, known: tuple[Sums, Sums] | None) -> None:
+        """Of a dense layer: dObjective/dz, and that of the weights from it and the layer's input."""
+        self.record.write_gradient(row, delta)
+        second, mean = weight_gradient_moments(delta.values, source.values, known)
+        exponent = delta.exponent + source.exponent
+        self.record.log_weight_gradient_second_moment[:, row] = log_square(second, exponent)
+        self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
 
 
 def _plus_shared(product: Scaled, signal: Scaled, mean: float) -> Scaled:

@@ -24,7 +24,7 @@ from varprobe.spec.network import NetworkSpec, Open, Settings
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-Progress = Callable[[float], None]
+Progress = Callable[[int, int], None]
 
 
 class _StopError(Exception):
@@ -37,7 +37,8 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
     Arguments:
         spec: the network, from `load`.
         settings: batch, trials, seed and so on; by default those of the config.
-        progress: called now and then with the share that is done.
+        progress: called after every pass through a layer, forward or backward, of a stack of trials, with how many are
+            done and how many there are; what it raises ends the run.
 
     Returns:
         Every statistic per trial and layer.
@@ -82,7 +83,7 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
         if progress is not None:
             with lock:
                 done += 1
-                progress(done / total)
+                progress(done, total)
 
     run = partial(run_stack, spec, settings, keep_weights=plan.keep_weights, tick=tick, starts=plan.starts)
     with _blas_threads(plan, settings):

@@ -160,7 +160,10 @@ class _Sizes:
             lanes = max(1, min(16, self.signal(widest) // (BLOCK * self.size)))
             squares = self.trials * self._square(self.settings.batch) * (4 + lanes)
             return signals + self.signal(step.fan_in) + 8 * squares + blocks + units
-        return signals + self._drawing(step, step.layer) + blocks + units
+        drawing = self._drawing(step, step.layer)
+        if is_drawn_by_parts(step.layer.weights):  # some rows at a time, and no pass beside it
+            return signals + max(drawing, blocks) + units
+        return signals + drawing + blocks + units
 
     def _drawing(self, step: Step, layer: Dense) -> int:
         entries = step.fan_in * step.fan_out * self.trials

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from varprobe.diagnose import diagnose
+from varprobe.engine import blocks, streams
 from varprobe.engine.draws import draw
 from varprobe.engine.moments import HISTOGRAM_EDGES
 from varprobe.engine.nonlinear import activate, activate_backward
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled import Scaled
 from varprobe.engine.stack import run_stack
-from varprobe.engine.streams import Role, Streams, generator
+from varprobe.engine.streams import Role, Streams
 from varprobe.probe.measure import measure
 from varprobe.spec.activations import ACTIVATIONS, make_activation
 from varprobe.spec.laws import Lsuv
@@ -81,9 +82,6 @@ class Reference:
     def streams(self, role: Role, position: int) -> Streams:
         return Streams(self.settings.seed, [self.trial], role, position)
 
-    def stream(self, role: Role, position: int) -> np.random.Generator:
-        return generator(self.settings.seed, self.trial, role, position)
-
     def drawn(self, law: Any, shape: tuple[int, ...], role: Role, position: int) -> np.ndarray:
         one = draw(law, shape, self.streams(role, position), np.dtype(np.float64))
         return one.values[0] * one.factor
@@ -94,20 +92,20 @@ class Reference:
             return law.rows
         if law.distribution == "constant":
             return np.full(shape, law.mean)
-        stream = self.stream(Role.INPUT, 0)
+        empty, streams = np.empty((1, *shape)), self.streams(Role.INPUT, 0)
         normal = law.distribution == "normal"
-        unit = stream.standard_normal(shape) if normal else (stream.random(shape) - 0.5) * math.sqrt(12)
+        unit = streams.normal(empty)[0] if normal else (streams.uniform(empty)[0] - 0.5) * math.sqrt(12)
         return law.mean + law.std * unit
 
     def cotangent(self, output: np.ndarray) -> np.ndarray:
-        kind, stream = self.spec.objective.kind, self.stream(Role.OBJECTIVE, 0)
+        kind, streams = self.spec.objective.kind, self.streams(Role.OBJECTIVE, 0)
         if kind == "cross_entropy":
-            labels = stream.integers(output.shape[1], size=len(output))
+            labels = streams.generators()[0].integers(output.shape[1], size=len(output))
             share = np.exp(output) / np.exp(output).sum(axis=1, keepdims=True)
             return (share - np.eye(output.shape[1])[labels]) / len(output)
         if self.spec.objective.cotangent is not None:
             return self.spec.objective.cotangent
-        normal = stream.standard_normal(output.shape)
+        normal = streams.normal(np.empty((1, *output.shape)))[0]
         return normal if kind == "random" else 2 * (output - normal) / output.size
 
     def segment(self, x: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
@@ -165,7 +163,7 @@ class Reference:
             out, pull = value(x), lambda gradient: gradient * slope(x)
         elif isinstance(layer, Dropout):
             keep = 1 - layer.probability
-            mask = (self.stream(Role.DROPOUT, position).random(x.shape) < keep) / keep
+            mask = (self.streams(Role.DROPOUT, position).uniform(np.empty((1, *x.shape)))[0] < keep) / keep
             out, pull = x * mask, lambda gradient: gradient * mask
         else:
             out, pull = self.norm(x, layer)
@@ -462,6 +460,37 @@ def test_the_cut_into_stacks_changes_no_byte(name: str, dtype: str) -> None:
         starts = np.cumsum((0, *sizes))
         parts = [_run(spec, trials=range(a, b)) for a, b in pairwise(starts.tolist())]
         _assert_equal(whole, StackStatistics.joined(parts))
+
+
+@pytest.fixture
+def small_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks and parts so small that every layer of these networks is cut many times."""
+    monkeypatch.setattr(blocks, "BLOCK", 12)
+    monkeypatch.setattr(blocks, "_COLUMNS", 2)
+    monkeypatch.setattr(streams, "PART", 25)
+    monkeypatch.setattr(streams, "_STEP", 7)
+
+
+@pytest.mark.usefixtures("small_cuts")
+@pytest.mark.parametrize("keep_weights", [True, False])
+@pytest.mark.parametrize("name", NETS)
+def test_what_is_cut_into_blocks_on_threads_is_that_of_the_reference(name: str, keep_weights: bool) -> None:
+    spec = load(NETS[name])
+    with blocks.threads(3):
+        found = _run(spec, keep_weights=keep_weights)
+    _assert_as_reference(spec, found, 1e-9)
+
+
+@pytest.mark.parametrize("init", ["xavier", "orthogonal", {"name": "normal", "std": 0.2, "mean": 0.05}])
+def test_without_weights_the_cut_changes_only_roundings(monkeypatch: pytest.MonkeyPatch, init: Any) -> None:
+    layers = [{"dense": 90}, {"dense": 50}, {"dense": {"width": 70, "bias": {"std": 0.1}}}]
+    config = _config(layers, 60, defaults={"activation": "tanh", "init": init}, probe={"engine": "matrix-free"})
+    spec = load(config)
+    whole = _run(spec)
+    monkeypatch.setattr(blocks, "BLOCK", 40)
+    monkeypatch.setattr(blocks, "_COLUMNS", 8)
+    with blocks.threads(3):
+        _assert_equal(whole, _run(spec), 1e-9)
 
 
 def test_the_first_trials_stay_when_more_are_asked_for() -> None:

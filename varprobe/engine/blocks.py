@@ -24,6 +24,8 @@ Block = tuple[slice, slice, slice]
 
 # Values of one block: with its copies in double precision it fits the cache of a core.
 BLOCK = 131_072
+# At least a few cache lines of each row.
+_COLUMNS = 64
 # Sums over blocks are taken in so many lanes, each in order.
 _LANES = 16
 DOUBLE = np.dtype(np.float64)
@@ -82,8 +84,7 @@ def blocks(shape: tuple[int, ...]) -> list[Block]:
     together = BLOCK // max(1, batch * units)
     if together:
         return [(slice(start, start + together), whole, whole) for start in range(0, trials, together)]
-    # At least a few cache lines of each row.
-    width = max(64, BLOCK // batch)
+    width = max(_COLUMNS, BLOCK // batch)
     return [
         (slice(trial, trial + 1), whole, slice(start, start + width))
         for trial in range(trials)

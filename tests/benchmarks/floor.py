@@ -26,22 +26,23 @@ def main() -> None:
     out, square = np.empty_like(x), np.empty((said.batch, said.batch), np.float32)
     streams = Streams(0, [0], Role.WEIGHTS, 0)
     draw = streams.uniform if said.init == "xavier-uniform" else streams.normal
-    draw(weights)
-    for _ in range(said.rounds):
-        products = draws = 0.0
-        for _ in range(said.depth * said.trials):
-            with threadpool_limits(said.threads, user_api="blas"):
-                started = time.perf_counter()
-                np.matmul(x, weights[0].T, out=out)
-                np.matmul(delta, weights[0], out=out)
-                np.matmul(x, x.T, out=square)
-                np.matmul(delta, delta.T, out=square)
-                products += time.perf_counter() - started
-            with threadpool_limits(1, user_api="blas"), threads(said.threads):
-                started = time.perf_counter()
-                draw(weights)
-                draws += time.perf_counter() - started
-        print(products, draws, flush=True)
+    with threads(said.threads):
+        draw(weights)
+        for _ in range(said.rounds):
+            products = draws = 0.0
+            for _ in range(said.depth * said.trials):
+                with threadpool_limits(said.threads, user_api="blas"):
+                    started = time.perf_counter()
+                    np.matmul(x, weights[0].T, out=out)
+                    np.matmul(delta, weights[0], out=out)
+                    np.matmul(x, x.T, out=square)
+                    np.matmul(delta, delta.T, out=square)
+                    products += time.perf_counter() - started
+                with threadpool_limits(1, user_api="blas"):
+                    started = time.perf_counter()
+                    draw(weights)
+                    draws += time.perf_counter() - started
+            print(products, draws, flush=True)
 
 
 if __name__ == "__main__":

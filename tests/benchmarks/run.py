@@ -176,11 +176,11 @@ was planned before it ran.
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Cost by width (matrix-free, depth 10, batch 16): {listed(widths, wide_seconds)}; the cost goes with the width to the
+Cost by width (matrix-free, depth 10, batch 16): {listed(widths, wide_seconds)}: as the width to the
 power {wide_slope:.2f}.
 
-Cost by depth (explicit, width 128, batch 32): {listed(depths, deep_seconds)}; the cost goes with the depth to the power
-{deep_slope:.2f}.
+Cost by depth (explicit, width 128, batch 32): {listed(depths, deep_seconds)}: as the depth to the
+power {deep_slope:.2f}.
 
 Written by `python tests/benchmarks/run.py reports/benchmarks.md`.
 """

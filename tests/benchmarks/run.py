@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -72,9 +72,10 @@ DEPTHS = (1_250, 2_500, 5_000, 10_000)
 
 @dataclass(frozen=True)
 class Found:
-    """Seconds of every round, by turn; memory of varprobe in MiB."""
+    """Seconds of every round, by turn, and of measuring alone; memory of varprobe in MiB."""
 
     ours: list[list[float]]
+    measuring: list[float]
     torch: list[list[float]]
     products: list[float]
     draws: list[float]
@@ -91,11 +92,12 @@ def child(script: str, arguments: Sequence[str]) -> list[list[float]]:
 
 def measured(work: Work, threads: int, *, with_torch: bool) -> Found:
     """A piece of work in turn with its rivals."""
-    found = Found([], [], [], [], 0.0, 0.0)
+    found = Found([], [], [], [], [], 0.0, 0.0)
     peak = planned = 0.0
     for _ in range(work.turns):
         *rounds, (peak, planned) = child("varprobe_probe.py", [*work.arguments(work.rounds, threads), work.engine])
-        found.ours.append([seconds for (seconds,) in rounds])
+        found.ours.append([seconds for seconds, _ in rounds])
+        found.measuring.extend(seconds for _, seconds in rounds)
         if with_torch and work.torch:
             lines = child("torch_probe.py", work.arguments(work.torch, threads))
             found.torch.append([seconds for (seconds,) in lines])
@@ -103,7 +105,7 @@ def measured(work: Work, threads: int, *, with_torch: bool) -> Found:
             for products, draws in child("floor.py", work.arguments(work.rounds, threads)):
                 found.products.append(products)
                 found.draws.append(draws)
-    return Found(found.ours, found.torch, found.products, found.draws, peak, planned)
+    return replace(found, peak=peak, planned=planned)
 
 
 def _all(turns: list[list[float]]) -> list[float]:
@@ -126,8 +128,8 @@ def row(work: Work, found: Found) -> str:
 
 
 def slope(works: Sequence[Work], sizes: Sequence[int], threads: int) -> tuple[float, list[float]]:
-    """The exponent of the cost in the size, by least squares on the logs, and the seconds."""
-    seconds = [median(_all(measured(work, threads, with_torch=False).ours)) for work in works]
+    """The exponent of the measuring's cost in the size, by least squares on the logs, and its seconds."""
+    seconds = [median(measured(work, threads, with_torch=False).measuring) for work in works]
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]), seconds
 
 
@@ -151,7 +153,7 @@ def report(
     for work in works:
         rows.append(row(work, measured(work, threads, with_torch=with_torch)))
         print(rows[-1], file=sys.stderr, flush=True)
-    wide = [Work("", "matrix-free", width, 10, 16, turns=3, rounds=1) for width in widths]
+    wide = [Work("", "matrix-free", width, 10, 16, turns=3) for width in widths]
     deep = [Work("", "explicit", 128, depth, 32, turns=2, rounds=1) for depth in depths]
     wide_slope, wide_seconds = slope(wide, widths, threads)
     deep_slope, deep_seconds = slope(deep, depths, threads)
@@ -176,10 +178,10 @@ was planned before it ran.
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Cost by width (matrix-free, depth 10, batch 16): {listed(widths, wide_seconds)}: as the width to the
+Cost of measuring by width (matrix-free, depth 10, batch 16): {listed(widths, wide_seconds)}: as the width to the
 power {wide_slope:.2f}.
 
-Cost by depth (explicit, width 128, batch 32): {listed(depths, deep_seconds)}: as the depth to the
+Cost of measuring by depth (explicit, width 128, batch 32): {listed(depths, deep_seconds)}: as the depth to the
 power {deep_slope:.2f}.
 
 Written by `python tests/benchmarks/run.py reports/benchmarks.md`.

@@ -1,4 +1,6 @@
-"""One piece of work with varprobe: prints the seconds of each round, then the peak and the planned memory in MiB.
+"""One piece of work with varprobe: prints the seconds of each round, those of measuring, and the memory.
+
+The memory is the peak and what was planned, in MiB.
 
 Tanh layers of one width; everything that a report holds is computed, theory and verdict too.
 """
@@ -11,12 +13,24 @@ from dataclasses import replace
 from varprobe.diagnose import diagnose
 from varprobe.engine.plan import make_plan
 from varprobe.spec.loading import load
+from varprobe.spec.network import NetworkSpec
 
 INITS = {
     "xavier": "xavier",
     "xavier-uniform": {"name": "xavier", "distribution": "uniform"},
     "orthogonal": "orthogonal",
 }
+
+
+def network(width: int, depth: int, batch: int, trials: int, init: str, engine: str) -> NetworkSpec:
+    return load(
+        {
+            "input": {"features": width},
+            "defaults": {"activation": "tanh", "init": INITS[init]},
+            "layers": [{"dense": width, "repeat": depth}],
+            "probe": {"batch": batch, "trials": trials, "engine": engine},
+        }
+    )
 
 
 def main() -> None:
@@ -26,21 +40,16 @@ def main() -> None:
     parser.add_argument("init")
     parser.add_argument("engine")
     said = parser.parse_args()
-    spec = load(
-        {
-            "input": {"features": said.width},
-            "defaults": {"activation": "tanh", "init": INITS[said.init]},
-            "layers": [{"dense": said.width, "repeat": said.depth}],
-            "probe": {"batch": said.batch, "trials": said.trials, "engine": said.engine},
-        }
-    )
+    spec = network(said.width, said.depth, said.batch, said.trials, said.init, said.engine)
     settings = replace(spec.settings, threads=said.threads)
     planned = make_plan(spec, settings).memory
+    warm = network(8, 2, 4, 1, "xavier", "auto")
+    diagnose(warm, warm.settings)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(said.rounds):
         started = time.perf_counter()
-        diagnose(spec, settings)
-        print(time.perf_counter() - started, flush=True)
+        report = diagnose(spec, settings)
+        print(time.perf_counter() - started, report.provenance.seconds, flush=True)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, planned / 2**20)
 
 

@@ -24,8 +24,8 @@ Block = tuple[slice, slice, slice]
 
 # Values of one block: with its copies in double precision it fits the cache of a core.
 BLOCK = 131_072
-# At least a few cache lines of each row.
-_COLUMNS = 64
+# At least a cache line of each row.
+_COLUMNS = 16
 # Sums over blocks are taken in so many lanes, each in order.
 _LANES = 16
 DOUBLE = np.dtype(np.float64)

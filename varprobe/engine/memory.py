@@ -150,7 +150,7 @@ class _Sizes:
     def passing(self, step: Step) -> int:
         """Gradients before and after, the blocks under way, and what a dense layer needs of its own."""
         widest = max(step.fan_in, step.fan_out)
-        block = min(BLOCK, self.trials * self.settings.batch * widest)
+        block = min(max(BLOCK, 16 * self.settings.batch), self.trials * self.settings.batch * widest)
         blocks = self.threads * block * (_PASS + 2 * self.size)
         units = self.trials * widest * _UNIT
         signals = 2 * self.signal(step.fan_out) + self.signal(step.fan_in)

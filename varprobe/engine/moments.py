@@ -89,13 +89,18 @@ def _column_sums(values: Array, peak: Array) -> tuple[Array, PerTrial, PerTrial]
     first = values[:, 0]
     largest = peak.max(axis=1)
     centred = values - first[:, None]
-    shift, squares = np.zeros(first.shape), np.zeros(first.shape)
     if values.dtype == np.float64 or not (largest.min() > _SMALL and largest.max() < 1 / _SMALL):
         centred = centred.astype(np.float64, copy=False)
-    for start in range(0, values.shape[1], _SAMPLES):
-        part = centred[:, start : start + _SAMPLES]
-        shift += part.sum(axis=1)
-        squares += np.einsum("tbn,tbn->tn", part, part)
+    trials, batch, units = values.shape
+    groups = batch // _SAMPLES
+    shift, squares = np.zeros(first.shape), np.zeros(first.shape)
+    if groups:
+        grouped = centred[:, : groups * _SAMPLES].reshape(trials, groups, _SAMPLES, units)
+        shift += grouped.sum(axis=2).sum(axis=1, dtype=np.float64)
+        squares += np.einsum("tgbn,tgbn->tgn", grouped, grouped).sum(axis=1, dtype=np.float64)
+    rest = centred[:, groups * _SAMPLES :]
+    shift += rest.sum(axis=1)
+    squares += np.einsum("tbn,tbn->tn", rest, rest)
     return first, shift, squares
 
 

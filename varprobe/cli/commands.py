@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from varprobe.cli.output import check_targets, check_writable, write_file
+from varprobe.cli.output import check_targets, check_writable, plot_target, write_file
 from varprobe.errors import OutputError, Place
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write FILE: .json, .csv or .md; - is JSON on stdout. Repeatable.",
+        help="Write FILE: .json, .csv, .md, .png, .svg or .pdf; - is JSON on stdout. Repeatable.",
     ),
 ]
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or - for standard input.")]
@@ -113,6 +113,7 @@ def run(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Short for -o reports/NAME.png.")] = False,
     formats: Formats = False,
     quiet: Quiet = False,
 ) -> None:
@@ -127,6 +128,8 @@ def run(
     options = _options(init, activation, trials, batch, seed)
     options["probe.engine"] = ("--engine", engine.value if engine else None)
     spec = load(config, _overrides(options, set_ or []))
+    if plot:
+        targets.append(plot_target(spec.name))
     with progress_bar(spec.name, quiet=quiet) as progress:
         settings = with_threads(spec.settings, threads)
         report = wait_for(lambda reached: diagnose(spec, settings, reached), progress)
@@ -334,7 +337,9 @@ def _deliver(
     for target in targets:
         write_file(target, RENDERERS[target.suffix.lower()](report))
     if as_json:
-        sys.stdout.write(RENDERERS[".json"](report))
+        from varprobe.reporters.json_text import render_json
+
+        sys.stdout.write(render_json(report))
     else:
         console = _console()
         if explain:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
         check_writable(target)
 
 
+def plot_target(name: str) -> Path:
+    """`reports/NAME.png` in this folder, which is made if need be; what a file's name cannot hold becomes `_`."""
+    folder = Path("reports")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        hint = "name a file by -o"
+        raise OutputError(f"cannot be made: {error.strerror}", hint=hint, place=Place(str(folder))) from None
+    stem = re.sub(r"[^\w.-]+", "_", name).strip(".") or "network"
+    target = folder / f"{stem[:100]}.png"
+    check_writable(target)
+    return target
+
+
 def check_writable(target: Path) -> None:
     """Refuses a target whose folder does not exist or may not be written."""
     place = Place(str(target))
@@ -47,7 +62,7 @@ def _check_folder(target: Path, place: Place) -> None:
         raise OutputError(f"the folder '{folder}' cannot be written", hint="choose another folder", place=place)
 
 
-def write_file(target: Path, text: str) -> None:
+def write_file(target: Path, content: str | bytes) -> None:
     """Writes to a temporary file beside the target and renames it: the old file or the new one, never half.
 
     Raises:
@@ -59,11 +74,9 @@ def write_file(target: Path, text: str) -> None:
 
     temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=target.parent, prefix=".varprobe-", delete=False
-        ) as stream:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".varprobe-", delete=False) as stream:
             temporary = stream.name
-            stream.write(text)
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, _mode(target))

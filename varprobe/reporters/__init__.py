@@ -1,4 +1,4 @@
-"""Report -> text, by the suffix of the file it goes to."""
+"""Report -> text or bytes, by the suffix of the file it goes to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,32 @@ def _markdown(report: Report) -> str:
     return render_markdown(report)
 
 
+def _png(report: Report) -> bytes:
+    from varprobe.reporters.figure import render_png
+
+    return render_png(report)
+
+
+def _svg(report: Report) -> bytes:
+    from varprobe.reporters.figure import render_svg
+
+    return render_svg(report)
+
+
+def _pdf(report: Report) -> bytes:
+    from varprobe.reporters.figure import render_pdf
+
+    return render_pdf(report)
+
+
 # A new format is one entry here; the command line finds it by its suffix.
-RENDERERS: dict[str, Callable[[Report], str]] = {".json": _json, ".csv": _csv, ".md": _markdown}
+RENDERERS: dict[str, Callable[[Report], str | bytes]] = {
+    ".json": _json,
+    ".csv": _csv,
+    ".md": _markdown,
+    ".png": _png,
+    ".svg": _svg,
+    ".pdf": _pdf,
+}
 
 __all__ = ["RENDERERS"]

@@ -20,15 +20,16 @@ RANKS = (
     ("verdict",),
     ("advice",),
     ("report",),
-    ("diagnose", "tuning"),
+    ("diagnose", "tuning", "comparison"),
     ("reporters",),
     ("api",),
     ("cli",),
     ("__main__",),
 )
 RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text")
 FENCED = {
-    "rich": ("cli", *(f"reporters/{name}.py" for name in ("terminal", "layer_table", "explanation", "format_table"))),
+    "rich": ("cli", *(f"reporters/{name}.py" for name in _TERMINAL)),
     "typer": ("cli",),
     "ruamel": ("spec/document.py", "spec/rewriting.py"),
 }

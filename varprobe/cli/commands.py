@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.report.records import Report
+    from varprobe.spec.network import NetworkSpec
     from varprobe.spec.overrides import Override
 
 app = typer.Typer(
@@ -118,11 +119,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
-    from varprobe.cli.progress import progress_bar
-    from varprobe.cli.waiting import wait_for
-    from varprobe.diagnose import diagnose
     from varprobe.spec.loading import load
-    from varprobe.spec.network import with_threads
 
     targets, as_json = _targets(output, as_json=as_json)
     options = _options(init, activation, trials, batch, seed)
@@ -130,10 +127,7 @@ def run(
     spec = load(config, _overrides(options, set_ or []))
     if plot:
         targets.append(plot_target(spec.name))
-    with progress_bar(spec.name, quiet=quiet) as progress:
-        settings = with_threads(spec.settings, threads)
-        report = wait_for(lambda reached: diagnose(spec, settings, reached), progress)
-    _deliver(report, targets, as_json=as_json, every_row=every_row, formats=formats)
+    _deliver(_measured(spec, threads, quiet=quiet), targets, as_json=as_json, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe predict configs/he_relu.yaml --explain")
@@ -214,6 +208,70 @@ def tune(
     sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
     if targets and not as_json:
         print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
+
+
+@app.command(epilog="Example: varprobe compare configs/xavier_tanh.yaml --init small,large,xavier -o compare.png")
+def compare(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Configs, and .json reports; these are not measured again.")
+    ],
+    init: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Initialisers for the configs, by commas: a network for each.")
+    ] = None,
+    activation: Activation = None,
+    trials: Trials = None,
+    batch: Batch = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    set_: Set = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put networks side by side; of two reports of one network, say what changed beyond noise."""
+    from varprobe.comparison import compared
+    from varprobe.reporters import COMPARERS
+    from varprobe.reporters.comparison_text import print_comparison, render_comparison_json
+    from varprobe.spec.loading import load
+
+    targets = output or []
+    check_targets(targets, COMPARERS)
+    names, reports = [], []
+    for source in sources:
+        if source.endswith(".json"):
+            from varprobe.report.storage import load_report
+
+            reports.append(load_report(Path(source)))
+            names.append(reports[-1].name)
+            continue
+        for scheme in init.split(",") if init else [None]:
+            options = _options(scheme and scheme.strip(), activation, trials, batch, seed)
+            report = _measured(load(source, _overrides(options, set_ or [])), threads, quiet=quiet)
+            reports.append(report)
+            names.append(f"{report.name}, {scheme.strip()}" if scheme else report.name)
+    if len(reports) < 2:
+        raise typer.BadParameter("one network is nothing to compare; name more, or several by --init a,b")
+    if len(set(names)) < len(names):
+        names = [f"{number}: {name}" for number, name in enumerate(names, 1)]
+    comparison = compared(names, reports)
+    for target in targets:
+        write_file(target, COMPARERS[target.suffix.lower()](comparison))
+    if as_json:
+        sys.stdout.write(render_comparison_json(comparison))
+    else:
+        print_comparison(comparison, _console())
+
+
+def _measured(spec: NetworkSpec, threads: int | None, *, quiet: bool) -> Report:
+    """The report of a network, with progress."""
+    from varprobe.cli.progress import progress_bar
+    from varprobe.cli.waiting import wait_for
+    from varprobe.diagnose import diagnose
+    from varprobe.spec.network import with_threads
+
+    settings = with_threads(spec.settings, threads)
+    with progress_bar(spec.name, quiet=quiet) as progress:
+        return wait_for(lambda reached: diagnose(spec, settings, reached), progress)
 
 
 @app.command(epilog="Example: varprobe show report.json -o report.md")

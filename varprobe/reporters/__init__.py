@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from varprobe.comparison import Comparison
     from varprobe.report.records import Report
 
 
@@ -57,4 +58,34 @@ RENDERERS: dict[str, Callable[[Report], str | bytes]] = {
     ".pdf": _pdf,
 }
 
-__all__ = ["RENDERERS"]
+
+def _compared_text(name: str) -> Callable[[Comparison], str]:
+    def render(comparison: Comparison) -> str:
+        from varprobe.reporters import comparison_text
+
+        rendered: str = getattr(comparison_text, f"render_comparison_{name}")(comparison)
+        return rendered
+
+    return render
+
+
+def _compared_picture(kind: str) -> Callable[[Comparison], bytes]:
+    def render(comparison: Comparison) -> bytes:
+        from varprobe.reporters.comparison_figure import render_comparison_figure
+
+        return render_comparison_figure(comparison, kind)
+
+    return render
+
+
+# The same for comparisons.
+COMPARERS: dict[str, Callable[[Comparison], str | bytes]] = {
+    ".json": _compared_text("json"),
+    ".csv": _compared_text("csv"),
+    ".md": _compared_text("markdown"),
+    ".png": _compared_picture("png"),
+    ".svg": _compared_picture("svg"),
+    ".pdf": _compared_picture("pdf"),
+}
+
+__all__ = ["COMPARERS", "RENDERERS"]

@@ -25,8 +25,8 @@ from varprobe.wording import count, power
 # Of Okabe and Ito's palette: blue and vermillion.
 ACTIVATION, GRADIENT, THEORY = "#0072B2", "#D55E00", "#222222"
 # Layers up to which every one has its marker, and histograms beside each other.
-_MARKED, _RIDGES = 60, 9
-_STYLE: dict[str, Any] = {
+MARKED, _RIDGES = 60, 9
+STYLE: dict[str, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -36,7 +36,7 @@ _STYLE: dict[str, Any] = {
     "text.parse_math": False,
 }
 _HEADER: tuple[dict[str, Any], ...] = ({"fontsize": 13, "fontweight": "bold"}, {"fontsize": 10.5}, {"fontsize": 9.5})
-_METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def render_png(report: Report) -> bytes:
@@ -55,15 +55,15 @@ def render_pdf(report: Report) -> bytes:
 
 
 def _rendered(report: Report, kind: str) -> bytes:
-    with rc_context(_STYLE):  # type: ignore[arg-type]  # its stub lists every key
+    with rc_context(STYLE):  # type: ignore[arg-type]  # its stub lists every key
         stream = io.BytesIO()
-        figure(report).savefig(stream, format=kind, dpi=160, metadata=_METADATA[kind])
+        figure(report).savefig(stream, format=kind, dpi=160, metadata=METADATA[kind])
         return stream.getvalue()
 
 
 def figure(report: Report) -> Figure:
     """The picture, to be saved or shown."""
-    ridges = _ridge_rows(report)
+    ridges = ridge_rows(report)
     height = 9.0 if ridges else 5.5
     drawn = Figure(figsize=(8.0, height))
     drawn.subplots_adjust(left=0.11, right=0.96, top=1 - 1.12 / height, bottom=0.6 / height)
@@ -75,8 +75,8 @@ def figure(report: Report) -> Figure:
     grid = drawn.add_gridspec(2, 2, height_ratios=(1.25, 1), hspace=0.3, wspace=0.16)
     _variances(drawn.add_subplot(grid[0, :]), report)
     activation, gradient = drawn.add_subplot(grid[1, 0]), drawn.add_subplot(grid[1, 1])
-    _ridge(activation, ridges, lambda row: row.histogram.activation if row.histogram else (), ACTIVATION)
-    _ridge(gradient, ridges, lambda row: row.histogram.gradient if row.histogram else (), GRADIENT)
+    ridge(activation, ridges, lambda row: row.histogram.activation if row.histogram else (), ACTIVATION)
+    ridge(gradient, ridges, lambda row: row.histogram.gradient if row.histogram else (), GRADIENT)
     activation.set_ylabel("layer")
     activation.set_title("activations (height: root of the count)", fontsize=10)
     gradient.set_title("gradients", fontsize=10)
@@ -102,7 +102,7 @@ def _header(report: Report) -> tuple[str, str, str]:
 def _variances(axes: Axes, report: Report) -> None:
     rows = report.layers
     depth = np.array([row.index for row in rows])
-    marked = {"markersize": 4.5, "markeredgewidth": 1.2} if len(rows) <= _MARKED else {"marker": ""}
+    marked = {"markersize": 4.5, "markeredgewidth": 1.2} if len(rows) <= MARKED else {"marker": ""}
     measured = not is_predicted(report)
     if measured:
         _band(axes, depth, [row.activation.variance if row.activation else None for row in rows], ACTIVATION)
@@ -113,7 +113,7 @@ def _variances(axes: Axes, report: Report) -> None:
         ("gradient variance", gradient_log10, GRADIENT, {"marker": "s", "linestyle": "--", "markerfacecolor": "white"}),
     )
     for name, log10, colour, style in styles:
-        values = _logs(log10(row) for row in rows)
+        values = logs(log10(row) for row in rows)
         axes.plot(depth, values, color=colour, linewidth=1.8, label=kinds + name, **{**style, **marked})
     if measured:
         _theory(axes, depth, rows)
@@ -122,7 +122,7 @@ def _variances(axes: Axes, report: Report) -> None:
     axes.set_xlim(0.5, len(rows) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    _scale(axes)
+    scale(axes)
     _trouble(axes, report)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -138,7 +138,7 @@ def _variances(axes: Axes, report: Report) -> None:
     )
 
 
-def _logs(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def logs(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """log10 values with gaps for exact zeros."""
     return np.array([math.nan if value is None else value for value in values])
 
@@ -151,7 +151,7 @@ def _band(axes: Axes, depth: np.ndarray[Any, Any], estimates: Sequence[Estimate 
     table = np.full((len(estimates), most), math.nan)
     for row, estimate in enumerate(estimates):
         if estimate is not None:
-            table[row, : len(estimate.trials)] = _logs(estimate.trials)
+            table[row, : len(estimate.trials)] = logs(estimate.trials)
     usable = np.isfinite(table).any(axis=1)
     if usable.any():
         low, high = np.nanpercentile(table[usable], (5, 95), axis=1)
@@ -160,8 +160,8 @@ def _band(axes: Axes, depth: np.ndarray[Any, Any], estimates: Sequence[Estimate 
 
 def _theory(axes: Axes, depth: np.ndarray[Any, Any], rows: Sequence[LayerRow]) -> None:
     lines = (
-        _logs(row.predicted.log10_activation_variance for row in rows),
-        _logs(row.predicted.log10_gradient_second_moment for row in rows),
+        logs(row.predicted.log10_activation_variance for row in rows),
+        logs(row.predicted.log10_gradient_second_moment for row in rows),
     )
     label: str | None = "theory"
     for line in lines:
@@ -176,12 +176,12 @@ def _joints(axes: Axes, rows: Sequence[LayerRow]) -> None:
         places = [row.index for row in rows if row.kind == kind]
         if places:
             foot = np.full(len(places), 0.02)
-            size = 7 if len(places) <= _MARKED else 3
+            size = 7 if len(places) <= MARKED else 3
             where = axes.get_xaxis_transform()
             axes.plot(places, foot, marker, color="#555555", markersize=size, label=name, transform=where)
 
 
-def _scale(axes: Axes) -> None:
+def scale(axes: Axes) -> None:
     """Powers of ten at whole exponents; less than two decades do not look like much."""
     low, high = axes.get_ylim()
     if high - low < 2:
@@ -245,7 +245,7 @@ def _first_error(report: Report) -> Finding | None:
 # --- histograms ---
 
 
-def _ridge_rows(report: Report) -> list[LayerRow]:
+def ridge_rows(report: Report) -> list[LayerRow]:
     """Dense layers whose histograms are shown: all of a few, else as many spread over the depth."""
     rows = [row for row in report.layers if row.histogram is not None and row.kind == "dense"]
     if len(rows) <= _RIDGES:
@@ -253,7 +253,7 @@ def _ridge_rows(report: Report) -> list[LayerRow]:
     return [rows[round(i * (len(rows) - 1) / (_RIDGES - 1))] for i in range(_RIDGES)]
 
 
-def _ridge(axes: Axes, rows: Sequence[LayerRow], counts: Callable[[LayerRow], Sequence[int]], colour: str) -> None:
+def ridge(axes: Axes, rows: Sequence[LayerRow], counts: Callable[[LayerRow], Sequence[int]], colour: str) -> None:
     """One histogram a layer, the first on top; heights are roots of the counts, so that a spike leaves the rest."""
     for place, row in enumerate(rows):
         heights = np.sqrt(np.array(counts(row), float))

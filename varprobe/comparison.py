@@ -1,0 +1,112 @@
+"""Several reports side by side; and of two reports of one network, what changed beyond noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from varprobe.frozen import dataclass
+from varprobe.report.records import Estimate, LayerRow, Report
+from varprobe.verdict.intervals import student_quantile
+
+# Chance that anything is called changed in two reports of one law, over all layers and statistics together.
+FAMILY_ERROR = 0.01
+
+
+@dataclass(frozen=True)
+class Change:
+    """A statistic of a layer that differs between two reports by more than their draws can explain.
+
+    Attributes:
+        layer, name: of the row, from 1.
+        statistic: the report's own key.
+        log10: of the typical value of the second report over that of the first.
+        deviation: the same in standard errors of both together.
+    """
+
+    layer: int
+    name: str
+    statistic: str
+    log10: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Reports under the names they are shown by.
+
+    Attributes:
+        tested: how many statistics were held against each other; 0 where that makes no sense, for the `reason`.
+    """
+
+    names: tuple[str, ...]
+    reports: tuple[Report, ...]
+    changes: tuple[Change, ...] = ()
+    tested: int = 0
+    reason: str = ""
+
+
+STATISTICS: dict[str, Callable[[LayerRow], Estimate | None]] = {
+    "preactivation.second_moment": lambda row: row.preactivation.second_moment if row.preactivation else None,
+    "preactivation.sample_variance": lambda row: row.preactivation.sample_variance if row.preactivation else None,
+    "activation.variance": lambda row: row.activation.variance if row.activation else None,
+    "gradient.second_moment": lambda row: row.gradient.second_moment if row.gradient else None,
+    "weight_gradient.variance": lambda row: row.weight_gradient.variance if row.weight_gradient else None,
+}
+
+
+def compared(names: Sequence[str], reports: Sequence[Report]) -> Comparison:
+    """The comparison of reports; two of them are tested for changes where their layers are alike.
+
+    Each statistic by Welch's t-test on the logs over the trials, all together at `FAMILY_ERROR` by Bonferroni. Trials
+    that share their seeds are tested as if they did not, which finds less, never more.
+    """
+    if len(reports) != 2:
+        return Comparison(tuple(names), tuple(reports))
+    first, second = reports
+    reason = _why_not(first, second)
+    if reason:
+        return Comparison(tuple(names), tuple(reports), reason=reason)
+    pairs = [
+        (row, statistic, _finite(get(row)), _finite(get(other)))
+        for row, other in zip(first.layers, second.layers, strict=True)
+        for statistic, get in STATISTICS.items()
+    ]
+    usable = [pair for pair in pairs if len(pair[2]) > 1 and len(pair[3]) > 1]
+    found = []
+    for row, statistic, before, after in usable:
+        change, deviation, freedom = _welch(before, after)
+        if abs(deviation) > student_quantile(1 - FAMILY_ERROR / 2 / len(usable), freedom):
+            found.append(Change(row.index, row.name, statistic, change, deviation))
+    return Comparison(tuple(names), tuple(reports), tuple(found), len(usable))
+
+
+def _why_not(first: Report, second: Report) -> str:
+    shapes = [[(row.kind, row.fan_in, row.fan_out) for row in report.layers] for report in (first, second)]
+    if shapes[0] != shapes[1]:
+        return "their layers differ"
+    if any(row.activation is None for report in (first, second) for row in report.layers):
+        return "theory alone has no noise"
+    if min(first.settings.trials, second.settings.trials) < 2:
+        return "one trial says nothing about noise"
+    return ""
+
+
+def _finite(estimate: Estimate | None) -> list[float]:
+    """log10 of the trials that are not zero."""
+    return [] if estimate is None else [value for value in estimate.trials if value is not None]
+
+
+def _welch(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, int]:
+    """The difference of means, in standard errors, and the degrees of freedom, rounded down."""
+    a, b = np.array(before), np.array(after)
+    change = float(b.mean() - a.mean())
+    errors = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    square = float(sum(errors))
+    rounding = 1e-9 * (1 + abs(float(a.mean())))
+    if square <= rounding**2:  # constants, such as a gradient at the output
+        return change, 0.0 if abs(change) <= rounding else math.copysign(math.inf, change), min(len(a), len(b)) - 1
+    freedom = square**2 / float(errors[0] ** 2 / (len(a) - 1) + errors[1] ** 2 / (len(b) - 1))
+    return change, change / math.sqrt(square), max(1, math.floor(freedom))

@@ -1,0 +1,82 @@
+"""Comparison -> a picture: the networks' curves over each other, and their histograms side by side."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from varprobe.comparison import Comparison
+from varprobe.report.records import LayerRow
+from varprobe.reporters import figure as single
+from varprobe.reporters.wordlist import activation_log10, gradient_log10
+from varprobe.wording import printable
+
+# Of Okabe and Ito's palette, the darkest first; each with a line and a marker of its own.
+_LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    {"color": "#009E73", "linestyle": "-.", "marker": "^"},
+    {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
+    {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#000000", "linestyle": (0, (1, 1)), "marker": "x"},
+)
+
+
+def render_comparison_figure(comparison: Comparison, kind: str) -> bytes:
+    """The picture as png, svg or pdf."""
+    with rc_context(single.STYLE):  # type: ignore[arg-type]  # its stub lists every key
+        stream = io.BytesIO()
+        comparison_figure(comparison).savefig(stream, format=kind, dpi=160, metadata=single.METADATA[kind])
+        return stream.getvalue()
+
+
+def comparison_figure(comparison: Comparison) -> Figure:
+    """Curves on top; below them a column of histograms a network, for the first six."""
+    count = len(comparison.reports)
+    ridges = [single.ridge_rows(report)[:: 2 if count > 3 else 1] for report in comparison.reports[: len(_LOOKS)]]
+    some = any(ridges)
+    drawn = Figure(figsize=(9.0, 9.6 if some else 4.4))
+    outer = drawn.add_gridspec(3 if some else 1, 1, height_ratios=(1.25, 1, 1) if some else (1,), hspace=0.38)
+    top = outer[0].subgridspec(1, 2, wspace=0.22)
+    left, right = drawn.add_subplot(top[0, 0]), drawn.add_subplot(top[0, 1])
+    _overlay(left, comparison, activation_log10, "activation variance")
+    _overlay(right, comparison, gradient_log10, "gradient variance")
+    handles, labels = left.get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="upper left", ncols=3, frameon=False, fontsize=9.5, bbox_to_anchor=(0.06, 1.0))
+    drawn.subplots_adjust(
+        left=0.09, right=0.97, top=1 - 0.95 / drawn.get_figheight(), bottom=0.55 / drawn.get_figheight()
+    )
+    if not some:
+        return drawn
+    sides: tuple[tuple[str, Callable[[LayerRow], Any]], ...] = (
+        ("activations", lambda row: row.histogram.activation if row.histogram else ()),
+        ("gradients", lambda row: row.histogram.gradient if row.histogram else ()),
+    )
+    for line, (word, counts) in enumerate(sides, 1):
+        columns = outer[line].subgridspec(1, len(ridges), wspace=0.25)
+        for place, rows in enumerate(ridges):
+            axes = drawn.add_subplot(columns[0, place])
+            single.ridge(axes, rows, counts, _LOOKS[place]["color"])
+            axes.set_xlabel("root mean squares" if line == 2 else "", fontsize=9.5)
+            axes.set_title(f"{printable(comparison.names[place])[:28]}: {word}", fontsize=9)
+    return drawn
+
+
+def _overlay(axes: Axes, comparison: Comparison, log10: Callable[[LayerRow], float | None], heading: str) -> None:
+    deepest = max(len(report.layers) for report in comparison.reports)
+    for place, (name, report) in enumerate(zip(comparison.names, comparison.reports, strict=True)):
+        look = dict(_LOOKS[place % len(_LOOKS)])
+        if deepest > single.MARKED:
+            look["marker"] = ""
+        depth = [row.index for row in report.layers]
+        values = single.logs(map(log10, report.layers))
+        axes.plot(depth, values, label=printable(name)[:40], linewidth=1.6, markersize=4, **look)
+    axes.set_title(heading, fontsize=10.5)
+    axes.set_xlabel("layer")
+    axes.set_xlim(0.5, deepest + 0.5)
+    single.scale(axes)

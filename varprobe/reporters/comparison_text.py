@@ -18,7 +18,6 @@ from varprobe.verdict.records import Direction
 from varprobe.wording import count, percent, power, printable
 
 DIRECTIONS = ("forward", "backward", "signal")
-_SHOWN_CHANGES = 20
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -62,14 +61,25 @@ def change_lines(comparison: Comparison) -> list[str]:
     tested = f"{count(comparison.tested, 'statistic')} tested together at {level}"
     if not comparison.changes:
         return [f"Nothing changed beyond noise ({tested})."]
-    largest = sorted(comparison.changes, key=lambda change: -abs(change.deviation))[:_SHOWN_CHANGES]
-    lines = [f"{len(comparison.changes):,} of {tested} changed beyond noise; the clearest:"]
-    return [*lines, *(_change_line(change) for change in sorted(largest, key=lambda change: change.layer))]
+    lines = [f"{len(comparison.changes):,} of {tested} changed beyond noise:"]
+    statistics = dict.fromkeys(change.statistic for change in comparison.changes)
+    of = {name: [change for change in comparison.changes if change.statistic == name] for name in statistics}
+    return [*lines, *map(_changes_line, of.values())]
 
 
-def _change_line(change: Change) -> str:
-    errors = f"{abs(change.deviation):,.1f} standard errors" if abs(change.deviation) < 1e6 else "no noise at all"
-    return f"  layer {change.layer} {printable(change.name)}: {change.statistic} x {power(change.log10)} ({errors})"
+def _changes_line(changes: list[Change]) -> str:
+    """One statistic: where it changed, by how much at both ends, and where that is clearest."""
+
+    def there(change: Change) -> str:
+        return f"x {power(change.log10)} at layer {change.layer}"
+
+    first, last, clearest = changes[0], changes[-1], max(changes, key=lambda change: abs(change.deviation))
+    errors = f"{abs(clearest.deviation):,.1f} standard errors" if abs(clearest.deviation) < 1e6 else "no noise at all"
+    if first is last:
+        return f"  {first.statistic}: {there(first)} ({errors})"
+    ends = f"{there(first)}, {there(last)}"
+    where = f"    (clearest at layer {clearest.layer}: {errors})"
+    return f"  {first.statistic}: {count(len(changes), 'layer')}, {ends}\n{where}"
 
 
 def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:

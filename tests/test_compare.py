@@ -92,7 +92,7 @@ def test_what_changed_is_named_from_its_layer_on() -> None:
     change = next(change for change in found if (change.layer, change.statistic) == (3, "preactivation.second_moment"))
     assert 10**change.log10 == pytest.approx(1.5**2, rel=0.15)
     lines = change_lines(compared(("a", "b"), (plain, changed)))
-    assert any(line.startswith("  preactivation.second_moment: 4 layers, x 2") and "layer 3 " in line for line in lines)
+    assert any(line.startswith("  preactivation.second_moment: 4 layers, x 2") and "at layer 3," in line for line in lines)
     backward = [change.layer for change in found if change.statistic == "gradient.second_moment"]
     assert 2 in backward
 

@@ -92,7 +92,9 @@ def test_what_changed_is_named_from_its_layer_on() -> None:
     change = next(change for change in found if (change.layer, change.statistic) == (3, "preactivation.second_moment"))
     assert 10**change.log10 == pytest.approx(1.5**2, rel=0.15)
     lines = change_lines(compared(("a", "b"), (plain, changed)))
-    assert any(line.startswith("  preactivation.second_moment: 4 layers, x 2") and "at layer 3," in line for line in lines)
+    assert any(
+        line.startswith("  preactivation.second_moment: 4 layers, x 2") and "at layer 3," in line for line in lines
+    )
     backward = [change.layer for change in found if change.statistic == "gradient.second_moment"]
     assert 2 in backward
 
@@ -141,6 +143,7 @@ def test_the_command_compares_schemes_and_stored_reports(tmp_path: Path) -> None
     done = tool("compare", "0.json", "1.json", "--json")
     assert [network["name"] for network in json.loads(done.stdout)["networks"]] == ["1: net", "2: net"]
     assert json.loads(done.stdout)["tested"] > 0
+    assert tool("compare", "0.json", "1.json", "-o", "-").stdout == done.stdout
     for arguments, word in (
         (("compare", "net.yaml"), "one network"),
         (("compare", "0.json", "missing.json"), "missing.json"),

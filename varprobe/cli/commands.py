@@ -13,6 +13,8 @@ from varprobe.cli.output import check_targets, check_writable, plot_target, writ
 from varprobe.errors import OutputError, Place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
     from varprobe.report.records import Report
@@ -234,8 +236,7 @@ def compare(
     from varprobe.reporters.comparison_text import print_comparison, render_comparison_json
     from varprobe.spec.loading import load
 
-    targets = output or []
-    check_targets(targets, COMPARERS)
+    targets, as_json = _targets(output, COMPARERS, as_json=as_json)
     names, reports = [], []
     for source in sources:
         if source.endswith(".json"):
@@ -371,12 +372,14 @@ def _overrides(options: dict[str, tuple[str, str | None]], assignments: list[str
     return [*named, *(parse_assignment(text) for text in assignments)]
 
 
-def _targets(output: list[Path] | None, *, as_json: bool) -> tuple[list[Path], bool]:
-    """The files to write, checked; `-o -` is JSON on standard output."""
+def _targets(
+    output: list[Path] | None, formats: Iterable[str] | None = None, *, as_json: bool
+) -> tuple[list[Path], bool]:
+    """The files to write, checked, by default in the formats of a report; `-o -` is JSON on standard output."""
     from varprobe.reporters import RENDERERS
 
     targets = [target for target in output or [] if target != Path("-")]
-    check_targets(targets, RENDERERS)
+    check_targets(targets, formats or RENDERERS)
     return targets, as_json or len(targets) < len(output or [])
 
 

@@ -67,6 +67,23 @@ def test_csv_and_json_carry_the_verdicts(three: Comparison) -> None:
         assert network["backward.total_log10"] == report.verdict.backward.total_log10
 
 
+SIGNS = {
+    ".json": b"{",
+    ".csv": b"name,overall,",
+    ".md": b"| network |",
+    ".png": b"\x89PNG",
+    ".svg": b"<?xml",
+    ".pdf": b"%PDF",
+}
+
+
+@pytest.mark.parametrize("suffix", COMPARERS)
+def test_every_format_is_what_it_says_and_the_same_each_time(three: Comparison, suffix: str) -> None:
+    rendered = COMPARERS[suffix](three)
+    assert (rendered if isinstance(rendered, bytes) else rendered.encode()).startswith(SIGNS[suffix])
+    assert COMPARERS[suffix](three) == rendered
+
+
 def test_two_reports_of_one_law_differ_by_noise() -> None:
     # A family-wise error of 1 % each: that 2 of 40 pairs are called changed has a chance of 6 %, 4 of 0.07 %.
     reports = [_report(seed) for seed in range(41)]

@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.special import ndtr
 
 from varprobe.engine.blocks import threads
-from varprobe.engine.streams import PART, Role, Streams, generator, normals, seed_states, uniforms
+from varprobe.engine.streams import PART, Role, Streams, normals, seed_states, uniforms
 
 COUNT = 10_000_000
 # Standard errors within which every statistic must be: of some 100 in this file, all with a chance of 0.9999.
@@ -160,5 +160,5 @@ def test_streams_are_seeded_as_numpy_seeds_them(seed: int) -> None:
 def test_few_streams_and_many_are_the_same() -> None:
     many = Streams(11, range(50), Role.BIAS, 6).generators()
     for trial in (0, 1, 49):
-        alone = generator(11, trial, Role.BIAS, 6)
+        alone = Streams(11, [trial], Role.BIAS, 6).generators()[0]
         assert np.array_equal(many[trial].bit_generator.random_raw(9), alone.bit_generator.random_raw(9))

@@ -14,7 +14,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from varprobe.engine.draws import draw, haar
-from varprobe.engine.streams import Role, Streams, generator
+from varprobe.engine.streams import Role, Streams
 from varprobe.errors import VarprobeError
 from varprobe.spec.initializers import INITIALIZERS, torch_gain
 from varprobe.spec.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
@@ -462,7 +462,7 @@ ROTATIONS = 4000
 
 
 def rotations(rows: int, columns: int) -> np.ndarray:
-    stream = generator(11, 0, Role.WEIGHTS, 0)
+    stream = Streams(11, [0], Role.WEIGHTS, 0).generators()[0]
     return np.stack([haar(rows, columns, stream) for _ in range(ROTATIONS)])
 
 
@@ -484,7 +484,7 @@ def test_orthogonal_matrices_are_haar(rows: int, columns: int) -> None:
 
 
 def test_the_bare_qr_is_rejected_as_haar() -> None:
-    stream = generator(11, 0, Role.WEIGHTS, 0)
+    stream = Streams(11, [0], Role.WEIGHTS, 0).generators()[0]
     draws = np.stack([np.linalg.qr(stream.standard_normal((6, 4)))[0] for _ in range(ROTATIONS)])
     assert np.max(np.abs(draws.mean(axis=0))) > 20 / math.sqrt(ROTATIONS * 6)
 

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.streams import Role, generator
+from varprobe.engine.streams import Role, Streams
 
 Entry = dict[str, Any]
 Arrays = dict[str, NDArray[np.floating[Any]]]
@@ -85,7 +85,7 @@ class Network:
 
     def targets(self) -> NDArray[Any]:
         """The first trial's targets: N(0, 1) for mse, uniform labels for cross_entropy."""
-        stream = generator(0, 0, Role.OBJECTIVE, 0)
+        stream = Streams(0, [0], Role.OBJECTIVE, 0).generators()[0]
         if self.gradient == "mse":
             return stream.standard_normal((self.batch, self.width))
         return stream.integers(self.width, size=self.batch)

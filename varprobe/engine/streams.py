@@ -135,11 +135,6 @@ class Parts:
         return part.reshape(len(part), -1)
 
 
-def generator(seed: int, trial: int, role: Role, layer: int, part: int = 0) -> np.random.Generator:
-    """The stream of one trial, role, layer and part; no two overlap."""
-    return _generators(seed, [(trial, int(role), layer, part)])[0]
-
-
 def _generators(seed: int, keys: Sequence[tuple[int, ...]]) -> list[np.random.Generator]:
     if len(keys) < _MANY:
         seeds: list[Any] = [np.random.SeedSequence(seed, spawn_key=key) for key in keys]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib import rc_context
@@ -22,11 +22,13 @@ from varprobe.reporters.wordlist import activation_log10, gradient_log10, is_pre
 from varprobe.verdict.records import Direction, Finding
 from varprobe.wording import count, power
 
+T = TypeVar("T")
+
 # Of Okabe and Ito's palette: blue and vermillion.
 ACTIVATION, GRADIENT, THEORY = "#0072B2", "#D55E00", "#222222"
 # Layers up to which every one has its marker, and histograms beside each other.
 MARKED, _RIDGES = 60, 9
-STYLE: dict[str, Any] = {
+_STYLE: dict[str, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -36,28 +38,29 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,
 }
 _HEADER: tuple[dict[str, Any], ...] = ({"fontsize": 13, "fontweight": "bold"}, {"fontsize": 10.5}, {"fontsize": 9.5})
-METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+_METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def render_png(report: Report) -> bytes:
     """A PNG of 1280 x 1440 pixels, without histograms 1280 x 880."""
-    return _rendered(report, "png")
+    return saved(figure, report, "png")
 
 
 def render_svg(report: Report) -> bytes:
     """An SVG; its words are text."""
-    return _rendered(report, "svg")
+    return saved(figure, report, "svg")
 
 
 def render_pdf(report: Report) -> bytes:
     """A PDF of one page."""
-    return _rendered(report, "pdf")
+    return saved(figure, report, "pdf")
 
 
-def _rendered(report: Report, kind: str) -> bytes:
-    with rc_context(STYLE):  # type: ignore[arg-type]  # its stub lists every key
+def saved(draw: Callable[[T], Figure], what: T, kind: str) -> bytes:
+    """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
+    with rc_context(_STYLE):  # type: ignore[arg-type]  # its stub lists every key
         stream = io.BytesIO()
-        figure(report).savefig(stream, format=kind, dpi=160, metadata=METADATA[kind])
+        draw(what).savefig(stream, format=kind, dpi=160, metadata=_METADATA[kind])
         return stream.getvalue()
 
 

@@ -21,16 +21,18 @@ RANKS = (
     ("advice",),
     ("report",),
     ("diagnose", "tuning", "comparison"),
+    ("sweeps",),
     ("reporters",),
     ("api",),
     ("cli",),
     ("__main__",),
 )
 RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text")
+_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text", "sweep_text")
 FENCED = {
     "rich": ("cli", *(f"reporters/{name}.py" for name in _TERMINAL)),
     "typer": ("cli",),
+    "distributed": ("sweeps/cluster.py",),
     "ruamel": ("spec/document.py", "spec/rewriting.py"),
 }
 

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 
 def diagnose(
-    spec: NetworkSpec, settings: Settings | None = None, progress: Callable[[int, int], None] | None = None
+    spec: NetworkSpec,
+    settings: Settings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    remedies: bool = True,
 ) -> Report:
     """Measures a network and judges it.
 
@@ -42,6 +46,7 @@ def diagnose(
         spec: the network, from `load`.
         settings: how to measure; by default what the config says.
         progress: called after every pass through a layer with how many are done and how many there are.
+        remedies: whether findings get the remedies that theory has, which takes a search.
 
     Raises:
         VarprobeError: where the network cannot be measured; what it measures is never an error.
@@ -49,20 +54,21 @@ def diagnose(
     from varprobe.probe.measure import measure  # theory alone needs no engine
 
     settings = settings or spec.settings
-    return report_on(spec, settings, measure(spec, settings, progress))
+    return report_on(spec, settings, measure(spec, settings, progress), remedies=remedies)
 
 
-def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement) -> Report:
+def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement, *, remedies: bool = True) -> Report:
     """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
     from varprobe.report.rows import layer_rows, objective_of
 
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
     formats = format_ranges(spec, settings, prediction, measurement)
+    verdict = judge(measurement, agreement, formats)
     return _report(
         spec,
         settings,
-        verdict=_advised(spec, settings, judge(measurement, agreement, formats)),
+        verdict=_advised(spec, settings, verdict) if remedies else verdict,
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
@@ -27,8 +27,8 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
         check_writable(target)
 
 
-def plot_target(name: str) -> Path:
-    """`reports/NAME.png` in this folder, which is made if need be; what a file's name cannot hold becomes `_`."""
+def reports_target(name: str, suffix: str) -> Path:
+    """`reports/NAME` with the suffix, in this folder, made if need be; what a file's name cannot hold becomes `_`."""
     folder = Path("reports")
     try:
         folder.mkdir(exist_ok=True)
@@ -36,9 +36,15 @@ def plot_target(name: str) -> Path:
         hint = "name a file by -o"
         raise OutputError(f"cannot be made: {error.strerror}", hint=hint, place=Place(str(folder))) from None
     stem = re.sub(r"[^\w.-]+", "_", name).strip(".") or "network"
-    target = folder / f"{stem[:100]}.png"
+    target = folder / f"{stem[:100]}{suffix}"
     check_writable(target)
     return target
+
+
+def sweep_journal(targets: Sequence[Path], name: str, fingerprint: str) -> Path:
+    """Where a sweep keeps finished points until it is done: beside its first file, else in `reports`."""
+    suffix = f".{fingerprint}.part"
+    return targets[0].with_name(targets[0].name + suffix) if targets else reports_target(name, suffix)
 
 
 def check_writable(target: Path) -> None:

@@ -16,12 +16,15 @@ _BETWEEN = 0.1
 
 
 @contextmanager
-def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Gives a function that takes how many layers are passed of how many; None where nobody would see it."""
+def progress_bar(title: str, *, quiet: bool, unit: str = "layer passes") -> Iterator[Callable[..., None] | None]:
+    """Gives a function that takes how many units are done of how many; None where nobody would see it.
+
+    Where units differ in size, it takes the share of the work that is done too, for the time that is left.
+    """
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    bar = _Bar(title)
+    bar = _Bar(title, unit)
     try:
         yield bar.update
     finally:
@@ -29,19 +32,19 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
 
 
 class _Bar:
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, unit: str) -> None:
+        self.title, self.unit = title, unit
         self.started = self.drawn = time.monotonic()
         self.progress: Progress | None = None
 
-    def update(self, done: int, total: int) -> None:
+    def update(self, done: int, total: int, share: float | None = None) -> None:
         now = time.monotonic()
         if now - self.started < PATIENCE or now - self.drawn < _BETWEEN:
             return
         self.drawn = now
-        left = _left(now - self.started, done, total)
+        left = _left(now - self.started, done / total if share is None else share)
         if self.progress is None:
-            self.progress = _opened(self.title, done, total, left)
+            self.progress = _opened(self.title, self.unit, done, total, left)
         self.progress.update(self.progress.task_ids[0], completed=done, total=total, left=left)
 
     def close(self) -> None:
@@ -49,7 +52,7 @@ class _Bar:
             self.progress.stop()
 
 
-def _opened(title: str, done: int, total: int, left: str) -> Progress:
+def _opened(title: str, unit: str, done: int, total: int, left: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
@@ -58,7 +61,7 @@ def _opened(title: str, done: int, total: int, left: str) -> Progress:
         BarColumn(bar_width=20),
         TaskProgressColumn(),
         MofNCompleteColumn(),
-        TextColumn("layer passes, {task.fields[left]} left", markup=False),
+        TextColumn(unit + ", {task.fields[left]} left", markup=False),
     )
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     progress.add_task(title, completed=done, total=total, left=left)
@@ -66,11 +69,11 @@ def _opened(title: str, done: int, total: int, left: str) -> Progress:
     return progress
 
 
-def _left(passed: float, done: int, total: int) -> str:
+def _left(passed: float, share: float) -> str:
     """The time that is left if it goes on as it went, as 0:01:05.
 
-    >>> _left(10.0, 2, 15)
+    >>> _left(10.0, 2 / 15)
     '0:01:05'
     """
-    seconds = round(passed * (total - done) / done) if done else 0
+    seconds = round(passed * (1 - share) / share) if share else 0
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
+# How much is done, how much there is, and what else the work tells.
+Progress = Callable[..., None]
 
 
 class _GivenUpError(Exception):
@@ -21,18 +22,18 @@ def wait_for(work: Callable[[Progress], T], progress: Progress | None) -> T:
     the process.
 
     Arguments:
-        work: called with a function that takes what is done and what there is to do.
+        work: called with a function that takes what is done and what there is to do, for `progress`.
         progress: called in turn, in the work's thread.
     """
     done: list[T] = []
     failed: list[BaseException] = []
     given_up = threading.Event()
 
-    def report(passed: int, total: int) -> None:
+    def report(*reached: float) -> None:
         if given_up.is_set():
             raise _GivenUpError
         if progress is not None:
-            progress(passed, total)
+            progress(*reached)
 
     def run() -> None:
         try:

@@ -1,4 +1,4 @@
-"""Report -> text or bytes, by the suffix of the file it goes to; and the same for comparisons."""
+"""Report -> text or bytes, by the suffix of the file it goes to; and the same for comparisons and sweeps."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ if TYPE_CHECKING:
 
     from varprobe.comparison import Comparison
     from varprobe.report.records import Report
+    from varprobe.sweeps.records import Sweep
 
 
 def _later(module: str, name: str) -> Callable[[Any], Any]:
     """A function of a module of this room, which is imported when it is first called: most runs write no file."""
 
-    def render(what: Any) -> Any:
+    def render(what: Any, **options: Any) -> Any:
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{module}"), name)(what)
+        return getattr(import_module(f"{__name__}.{module}"), name)(what, **options)
 
     return render
 
@@ -30,6 +31,7 @@ RENDERERS: dict[str, Callable[[Report], str | bytes]] = {
     ".png": _later("figure", "render_png"),
     ".svg": _later("figure", "render_svg"),
     ".pdf": _later("figure", "render_pdf"),
+    ".html": _later("report_page", "render_report_page"),
 }
 COMPARERS: dict[str, Callable[[Comparison], str | bytes]] = {
     ".json": _later("comparison_text", "render_comparison_json"),
@@ -38,6 +40,17 @@ COMPARERS: dict[str, Callable[[Comparison], str | bytes]] = {
     ".png": _later("comparison_figure", "render_comparison_png"),
     ".svg": _later("comparison_figure", "render_comparison_svg"),
     ".pdf": _later("comparison_figure", "render_comparison_pdf"),
+    ".html": _later("comparison_page", "render_comparison_page"),
 }
 
-__all__ = ["COMPARERS", "RENDERERS"]
+SWEEPERS: dict[str, Callable[[Sweep], str | bytes]] = {
+    ".json": _later("sweep_text", "render_sweep_json"),
+    ".csv": _later("sweep_text", "render_sweep_csv"),
+    ".md": _later("sweep_text", "render_sweep_markdown"),
+    ".png": _later("sweep_figure", "render_sweep_png"),
+    ".svg": _later("sweep_figure", "render_sweep_svg"),
+    ".pdf": _later("sweep_figure", "render_sweep_pdf"),
+    ".html": _later("sweep_page", "render_sweep_page"),
+}
+
+__all__ = ["COMPARERS", "RENDERERS", "SWEEPERS"]

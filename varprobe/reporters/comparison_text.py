@@ -13,11 +13,9 @@ from rich.text import Text
 
 from varprobe.comparison import FAMILY_ERROR, Change, Comparison
 from varprobe.report.records import Report
-from varprobe.reporters.wordlist import direction_figures
+from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, escaped_markdown
 from varprobe.verdict.records import Direction
 from varprobe.wording import count, percent, power, printable
-
-DIRECTIONS = ("forward", "backward", "signal")
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -134,6 +132,6 @@ def render_comparison_markdown(comparison: Comparison) -> str:
     lines = ["| network | overall | forward | backward | signal |", "|---|---|---|---|---|"]
     for name, report in zip(comparison.names, comparison.reports, strict=True):
         cells = [f"{label} {total}" if total != "-" else label for _, label, _, total in _cells(report)]
-        shown = printable(name).replace("|", "\\|").replace("<", "&lt;")
+        shown = escaped_markdown(printable(name))
         lines.append(f"| {shown} | {report.verdict.overall} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *change_lines(comparison)]).rstrip() + "\n"

@@ -38,6 +38,8 @@ _STYLE: dict[str, Any] = {
     "text.parse_math": False,
 }
 _HEADER: tuple[dict[str, Any], ...] = ({"fontsize": 13, "fontweight": "bold"}, {"fontsize": 10.5}, {"fontsize": 9.5})
+# Inches above the axes.
+_HEAD = 1.12
 _METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
@@ -64,14 +66,16 @@ def saved(draw: Callable[[T], Figure], what: T, kind: str) -> bytes:
         return stream.getvalue()
 
 
-def figure(report: Report) -> Figure:
-    """The picture, to be saved or shown."""
+def figure(report: Report, *, header: bool = True) -> Figure:
+    """The picture, to be saved or shown; without a header where the words stand beside it."""
     ridges = ridge_rows(report)
-    height = 9.0 if ridges else 5.5
+    head = _HEAD if header else 0.35
+    height = (9.0 if ridges else 5.5) + head - _HEAD
     drawn = Figure(figsize=(8.0, height))
-    drawn.subplots_adjust(left=0.11, right=0.96, top=1 - 1.12 / height, bottom=0.6 / height)
-    for inches, text, style in zip((0.32, 0.58, 0.8), _header(report), _HEADER, strict=True):
-        drawn.text(0.11, 1 - inches / height, text, **style)
+    drawn.subplots_adjust(left=0.11, right=0.96, top=1 - head / height, bottom=0.6 / height)
+    if header:
+        for inches, text, style in zip((0.32, 0.58, 0.8), _header(report), _HEADER, strict=True):
+            drawn.text(0.11, 1 - inches / height, text, **style)
     if not ridges:
         _variances(drawn.subplots(), report)
         return drawn

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters.wordlist import (
     activation_cells,
     direction_figures,
+    escaped_markdown,
     expectation_lines,
     finding_head,
     gradient_cells,
@@ -24,7 +24,12 @@ from varprobe.reporters.wordlist import (
 def render_markdown(report: Report) -> str:
     """A page for a pull request or a notebook; names from the config are escaped."""
     verdict = report.verdict
-    lines = [f"# {_escape(title(report))}", "", f"**{verdict.overall}**. {_escape(made_with(report))}", ""]
+    lines = [
+        f"# {escaped_markdown(title(report))}",
+        "",
+        f"**{verdict.overall}**. {escaped_markdown(made_with(report))}",
+        "",
+    ]
     lines += ["| direction | label | rate per layer (95 %) | over the depth | depth scale |", "|---|---|---|---|---|"]
     for name in ("forward", "backward", "signal"):
         direction = getattr(verdict, name)
@@ -38,7 +43,10 @@ def render_markdown(report: Report) -> str:
             lines += [line, ""]
     if verdict.findings:
         lines += ["## Findings", ""]
-        lines += [f"- **{finding_head(f)}**: {_escape(f.message)} {_escape(f.remedy)}" for f in verdict.findings]
+        lines += [
+            f"- **{finding_head(f)}**: {escaped_markdown(f.message)} {escaped_markdown(f.remedy)}"
+            for f in verdict.findings
+        ]
         lines.append("")
     lines += ["## Layers", "", *_table(report), ""]
     return "\n".join(lines)
@@ -57,13 +65,9 @@ def _table(report: Report) -> list[str]:
 def _cells(row: LayerRow, mark: str) -> tuple[str, ...]:
     weights = row.weights
     std = None if weights is None else weights.std if weights.std is not None else weights.expected_std
-    place = str(row.index), _escape(row_label(row)), _escape(row.kind), f"{row.fan_out:,}"
+    place = str(row.index), escaped_markdown(row_label(row)), escaped_markdown(row.kind), f"{row.fan_out:,}"
     return *place, *activation_cells(row), *gradient_cells(row), "-" if std is None else f"{std:.4g}", mark
 
 
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _escape(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#!&~])", r"\\\1", text.replace("\n", " "))

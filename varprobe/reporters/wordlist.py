@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from varprobe.report.records import Estimate, LayerRow, Report
-from varprobe.verdict.records import Direction, Finding
+from varprobe.sweeps.records import Point
+from varprobe.verdict.records import Direction, Finding, Verdict
 from varprobe.wording import count, number, power, printable
 
 MARKS = {"error": "!", "warning": "?", "info": "i"}
+DIRECTIONS = ("forward", "backward", "signal")
+# The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
+LETTERS = {
+    "stable": "s",
+    "borderline": "b",
+    "inconclusive": "i",
+    "vanishing": "v",
+    "exploding": "e",
+    "degenerate": "d",
+}
 
 
 def title(report: Report) -> str:
@@ -32,6 +45,37 @@ def made_with(report: Report) -> str:
 def is_predicted(report: Report) -> bool:
     """Whether this is theory alone."""
     return all(row.activation is None for row in report.layers)
+
+
+_SIZE = {
+    "stable": "keeps its size",
+    "borderline": "is borderline",
+    "vanishing": "vanishes",
+    "exploding": "explodes",
+    "inconclusive": "cannot be judged from so few trials",
+    "degenerate": "dies: it is exactly zero",
+}
+_SAMPLES = {
+    "preserved": "samples stay distinct",
+    "fading": "samples grow alike",
+    "collapsing": "samples become the same",
+    "inconclusive": "whether samples stay distinct cannot be judged from so few trials",
+    "undefined": "there are no two samples to tell apart",
+}
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """The verdict in a sentence."""
+    forward, backward = (
+        f"the {what} {_SIZE.get(direction.label, direction.label)}{_over_the_depth(direction)}"
+        for what, direction in (("signal", verdict.forward), ("gradient", verdict.backward))
+    )
+    signal = verdict.signal
+    return f"forward {forward}; backward {backward}; {_SAMPLES.get(signal.label, signal.label)} ({signal.label})."
+
+
+def _over_the_depth(direction: Direction) -> str:
+    return "" if direction.total_log10 is None else f" (x {power(direction.total_log10)} over the depth)"
 
 
 def theory_line(report: Report) -> str:
@@ -156,3 +200,26 @@ def estimate(value: Estimate | None) -> str:
 def row_label(row: LayerRow) -> str:
     """The row's name; in rows that are not dense this is also what they do."""
     return printable(row.name)
+
+
+def escaped_markdown(text: str) -> str:
+    """Text from a config as Markdown that shows it as it is.
+
+    >>> escaped_markdown("a|b_c")
+    'a\\\\|b\\\\_c'
+    """
+    return re.sub(r"([\\`*_\[\]<>|#!&~])", r"\\\1", text.replace("\n", " "))
+
+
+def letter(point: Point) -> str:
+    """The label's letter; x where the point failed."""
+    return "x" if point.verdict is None else LETTERS.get(point.verdict.overall, "?")
+
+
+def letter_case(text: str) -> str:
+    """A sentence with its first letter large.
+
+    >>> letter_case("forward it is stable.")
+    'Forward it is stable.'
+    """
+    return text[:1].upper() + text[1:]

@@ -25,17 +25,19 @@ class Override:
     option: str
 
 
-def parse_assignment(text: str) -> Override:
-    """An `Override` from `path=value`.
+_EXAMPLE = "write --set path=value, for example --set layers.0.repeat=50"
+
+
+def parse_assignment(text: str, option: str = "--set", hint: str = _EXAMPLE) -> Override:
+    """An `Override` from `path=value`; `option` and `hint` are for messages.
 
     >>> parse_assignment("layers[0].repeat=50").path
     'layers[0].repeat'
     """
     path, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(path.strip()):
-        hint = "write --set path=value, for example --set layers.0.repeat=50"
-        raise ConfigError(f"cannot read '{text}' as path=value", hint=hint, place=Place("--set"))
-    return Override(path.strip(), value, f"--set {text}")
+        raise ConfigError(f"cannot read '{text}' as path=value", hint=hint, place=Place(option))
+    return Override(path.strip(), value, f"{option} {text}")
 
 
 def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:

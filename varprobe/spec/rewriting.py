@@ -84,6 +84,25 @@ def flow(value: Any) -> str:
     return _word(value)
 
 
+def written(document: dict[str, Any]) -> str:
+    """A config as text: a line per key, and per entry of a list under a key.
+
+    >>> print(written({"input": {"features": 4}, "layers": [{"dense": 4, "repeat": 2}]}), end="")
+    input: {features: 4}
+    layers:
+      - {dense: 4, repeat: 2}
+    """
+    lines = []
+    for key, value in document.items():
+        listed = isinstance(value, list) and value
+        lines += (
+            [f"{_word(key)}:", *(f"  - {flow(entry)}" for entry in value)]
+            if listed
+            else [f"{_word(key)}: {flow(value)}"]
+        )
+    return "\n".join([*lines, ""])
+
+
 def _word(value: Any) -> str:
     if isinstance(value, str):
         plain = value and scalar(value) == value and all(c.isalnum() or c in "_./-" for c in value)

@@ -1,0 +1,122 @@
+"""What all pages share: the template, tables, the verdict, the lesson's questions."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from varprobe.frozen import dataclass
+from varprobe.report.records import Report
+from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, letter_case
+from varprobe.spec.rewriting import written
+from varprobe.verdict.records import Direction, Verdict
+from varprobe.version import __version__
+from varprobe.wording import power, printable
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's heading; `word` for one that holds words."""
+
+    text: str
+    word: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what it is sorted by: its text where it holds a word, else the key."""
+
+    text: str
+    key: float | None = None
+    word: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells, and the sweep's point that they tell of."""
+
+    cells: tuple[Cell, ...]
+    point: int | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A direction of the verdict as a table shows it."""
+
+    name: str
+    label: str
+    rate: str
+    total: str
+    scale: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a learner is asked before the result is shown: the right label, and the result in a sentence."""
+
+    words: str
+    label: str
+    sentence: str
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("varprobe.reporters", "pages")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def rendered(template: str, heading: str, questions: tuple[Question, ...] = (), **content: Any) -> str:
+    """The page: text is escaped, unless it is `Markup`."""
+    page = _environment().get_template(template)
+    return page.render(heading=printable(heading), questions=questions, version=__version__, **content)
+
+
+def lines_of(verdict: Verdict) -> tuple[Line, ...]:
+    """The three directions with their figures."""
+    found = ((name, getattr(verdict, name)) for name in DIRECTIONS)
+    return tuple(Line(name, direction.label, *direction_figures(direction)) for name, direction in found)
+
+
+def direction_cells(direction: Direction | None) -> tuple[Cell, Cell]:
+    """Label and factor over the depth."""
+    if direction is None:
+        return Cell("", word=True), Cell("")
+    return Cell(direction.label, word=True), Cell(direction_figures(direction)[1], direction.total_log10)
+
+
+def questions_on(verdict: Verdict, what: str) -> tuple[Question, ...]:
+    """One question for each way that the signal goes."""
+    ways = (
+        ("forward", verdict.forward, "the activations"),
+        ("backward", verdict.backward, "the gradient, on its way back"),
+    )
+    return tuple(
+        Question(f"{what}: what becomes of {noun}?", direction.label, result_sentence(name, direction))
+        for name, direction, noun in ways
+    )
+
+
+def result_sentence(name: str, direction: Direction) -> str:
+    """A direction's label and factor in a sentence."""
+    total = "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
+    return letter_case(f"{name} it is {direction.label}{total}.")
+
+
+def config_of(report: Report) -> str:
+    """The config, ready to be saved and run."""
+    return written({"name": report.name, **report.spec})
+
+
+def provenance_of(report: Report) -> str:
+    """What made the numbers."""
+    made = report.provenance
+    versions = f"varprobe {made.varprobe}, NumPy {made.numpy}, Python {made.python}"
+    return f"Made by {versions}; seed {made.seed}, {report.settings.engine} engine."
+
+
+def file_name(name: str) -> str:
+    """A file's name for a config; what a name cannot hold becomes `_`."""
+    kept = "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+    return f"{kept.strip('.')[:60] or 'network'}.yaml"

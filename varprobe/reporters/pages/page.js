@@ -1,0 +1,116 @@
+"use strict";
+
+// Tables: a click on a heading sorts by it, another one the other way round.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
+    heading.querySelector("button").addEventListener("click", () => {
+      const down = heading.getAttribute("aria-sort") === "ascending";
+      for (const other of headings) other.setAttribute("aria-sort", "none");
+      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...body.rows].map((row) => [keyOf(row.cells[column]), row]);
+      rows.sort(([a], [b]) => compared(a, b, down ? -1 : 1));
+      body.append(...rows.map(([, row]) => row));
+    });
+  });
+}
+
+function keyOf(cell) {
+  const key = cell.dataset.key;
+  if (key === undefined) return cell.textContent.trim();
+  return key === "" ? null : Number(key);
+}
+
+// What has no value stays at the end.
+function compared(a, b, sign) {
+  if (a === null || b === null) return (a === null) - (b === null);
+  return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
+}
+
+// The lesson: the answer is shown when the learner has given one.
+const lesson = document.getElementById("lesson");
+if (lesson) {
+  const results = document.getElementById("results");
+  results.hidden = true;
+  lesson.hidden = false;
+  lesson.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const said = document.getElementById("said");
+    said.replaceChildren();
+    for (const question of lesson.querySelectorAll("fieldset")) {
+      const choice = question.querySelector("input:checked").value;
+      const { label, sentence } = question.dataset;
+      const known = ["vanishing", "exploding", "stable"].includes(label);
+      const right = choice === label;
+      const line = document.createElement("p");
+      line.textContent = (right ? "Right. " : known ? `You said ${choice}. ` : `You said ${choice}; it is none of the three. `) + sentence;
+      line.className = right ? "right" : "wrong";
+      said.append(line);
+    }
+    results.hidden = false;
+    const heading = document.getElementById("answer");
+    heading.focus();
+    heading.scrollIntoView();
+    document.dispatchEvent(new Event("revealed"));
+  });
+}
+
+// The sliders of a sweep: they choose the point whose curves are shown.
+const chosen = document.getElementById("points");
+if (chosen) {
+  const { axes, points, scale } = JSON.parse(chosen.textContent);
+  const sliders = axes.map((_, place) => document.getElementById(`axis-${place}`));
+  const rows = document.querySelectorAll("tr[data-point]");
+  const of = new Map([...rows].map((row) => [Number(row.dataset.point), row]));
+  const x = (layer) => (scale.x[0] + scale.x[1] * layer).toFixed(2);
+  const y = (log10) => (scale.y[0] + scale.y[1] * log10).toFixed(2);
+
+  function line(values, first) {
+    let path = "", pen = "M";
+    values.forEach((value, place) => {
+      if (value === null) { pen = "M"; return; }
+      path += `${pen}${x(first[place])} ${y(value)}`;
+      pen = "L";
+    });
+    return path;
+  }
+
+  function band(low, high, first) {
+    const there = low.map((_, place) => place).filter((place) => low[place] !== null && high[place] !== null);
+    if (there.length < 2) return "";
+    const up = there.map((place) => `${x(first[place])} ${y(low[place])}`);
+    const back = there.reverse().map((place) => `${x(first[place])} ${y(high[place])}`);
+    return `M${[...up, ...back].join("L")}z`;
+  }
+
+  function show() {
+    const index = sliders.reduce((sum, slider, place) => sum * axes[place].values.length + Number(slider.value), 0);
+    const point = points[index];
+    sliders.forEach((slider, place) => {
+      const value = axes[place].values[slider.value];
+      document.getElementById(`value-${place}`).textContent = value;
+      slider.setAttribute("aria-valuetext", value);
+    });
+    for (const name of ["activation", "gradient", "activation_theory", "gradient_theory"])
+      document.getElementById(`curve-${name}`).setAttribute("d", line(point[name], point.layers));
+    for (const name of ["activation", "gradient"])
+      document.getElementById(`curve-${name}_band`).setAttribute("d", band(point[`${name}_low`], point[`${name}_high`], point.layers));
+    document.getElementById("said-of-point").textContent = point.sentence;
+    for (const row of rows) row.classList.remove("here");
+    of.get(index).classList.add("here");
+  }
+
+  for (const slider of sliders) slider.addEventListener("input", show);
+  for (const row of rows)
+    row.addEventListener("click", () => {
+      let index = Number(row.dataset.point);
+      for (let place = axes.length - 1; place >= 0; place--) {
+        const count = axes[place].values.length;
+        sliders[place].value = index % count;
+        index = Math.floor(index / count);
+      }
+      show();
+    });
+  show();
+}

@@ -1,0 +1,314 @@
+"""Sweep -> a picture: curves over one axis, heat maps over two, theory's lines over both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
+
+from varprobe.frozen import dataclass
+from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, saved
+from varprobe.reporters.wordlist import LETTERS, letter
+from varprobe.sweeps.axes import numbers
+from varprobe.sweeps.records import Axis, Point, Sweep
+from varprobe.verdict.records import Direction
+from varprobe.wording import count, number, printable
+
+Values = NDArray[np.float64]
+# By lightness too: healthy is light, what is broken dark; the letter says which.
+_COLOURS = {
+    "stable": "#CFE8F5",
+    "borderline": "#F0E442",
+    "inconclusive": "#DDDDDD",
+    "vanishing": "#0072B2",
+    "exploding": "#D55E00",
+    "degenerate": "#111111",
+}
+_FAILED = "#FFFFFF"
+# On colours, whatever the page behind them is.
+_LIGHT, _DARK = "#FEFEFE", "#010101"
+# Cells of a map up to which each has its letter; tick labels of an axis that is a list.
+_LETTERED, _TICKS = 700, 16
+# Ends of the colours: a depth scale, and the ln of a rate; what lies beyond is as extreme as can be.
+_DEEPEST, _FARTHEST = 1000.0, math.log(2)
+
+
+def render_sweep_png(sweep: Sweep) -> bytes:
+    """A PNG, 1600 pixels wide for two axes and 1280 for one."""
+    return saved(sweep_figure, sweep, "png")
+
+
+def render_sweep_svg(sweep: Sweep) -> bytes:
+    """An SVG; its words are text."""
+    return saved(sweep_figure, sweep, "svg")
+
+
+def render_sweep_pdf(sweep: Sweep) -> bytes:
+    """A PDF of one page."""
+    return saved(sweep_figure, sweep, "pdf")
+
+
+def sweep_figure(sweep: Sweep, *, header: bool = True) -> Figure:
+    """The picture, to be saved or shown; without a header where the words stand beside it."""
+    drawn = _curves(sweep) if len(sweep.axes) == 1 else _maps(sweep)
+    if header:
+        _header(drawn, sweep)
+    return drawn
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Where an axis' values stand: at their numbers where these are evenly spaced, else side by side."""
+
+    axis: Axis
+    places: Values
+    edges: Values
+    log: bool
+    listed: bool
+
+
+def _scale(axis: Axis) -> _Scale:
+    found = numbers(axis)
+    values = np.array(found if found is not None else range(len(axis.values)), float)
+    if found is not None and len(found) > 2:
+        for log in (False, True):
+            if log and min(found) <= 0:
+                continue
+            places = np.log(values) if log else values
+            steps = np.diff(places)
+            # Whole numbers of a range are rounded, so that their steps differ somewhat.
+            if np.ptp(steps) <= 0.35 * abs(steps.mean()):
+                half = steps / 2
+                inner = places[:-1] + half
+                edges = np.concatenate([[places[0] - half[0]], inner, [places[-1] + half[-1]]])
+                ends = np.exp(edges) if log else edges
+                return _Scale(axis, values, ends, log, listed=False)
+    places = np.arange(len(axis.values), dtype=float)
+    sides = np.linspace(-0.5, len(places) - 0.5, len(places) + 1)
+    return _Scale(axis, places, sides, log=False, listed=True)
+
+
+def _mark_axis(axes: Axes, scale: _Scale, which: str) -> None:
+    handle = axes.xaxis if which == "x" else axes.yaxis
+    if scale.log:
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        handle.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        handle.set_minor_locator(NullLocator())
+        handle.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    elif scale.listed:
+        step = -(-len(scale.places) // _TICKS)
+        handle.set_ticks(scale.places[::step], [printable(value)[:18] for value in scale.axis.values[::step]])
+        if which == "x" and max(map(len, scale.axis.values)) > 6 and len(scale.places) > 4:
+            axes.tick_params(axis="x", rotation=30)
+    else:
+        handle.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
+    handle.set_label_text(printable(scale.axis.path))
+
+
+def _header(drawn: Figure, sweep: Sweep) -> None:
+    height, left = drawn.get_figheight(), drawn.subplotpars.left
+    s = sweep.settings
+    made = f"{count(len(sweep.points), 'point')}, {count(s.trials, 'trial')} of batch {s.batch:,} each, seed {s.seed}"
+    drawn.text(left, 1 - 0.32 / height, printable(sweep.name), fontsize=13, fontweight="bold")
+    drawn.text(left, 1 - 0.58 / height, made, fontsize=10.5)
+
+
+# --- one axis ---
+
+
+def _curves(sweep: Sweep) -> Figure:
+    drawn = Figure(figsize=(8.0, 8.0))
+    drawn.subplots_adjust(left=0.12, right=0.96, top=0.87, bottom=0.1)
+    rates, depths, labels = drawn.subplots(3, 1, sharex=True, height_ratios=(1.4, 1.1, 0.22))
+    drawn.subplots_adjust(hspace=0.12)
+    scale = _scale(sweep.axes[0])
+    marker = {"markersize": 4.5} if len(scale.places) <= 60 else {"marker": ""}
+    for name, colour, style in (
+        ("forward", ACTIVATION, {"marker": "o", "linestyle": "-"}),
+        ("backward", GRADIENT, {"marker": "s", "linestyle": "--", "markerfacecolor": "white"}),
+    ):
+        found = [_direction(point, name) for point in sweep.points]
+        look = {"color": colour, "linewidth": 1.7, **style, **marker}
+        rates.plot(scale.places, _values(found, "rate"), label=f"{name} rate", **look)
+        low, high = _values(found, "rate_low"), _values(found, "rate_high")
+        rates.fill_between(scale.places, low, high, color=colour, alpha=0.22, linewidth=0)
+        depths.plot(scale.places, _values(found, "depth_scale"), label=f"{name} depth scale", **look)
+    chi1, xi = _theory(sweep, "chi1"), _theory(sweep, "trainable_depth")
+    rates.axhline(1, color="#999999", linewidth=0.8, zorder=0)
+    if np.isfinite(chi1).any():
+        rates.plot(
+            scale.places, chi1, color=THEORY, linewidth=1.1, linestyle=":", label="theory: chi1 at the fixed point"
+        )
+    if np.isfinite(xi).any():
+        depths.plot(scale.places, xi, color=THEORY, linewidth=1.1, linestyle=":", label="theory: trainable depth, 6 xi")
+    rates.set_ylabel("factor per layer")
+    rates.set_yscale("log")
+    depths.set_ylabel("layers")
+    depths.set_yscale("log")
+    for axes in (rates, depths):
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axes.yaxis.set_minor_formatter(FuncFormatter(_few(axes)))
+        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+    rates.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, fontsize=9.5, borderaxespad=0.1)
+    depths.legend(frameon=False, fontsize=9)
+    _strip(labels, sweep, scale)
+    _mark_axis(labels, scale, "x")
+    return drawn
+
+
+def _few(axes: Axes) -> Callable[[float, int], str]:
+    """Labels between powers of ten, where the axis holds less than two of them."""
+
+    def shown(value: float, _: int) -> str:
+        low, high = axes.get_ylim()
+        few = low > 0 and math.log10(high / low) < 1.5
+        return number(value) if few and f"{value:e}"[0] in "1235" else ""
+
+    return shown
+
+
+def _strip(axes: Axes, sweep: Sweep, scale: _Scale) -> None:
+    """The verdict under each value, as colour and letter."""
+    for place, low, high, point in zip(scale.places, scale.edges[:-1], scale.edges[1:], sweep.points, strict=True):
+        axes.axvspan(low, high, color=_colour(point), linewidth=0)
+        if len(sweep.points) <= 60:
+            axes.text(place, 0.5, letter(point), ha="center", va="center", fontsize=9, color=_ink(point))
+    axes.set_yticks([])
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("verdict", rotation=0, ha="right", va="center")
+    axes.set_xlim(scale.edges[0], scale.edges[-1])
+    axes.text(1.0, -0.95, _legend(sweep), transform=axes.transAxes, ha="right", va="top", fontsize=9)
+
+
+def _legend(sweep: Sweep) -> str:
+    used = {letter(point) for point in sweep.points}
+    words = [f"{mark} {label}" for label, mark in LETTERS.items() if mark in used]
+    return ", ".join([*words, *(["x failed"] if "x" in used else [])])
+
+
+def _colour(point: Point) -> str:
+    return _FAILED if point.verdict is None else _COLOURS.get(point.verdict.overall, _FAILED)
+
+
+def _ink(point: Point) -> str:
+    return _LIGHT if point.verdict and point.verdict.overall in ("vanishing", "exploding", "degenerate") else _DARK
+
+
+def _direction(point: Point, name: str) -> Direction | None:
+    return None if point.verdict is None else getattr(point.verdict, name)
+
+
+def _values(found: Sequence[Direction | None], key: str) -> Values:
+    """A figure of each point; nan where there is none, and for 0, which has no place on a log axis."""
+    values = [getattr(direction, key, None) for direction in found]
+    return np.array([value if value else math.nan for value in values])
+
+
+def _theory(sweep: Sweep, key: str) -> Values:
+    values = [getattr(point.prediction, key, None) for point in sweep.points]
+    return np.array([value if value else math.nan for value in values])
+
+
+# --- two axes ---
+
+
+def _maps(sweep: Sweep) -> Figure:
+    drawn = Figure(figsize=(10.0, 8.4))
+    drawn.subplots_adjust(left=0.09, right=0.97, top=0.88, bottom=0.1, hspace=0.3, wspace=0.2)
+    (forward, backward), (verdict, depth) = drawn.subplots(2, 2)
+    x, y = _scale(sweep.axes[0]), _scale(sweep.axes[1])
+    shape = len(x.places), len(y.places)
+    rates = [_values([_direction(p, name) for p in sweep.points], "rate") for name in ("forward", "backward")]
+    logs = np.log(np.concatenate(rates))
+    reach = float(np.clip(np.nanpercentile(np.abs(logs), 98), 0.02, _FARTHEST)) if np.isfinite(logs).any() else 1.0
+    for axes, name, values in zip((forward, backward), ("forward", "backward"), rates, strict=True):
+        norm = LogNorm(math.exp(-reach), math.exp(reach))
+        _map(axes, x, y, values.reshape(shape), norm, colormaps["cividis"], f"{name} rate per layer")
+    scales = np.stack(
+        [_values([_direction(p, name) for p in sweep.points], "depth_scale") for name in ("forward", "backward")]
+    )
+    shortest = np.where(np.isnan(scales), np.inf, scales).min(axis=0)
+    known = np.array([point.verdict is not None for point in sweep.points])
+    shortest = np.where(known, np.minimum(shortest, _DEEPEST), math.nan)
+    norm = LogNorm(max(0.1, float(np.nanmin(shortest))), _DEEPEST)
+    _map(depth, x, y, shortest.reshape(shape), norm, colormaps["viridis"], "depth scale: layers for a factor e")
+    _labels(verdict, sweep, x, y)
+    handles = [line for axes in (forward, backward, verdict, depth) for line in _contours(axes, sweep, x, y)]
+    for axes in (forward, backward, verdict, depth):
+        _mark_axis(axes, x, "x")
+        _mark_axis(axes, y, "y")
+        axes.set_xlim(x.edges[0], x.edges[-1])
+        axes.set_ylim(y.edges[0], y.edges[-1])
+    by_name = {str(handle.get_label()): handle for handle in handles}
+    if by_name:
+        drawn.legend(list(by_name.values()), list(by_name), loc="upper right", frameon=False, fontsize=9.5,
+                     bbox_to_anchor=(0.98, 0.995), facecolor="#888888")  # fmt: skip
+    drawn.text(0.09, 0.02, f"verdict: {_legend(sweep)}", fontsize=9.5)
+    return drawn
+
+
+def _map(axes: Axes, x: _Scale, y: _Scale, values: Values, norm: Normalize, colours: Any, heading: str) -> None:
+    axes.set_facecolor("#bbbbbb")  # where there is nothing to show
+    mesh = axes.pcolormesh(x.edges, y.edges, np.ma.masked_invalid(values.T), norm=norm, cmap=colours, rasterized=True)
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=28, extend="both" if "rate" in heading else "neither")
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    bar.ax.yaxis.set_minor_formatter(FuncFormatter(_few(bar.ax)))
+    bar.ax.tick_params(labelsize=9, which="both")
+    axes.set_title(heading, fontsize=10.5)
+
+
+def _labels(axes: Axes, sweep: Sweep, x: _Scale, y: _Scale) -> None:
+    shape = len(x.places), len(y.places)
+    order = [*_COLOURS, ""]
+    codes = np.array([order.index(p.verdict.overall if p.verdict else "") for p in sweep.points], float).reshape(shape)
+    colours = ListedColormap([*_COLOURS.values(), _FAILED])
+    axes.pcolormesh(x.edges, y.edges, codes.T, norm=Normalize(-0.5, len(order) - 0.5), cmap=colours, rasterized=True)
+    if len(sweep.points) <= _LETTERED:
+        for place, point in enumerate(sweep.points):
+            column, row = divmod(place, shape[1])
+            where = x.places[column], y.places[row]
+            axes.text(*where, letter(point), ha="center", va="center", fontsize=7, color=_ink(point))
+    axes.set_title("verdict", fontsize=10.5)
+
+
+def _contours(axes: Axes, sweep: Sweep, x: _Scale, y: _Scale) -> list[Line2D]:
+    """Theory's lines over a map: chi1 = 1, and where the trainable depth 6 xi is the network's own."""
+    shape = len(x.places), len(y.places)
+    if min(shape) < 2:
+        return []
+    depth = np.array([point.depth or math.nan for point in sweep.points])
+    reach = np.array([_reach(point) for point in sweep.points])
+    lines: tuple[tuple[str, Values, str], ...] = (
+        ("theory: chi1 = 1", np.log(_theory(sweep, "chi1")), "-"),
+        ("theory: depth = 6 xi", np.log(reach / depth), "--"),
+    )
+    handles = []
+    for name, values, style in lines:
+        table = np.ma.masked_invalid(values.reshape(shape).T)
+        if table.count() and table.min() < 0 < table.max():
+            drawn = axes.contour(
+                x.places, y.places, table, levels=[0.0], colors=_LIGHT, linewidths=1.6, linestyles=style
+            )
+            drawn.set_path_effects([withStroke(linewidth=3.2, foreground=_DARK)])
+            handle = Line2D([], [], color=_LIGHT, linewidth=1.6, linestyle=style, label=name)  # type: ignore[arg-type]  # its stub wants literals
+            handle.set_path_effects([withStroke(linewidth=3.2, foreground=_DARK)])
+            handles.append(handle)
+    return handles
+
+
+def _reach(point: Point) -> float:
+    """The trainable depth; a large number where it has no limit."""
+    if point.prediction is None or point.prediction.regime is None:
+        return math.nan
+    return point.prediction.trainable_depth or (1e6 if point.prediction.trainable_depth is None else 1e-3)

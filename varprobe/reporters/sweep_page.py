@@ -1,0 +1,215 @@
+"""Sweep -> one HTML page that needs nothing else: sliders move through its points."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from varprobe.frozen import dataclass
+from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, scale
+from varprobe.reporters.page import Cell, Heading, Question, Row, direction_cells, file_name, rendered
+from varprobe.reporters.picture import picture
+from varprobe.reporters.sweep_figure import sweep_figure
+from varprobe.reporters.sweep_text import counts_line, failure_lines, made_line, sweep_title
+from varprobe.reporters.wordlist import DIRECTIONS, verdict_words
+from varprobe.spec.document import scalar
+from varprobe.spec.rewriting import written
+from varprobe.sweeps.records import Curves, Point, Sweep
+from varprobe.wording import printable
+
+# Values that all curves of a page may have together, and the fewest of one curve.
+_VALUES, _FEWEST = 160_000, 12
+_DECIMALS = 3
+_LINES = ("activation", "gradient", "activation_theory", "gradient_theory")
+_BANDS = ("activation_low", "activation_high", "gradient_low", "gradient_high")
+_LOOKS = {
+    "activation_band": "fill: var(--activation); fill-opacity: 0.22",
+    "gradient_band": "fill: var(--gradient); fill-opacity: 0.22",
+    "activation_theory": "fill: none; stroke: var(--theory); stroke-width: 1; stroke-dasharray: 1 2",
+    "gradient_theory": "fill: none; stroke: var(--theory); stroke-width: 1; stroke-dasharray: 1 2",
+    "activation": "fill: none; stroke: var(--activation); stroke-width: 1.8",
+    "gradient": "fill: none; stroke: var(--gradient); stroke-width: 1.8; stroke-dasharray: 6 3",
+}
+
+
+@dataclass(frozen=True)
+class _Slider:
+    path: str
+    values: tuple[str, ...]
+    start: int
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The axes that every point's curves are drawn in: values -> the picture's units, as offset and factor."""
+
+    drawn: Figure
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+def render_sweep_page(sweep: Sweep, *, lesson: bool = False) -> str:
+    """The page; as a lesson it asks what the learner expects before it shows anything."""
+    shown = [_shown(point, len(sweep.points)) for point in sweep.points]
+    frame = _frame(sweep)
+    start = tuple(len(axis.values) // 2 for axis in sweep.axes)
+    index = start[0] if len(start) == 1 else start[0] * len(sweep.axes[1].values) + start[1]
+    file = file_name(sweep.name)
+    vary = " ".join(f"--vary {shlex.quote(axis.path + '=' + ','.join(axis.values))}" for axis in sweep.axes)
+    said = f"{sweep_title(sweep)}. {counts_line(sweep)}."
+    made = sweep.provenance
+    return rendered(
+        "sweep.html",
+        sweep_title(sweep),
+        _questions(sweep) if lesson else (),
+        made=made_line(sweep),
+        counts=counts_line(sweep),
+        failures=failure_lines(sweep),
+        picture=picture(partial(sweep_figure, header=False), sweep, "map", said),
+        axes=[_Slider(printable(axis.path), axis.values, place) for axis, place in zip(sweep.axes, start, strict=True)],
+        sentence=_sentence(sweep.points[index]),
+        curves=_curves(frame, shown[index]),
+        headings=_headings(sweep),
+        rows=[_row(point, place) for place, point in enumerate(sweep.points)],
+        config=written({"name": sweep.name, **sweep.spec}),
+        file=file,
+        commands=f"varprobe sweep {file} {vary} -o sweep.html",
+        provenance=f"Made by varprobe {made.varprobe}, NumPy {made.numpy}, Python {made.python}; seed {made.seed}.",
+        points={
+            "axes": [{"values": axis.values} for axis in sweep.axes],
+            "points": shown,
+            "scale": {"x": frame.x, "y": frame.y},
+        },
+    )
+
+
+def _questions(sweep: Sweep) -> tuple[Question, ...]:
+    """On the first point, the one in the middle and the last."""
+    measured = [point for point in sweep.points if point.verdict]
+    picked = dict.fromkeys((0, len(measured) // 2, len(measured) - 1))
+    return tuple(_question(sweep, measured[place]) for place in picked)
+
+
+def _question(sweep: Sweep, point: Point) -> Question:
+    assert point.verdict is not None
+    where = ", ".join(f"{axis.path} {value}" for axis, value in zip(sweep.axes, point.values, strict=True))
+    words = f"{printable(sweep.name)} at {printable(where)}: what becomes of the signal?"
+    return Question(words, point.verdict.overall, f"At {printable(where)} it is {_sentence(point)}")
+
+
+def _sentence(point: Point) -> str:
+    if point.verdict is None:
+        return printable(f"failed: {point.failure}")
+    return f"{point.verdict.overall}: {verdict_words(point.verdict)}"
+
+
+def _headings(sweep: Sweep) -> tuple[Heading, ...]:
+    axes = (Heading(printable(axis.path)) for axis in sweep.axes)
+    ways = (heading for name in DIRECTIONS for heading in (Heading(name, word=True), Heading("over the depth")))
+    return *axes, Heading("overall", word=True), *ways
+
+
+def _row(point: Point, index: int) -> Row:
+    settings = tuple(_setting(value) for value in point.values)
+    overall = Cell(point.verdict.overall if point.verdict else "failed", word=True)
+    ways = tuple(cell for name in DIRECTIONS for cell in direction_cells(getattr(point.verdict, name, None)))
+    return Row((*settings, overall, *ways), index)
+
+
+def _setting(value: str) -> Cell:
+    found = scalar(value)
+    number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return Cell(printable(value), float(found)) if number else Cell(printable(value), word=True)
+
+
+# --- the curves that the sliders move ---
+
+
+def _shown(point: Point, count: int) -> dict[str, Any]:
+    """A point as the page's script reads it: as many layers as there is room for, and the sentence."""
+    curves = point.curves
+    depth = len(curves.activation) if curves else 0
+    room = max(_FEWEST, _VALUES // ((len(_LINES) + len(_BANDS)) * count))
+    picked = range(depth) if depth <= room else [round(i * (depth - 1) / (room - 1)) for i in range(room)]
+    body: dict[str, Any] = {name: _picked(curves, name, picked) for name in (*_LINES, *_BANDS)}
+    return body | {"layers": [place + 1 for place in picked], "sentence": _sentence(point)}
+
+
+def _picked(curves: Curves | None, name: str, places: Sequence[int]) -> list[float | None]:
+    values = getattr(curves, name, ())
+    return [None if values[place] is None else round(values[place], _DECIMALS) for place in places]
+
+
+def _frame(sweep: Sweep) -> _Frame:
+    drawn = Figure(figsize=(8.0, 4.2), dpi=72)
+    drawn.subplots_adjust(left=0.11, right=0.97, top=0.9, bottom=0.13)
+    axes = drawn.subplots()
+    curves = [point.curves for point in sweep.points if point.curves]
+    values = [v for one in curves for name in (*_LINES, *_BANDS) for v in getattr(one, name) if v is not None]
+    axes.set_ylim(min(values, default=-1), max(values, default=1))
+    scale(axes)
+    axes.set_xlim(0.5, max((len(one.activation) for one in curves), default=1) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel("layer")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    handles = [
+        Line2D([], [], color=ACTIVATION, linewidth=1.8, label="activation variance"),
+        Line2D([], [], color=GRADIENT, linewidth=1.8, linestyle="--", label="gradient variance"),
+        Line2D([], [], color=THEORY, linewidth=1.0, linestyle=":", label="theory"),
+        Patch(facecolor="#dddddd", label="middle 90 % of the trials"),
+    ]
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False, fontsize=9.5)
+    place = axes.transData.transform
+    (x0, y0), (x1, y1) = place((0.0, 0.0)), place((1.0, 1.0))
+    height = drawn.get_figheight() * 72
+    return _Frame(drawn, (float(x0), float(x1 - x0)), (float(height - y0), float(y0 - y1)))
+
+
+def _curves(frame: _Frame, shown: dict[str, Any]) -> Markup:
+    """The axes with the curves of the point that is shown first."""
+    text = picture(
+        lambda one: one.drawn, frame, "curves", "Activation and gradient variance by layer at the chosen point"
+    )
+    paths = {f"{name}_band": _band(frame, shown, name) for name in ("activation", "gradient")}
+    paths |= {name: _line(frame, shown[name], shown["layers"]) for name in _LINES}
+    drawn = "".join(
+        Markup('<path id="curve-{}" d="{}" style="{}"/>').format(name, paths[name], look)
+        for name, look in _LOOKS.items()
+    )
+    head, end, _ = text.rpartition("</svg>")
+    return Markup(head) + Markup(drawn) + Markup(end)
+
+
+def _line(frame: _Frame, values: Sequence[float | None], layers: Sequence[int]) -> str:
+    path, pen = "", "M"
+    for layer, value in zip(layers, values, strict=True):
+        if value is None:
+            pen = "M"
+            continue
+        path += f"{pen}{_at(frame, layer, value)}"
+        pen = "L"
+    return path
+
+
+def _band(frame: _Frame, shown: dict[str, Any], name: str) -> str:
+    ends = zip(shown["layers"], shown[f"{name}_low"], shown[f"{name}_high"], strict=True)
+    there = [(layer, low, high) for layer, low, high in ends if low is not None and high is not None]
+    if len(there) < 2:
+        return ""
+    up = [_at(frame, layer, low) for layer, low, _ in there]
+    back = [_at(frame, layer, high) for layer, _, high in reversed(there)]
+    return f"M{'L'.join(up + back)}z"
+
+
+def _at(frame: _Frame, layer: float, log10: float) -> str:
+    return f"{frame.x[0] + frame.x[1] * layer:.2f} {frame.y[0] + frame.y[1] * log10:.2f}"

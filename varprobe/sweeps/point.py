@@ -1,0 +1,84 @@
+"""One point of a sweep: what a process of its own works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from varprobe.diagnose import diagnose
+from varprobe.errors import VarprobeError
+from varprobe.frozen import dataclass
+from varprobe.report.records import Estimate, Report
+from varprobe.spec.loading import ConfigText, load_text
+from varprobe.spec.network import with_threads
+from varprobe.spec.overrides import Override
+from varprobe.sweeps.records import Curves, Logs, Point
+
+# Decimals of a log10 that are kept for the curves: 0.002 %.
+_DECIMALS = 5
+_BAND = (5.0, 95.0)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A point to measure: the config, all edits, and the values of the axes among them."""
+
+    config: ConfigText
+    overrides: tuple[Override, ...]
+    values: tuple[str, ...]
+    threads: int
+
+
+def measured_point(task: Task) -> Point:
+    """The point, measured; what the user got wrong there is its failure."""
+    try:
+        spec = load_text(task.config, task.overrides)
+        report = diagnose(spec, with_threads(spec.settings, task.threads), remedies=False)
+    except VarprobeError as error:
+        return Point(task.values, error.message)
+    depth = sum(row.kind == "dense" for row in report.layers)
+    return Point(task.values, "", depth, report.verdict, report.prediction, curves(report))
+
+
+def curves(report: Report) -> Curves:
+    """The report's curves, without what stands behind them."""
+    rows = report.layers
+    activation = [None if row.activation is None else row.activation.variance for row in rows]
+    gradient = [None if row.gradient is None else row.gradient.variance for row in rows]
+    low, high = _band(activation)
+    gradient_low, gradient_high = _band(gradient)
+    return Curves(
+        activation=_means(activation),
+        activation_low=low,
+        activation_high=high,
+        activation_theory=_rounded([row.predicted.log10_activation_variance for row in rows]),
+        gradient=_means(gradient),
+        gradient_low=gradient_low,
+        gradient_high=gradient_high,
+        gradient_theory=_rounded([row.predicted.log10_gradient_second_moment for row in rows]),
+    )
+
+
+def _means(estimates: Sequence[Estimate | None]) -> Logs:
+    return _rounded([None if estimate is None else estimate.log10_mean for estimate in estimates])
+
+
+def _band(estimates: Sequence[Estimate | None]) -> tuple[Logs, Logs]:
+    """The middle of the trials that are not zero."""
+    ends = [
+        _ends([value for value in estimate.trials if value is not None]) if estimate else None for estimate in estimates
+    ]
+    return _rounded([end and end[0] for end in ends]), _rounded([end and end[1] for end in ends])
+
+
+def _ends(trials: Sequence[float]) -> tuple[float, float] | None:
+    if len(trials) < 2:
+        return None
+    low, high = np.percentile(trials, _BAND)
+    return float(low), float(high)
+
+
+def _rounded(values: Sequence[Any]) -> Logs:
+    return tuple(None if value is None else round(value, _DECIMALS) for value in values)

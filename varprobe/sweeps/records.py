@@ -1,0 +1,97 @@
+"""The sweep's records. Their names are the keys of the JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from varprobe.frozen import dataclass
+from varprobe.report.records import NetworkPrediction, SettingsUsed
+from varprobe.verdict.records import CHECKS, Verdict
+
+SWEEP_VERSION = 1
+Logs = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting and its values, as YAML text in the order of the points; `log` for equal ratios."""
+
+    __pydantic_config__ = CHECKS
+
+    path: str
+    values: tuple[str, ...]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Curves:
+    """log10 of the variances by row of the network, as the report has them; None for an exact zero.
+
+    Attributes:
+        activation, gradient: mean over the trials.
+        activation_low, activation_high, gradient_low, gradient_high: the middle 90 % of the trials.
+        activation_theory, gradient_theory: None where theory ends.
+    """
+
+    __pydantic_config__ = CHECKS
+
+    activation: Logs
+    activation_low: Logs
+    activation_high: Logs
+    activation_theory: Logs
+    gradient: Logs
+    gradient_low: Logs
+    gradient_high: Logs
+    gradient_theory: Logs
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting of all axes, and what was found there.
+
+    Attributes:
+        values: one of each axis, in their order.
+        depth: dense layers.
+        failure: why there is no result; empty where there is one, and only then the rest is not None.
+    """
+
+    __pydantic_config__ = CHECKS
+
+    values: tuple[str, ...]
+    failure: str
+    depth: int | None = None
+    verdict: Verdict | None = None
+    prediction: NetworkPrediction | None = None
+    curves: Curves | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What measured the points; nothing in it differs between a sweep that was stopped and one that was not."""
+
+    __pydantic_config__ = CHECKS
+
+    varprobe: str
+    numpy: str
+    python: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A network measured at every combination of its axes' values.
+
+    Attributes:
+        spec: the config as plain data, before the axes.
+        points: the last axis runs fastest.
+    """
+
+    __pydantic_config__ = CHECKS
+
+    sweep_version: int
+    name: str
+    spec: dict[str, Any]
+    settings: SettingsUsed
+    provenance: Made
+    axes: tuple[Axis, ...]
+    points: tuple[Point, ...]

@@ -23,6 +23,7 @@ RANKS = (
     ("diagnose", "tuning", "comparison"),
     ("sweeps",),
     ("reporters",),
+    ("classroom",),
     ("api",),
     ("cli",),
     ("__main__",),
@@ -32,6 +33,9 @@ _TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparis
 FENCED = {
     "rich": ("cli", *(f"reporters/{name}.py" for name in _TERMINAL)),
     "typer": ("cli",),
+    "matplotlib": ("reporters/",),
+    "jinja2": ("reporters/page.py", "classroom/build.py"),
+    "latex2mathml": ("classroom/build.py",),
     "distributed": ("sweeps/cluster.py",),
     "ruamel": ("spec/document.py", "spec/rewriting.py"),
 }

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import app
+from varprobe.cli.delivery import SWEEPERS, console, deliver, deliver_sweep, delivery_of
 from varprobe.cli.options import (
     Activation,
     AsJson,
@@ -18,21 +19,22 @@ from varprobe.cli.options import (
     EveryRow,
     Formats,
     Init,
+    Lesson,
     Output,
+    Page,
+    Plot,
     Quiet,
     Seed,
     Set,
     Threads,
     Trials,
-    console,
-    deliver,
-    deliver_sweep,
+    Window,
     fields,
     measured,
     overrides_of,
-    targets_of,
+    short_forms,
 )
-from varprobe.cli.output import check_targets, check_writable, reports_target, write_file
+from varprobe.cli.output import check_targets, check_writable, write_file
 from varprobe.errors import OutputError, Place
 
 
@@ -75,20 +77,22 @@ def run(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
-    plot: Annotated[bool, typer.Option("--plot", help="Short for -o reports/NAME.png.")] = False,
+    plot: Plot = False,
+    page: Page = False,
+    window: Window = False,
+    lesson: Lesson = False,
     formats: Formats = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.spec.loading import load
 
-    targets, as_json = targets_of(output, as_json=as_json)
+    delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window)
     options = fields(init, activation, trials, batch, seed)
     options["probe.engine"] = ("--engine", engine.value if engine else None)
     spec = load(config, overrides_of(options, set_ or []))
-    if plot:
-        targets.append(reports_target(spec.name, ".png"))
-    deliver(measured(spec, threads, quiet=quiet), targets, as_json=as_json, every_row=every_row, formats=formats)
+    delivery = delivery.also(spec.name, short_forms(plot=plot, page=page)).checked()
+    deliver(measured(spec, threads, quiet=quiet), delivery, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe predict configs/he_relu.yaml --explain")
@@ -103,15 +107,17 @@ def predict(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
+    window: Window = False,
+    lesson: Lesson = False,
     formats: Formats = False,
 ) -> None:
     """Say by theory alone what becomes of the signal; nothing is drawn."""
     from varprobe.diagnose import foretell
     from varprobe.spec.loading import load
 
-    targets, as_json = targets_of(output, as_json=as_json)
+    delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window).checked()
     spec = load(config, overrides_of(fields(init, activation, trials, batch), set_ or []))
-    deliver(foretell(spec), targets, as_json=as_json, every_row=every_row, formats=formats, explain=explain)
+    deliver(foretell(spec), delivery, every_row=every_row, formats=formats, explain=explain)
 
 
 class By(StrEnum):
@@ -179,6 +185,8 @@ def show(
     output: Output = None,
     as_json: AsJson = False,
     every_row: EveryRow = False,
+    window: Window = False,
+    lesson: Lesson = False,
     formats: Formats = False,
 ) -> None:
     """Print or convert a stored report or sweep; nothing is measured."""
@@ -186,14 +194,13 @@ def show(
 
     text = read_stored(stored)
     if is_stored_sweep(text):
-        from varprobe.reporters import SWEEPERS
         from varprobe.sweeps.storage import sweep_from_json
 
-        targets, as_json = targets_of(output, SWEEPERS, as_json=as_json)
-        deliver_sweep(sweep_from_json(text, stored), targets, as_json=as_json)
+        delivery = delivery_of(output, SWEEPERS, as_json=as_json, lesson=lesson, window=window).checked()
+        deliver_sweep(sweep_from_json(text, stored), delivery)
         return
-    targets, as_json = targets_of(output, as_json=as_json)
-    deliver(report_from_json(text, stored), targets, as_json=as_json, every_row=every_row, formats=formats)
+    delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window).checked()
+    deliver(report_from_json(text, stored), delivery, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe new my_network.yaml && varprobe run my_network.yaml")

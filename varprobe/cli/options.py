@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from varprobe.cli.output import check_targets, write_file
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import Console
-
     from varprobe.report.records import Report
     from varprobe.spec.network import NetworkSpec
     from varprobe.spec.overrides import Override
-    from varprobe.sweeps.records import Sweep
 
 Output = Annotated[
     list[Path] | None,
@@ -45,6 +37,10 @@ Set = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON in place of the table.")]
 Formats = Annotated[bool, typer.Option("--formats", help="Print where float16, bfloat16 and others are left.")]
+Lesson = Annotated[bool, typer.Option("--lesson", help="Pages ask what the reader expects before they show it.")]
+Window = Annotated[bool, typer.Option("--show", help="Open a window with the picture.")]
+Plot = Annotated[bool, typer.Option("--plot", help="Short for -o reports/NAME.png.")]
+Page = Annotated[bool, typer.Option("--report", help="Short for -o reports/NAME.html.")]
 EveryRow = Annotated[bool, typer.Option("--all", help="Print every layer of a long network.")]
 
 
@@ -69,71 +65,6 @@ def overrides_of(options: dict[str, tuple[str, str | None]], assignments: list[s
     return [*named, *(parse_assignment(text) for text in assignments)]
 
 
-def targets_of(
-    output: list[Path] | None, formats: Iterable[str] | None = None, *, as_json: bool
-) -> tuple[list[Path], bool]:
-    """The files to write, checked, by default in the formats of a report; `-o -` is JSON on standard output."""
-    from varprobe.reporters import RENDERERS
-
-    targets = [target for target in output or [] if target != Path("-")]
-    check_targets(targets, formats or RENDERERS)
-    return targets, as_json or len(targets) < len(output or [])
-
-
-def deliver(
-    report: Report,
-    targets: list[Path],
-    *,
-    as_json: bool,
-    every_row: bool,
-    formats: bool,
-    explain: bool = False,
-) -> None:
-    """Writes a report to its files, and prints it."""
-    from varprobe.reporters import RENDERERS
-    from varprobe.reporters.terminal import print_report
-
-    for target in targets:
-        write_file(target, RENDERERS[target.suffix.lower()](report))
-    if as_json:
-        from varprobe.reporters.json_text import render_json
-
-        sys.stdout.write(render_json(report))
-    else:
-        screen = console()
-        if explain:
-            from varprobe.reporters.explanation import print_explanation
-
-            print_explanation(report, screen, every_row=every_row)
-        if formats:
-            from varprobe.reporters.format_table import print_formats
-
-            print_formats(report, screen)
-        print_report(report, screen, every_row=every_row)
-
-
-def deliver_sweep(sweep: Sweep, targets: list[Path], *, as_json: bool) -> None:
-    """Writes a sweep to its files, and prints it."""
-    from varprobe.reporters import SWEEPERS
-    from varprobe.reporters.sweep_text import print_sweep
-
-    for target in targets:
-        write_file(target, SWEEPERS[target.suffix.lower()](sweep))
-    if as_json:
-        from varprobe.sweeps.storage import sweep_to_json
-
-        sys.stdout.write(sweep_to_json(sweep))
-    else:
-        print_sweep(sweep, console())
-
-
-def console() -> Console:
-    """Plain text in a pipe, as wide as the terminal in a terminal."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-
-
 def measured(spec: NetworkSpec, threads: int | None, *, quiet: bool) -> Report:
     """The report of a network, with progress."""
     from varprobe.cli.progress import progress_bar
@@ -144,3 +75,8 @@ def measured(spec: NetworkSpec, threads: int | None, *, quiet: bool) -> Report:
     settings = with_threads(spec.settings, threads)
     with progress_bar(spec.name, quiet=quiet) as progress:
         return wait_for(lambda reached: diagnose(spec, settings, reached), progress)
+
+
+def short_forms(*, plot: bool, page: bool) -> list[str]:
+    """The suffixes that `--plot` and `--report` stand for."""
+    return [*([".png"] if plot else []), *([".html"] if page else [])]

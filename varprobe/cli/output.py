@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
@@ -57,15 +57,57 @@ def check_writable(target: Path) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=place) from None
 
 
-def _check_folder(target: Path, place: Place) -> None:
+def _check_folder(target: Path, place: Place, *, new: bool = False) -> None:
     folder = target.parent
-    if target.is_dir():
+    if target.is_dir() and not new:
         raise OutputError("is a directory", hint="name a file in it", place=place)
     if not folder.is_dir():
         raise OutputError(f"the folder '{folder}' does not exist", hint="make it first", place=place)
     target.exists()  # raises for a name that is too long
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"the folder '{folder}' cannot be written", hint="choose another folder", place=place)
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuses a folder that holds something, and one that could not be made."""
+    place = Place(str(folder))
+    try:
+        if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+            raise OutputError("exists already", hint="name another folder, or delete it", place=place)
+        _check_folder(folder.absolute(), place, new=True)
+    except OSError as error:
+        hint = "choose a shorter name or another place"
+        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=place) from None
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Writes files beside the folder's place and renames them all at once: a whole folder or none.
+
+    Arguments:
+        files: by their path from the folder.
+
+    Raises:
+        OutputError: where the disk is full or the folder cannot be written.
+    """
+    import shutil
+    import tempfile
+
+    folder = folder.absolute()
+    temporary = ""
+    try:
+        temporary = tempfile.mkdtemp(dir=folder.parent, prefix=".varprobe-")
+        os.chmod(temporary, 0o777 & ~_mask())
+        for name, text in files.items():
+            target = Path(temporary) / name
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        os.replace(temporary, folder)
+    except OSError as error:
+        hint = "nothing was written; check the disk's space and rights"
+        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(folder))) from None
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_file(target: Path, content: str | bytes) -> None:
@@ -100,6 +142,10 @@ def _mode(target: Path) -> int:
     """The rights of the file that is replaced, or those that a new file gets."""
     if target.exists():
         return target.stat().st_mode & 0o777
+    return 0o666 & ~_mask()
+
+
+def _mask() -> int:
     mask = os.umask(0)
     os.umask(mask)
-    return 0o666 & ~mask
+    return mask

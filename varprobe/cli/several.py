@@ -9,26 +9,29 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import app
+from varprobe.cli.delivery import COMPARERS, SWEEPERS, deliver_comparison, deliver_sweep, delivery_of
 from varprobe.cli.options import (
     Activation,
     AsJson,
     Batch,
     Config,
     Init,
+    Lesson,
     Output,
+    Page,
+    Plot,
     Quiet,
     Seed,
     Set,
     Threads,
     Trials,
-    console,
-    deliver_sweep,
+    Window,
     fields,
     measured,
     overrides_of,
-    targets_of,
+    short_forms,
 )
-from varprobe.cli.output import sweep_journal, write_file
+from varprobe.cli.output import sweep_journal
 from varprobe.wording import count
 
 
@@ -48,15 +51,15 @@ def compare(
     set_: Set = None,
     output: Output = None,
     as_json: AsJson = False,
+    window: Window = False,
+    lesson: Lesson = False,
     quiet: Quiet = False,
 ) -> None:
     """Put networks side by side; of two reports of one network, say what changed beyond noise."""
     from varprobe.comparison import compared
-    from varprobe.reporters import COMPARERS
-    from varprobe.reporters.comparison_text import print_comparison, render_comparison_json
     from varprobe.spec.loading import load
 
-    targets, as_json = targets_of(output, COMPARERS, as_json=as_json)
+    delivery = delivery_of(output, COMPARERS, as_json=as_json, lesson=lesson, window=window).checked()
     names, reports = [], []
     for source in sources:
         if source.endswith(".json"):
@@ -74,13 +77,7 @@ def compare(
         raise typer.BadParameter("one network is nothing to compare; name more, or several by --init a,b")
     if len(set(names)) < len(names):
         names = [f"{number}: {name}" for number, name in enumerate(names, 1)]
-    comparison = compared(names, reports)
-    for target in targets:
-        write_file(target, COMPARERS[target.suffix.lower()](comparison))
-    if as_json:
-        sys.stdout.write(render_comparison_json(comparison))
-    else:
-        print_comparison(comparison, console())
+    deliver_comparison(compared(names, reports), delivery)
 
 
 @app.command(epilog="Example: varprobe sweep configs/xavier_tanh.yaml --vary defaults.init.gain=0.5:2:31 -o gain.png")
@@ -105,6 +102,10 @@ def sweep(
     set_: Set = None,
     output: Output = None,
     as_json: AsJson = False,
+    plot: Plot = False,
+    page: Page = False,
+    window: Window = False,
+    lesson: Lesson = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a network at many settings, each in a process of its own; started again, it goes on where it was."""
@@ -112,17 +113,17 @@ def sweep(
 
     from varprobe.cli.progress import progress_bar
     from varprobe.cli.waiting import wait_for
-    from varprobe.reporters import SWEEPERS
     from varprobe.spec.loading import read_config
     from varprobe.sweeps.axes import parse_axis
     from varprobe.sweeps.cluster import cluster_executor
     from varprobe.sweeps.job import plan_sweep, sweep_points
     from varprobe.sweeps.journal import Journal
 
-    targets, as_json = targets_of(output, SWEEPERS, as_json=as_json)
+    delivery = delivery_of(output, SWEEPERS, as_json=as_json, lesson=lesson, window=window)
     overrides = overrides_of(fields(init, activation, trials, batch, seed), set_ or [])
     plan = plan_sweep(read_config(config), overrides, [parse_axis(text) for text in vary])
-    place = sweep_journal(targets, plan.spec.name, plan.fingerprint)
+    delivery = delivery.also(plan.spec.name, short_forms(plot=plot, page=page)).checked()
+    place = sweep_journal(delivery.files, plan.spec.name, plan.fingerprint)
     with Journal(place) as journal, cluster_executor(cluster) if cluster else nullcontext() as executor:
         if journal.points and not quiet:
             print(
@@ -136,5 +137,26 @@ def sweep(
                 ),
                 progress,
             )
-        deliver_sweep(found, targets, as_json=as_json)
+        deliver_sweep(found, delivery)
         journal.remove()
+
+
+@app.command(epilog="Example: varprobe lesson lessons")
+def lesson(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to write; it must not exist yet.")] = Path(
+        "lessons"
+    ),
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write five lessons for a class: questions, measurements, figures and derivations as pages, with their configs."""
+    from varprobe.classroom.build import build_lessons
+    from varprobe.cli.output import check_new_folder, write_folder
+    from varprobe.cli.progress import progress_bar
+    from varprobe.cli.waiting import wait_for
+
+    check_new_folder(folder)
+    with progress_bar("lessons", quiet=quiet, unit="networks") as progress:
+        files = wait_for(lambda reached: build_lessons(threads, reached), progress)
+    write_folder(folder, files)
+    print(f"wrote {count(len(files), 'file')}; begin with {folder / 'index.html'}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -60,10 +61,15 @@ def render_pdf(report: Report) -> bytes:
 
 def saved(draw: Callable[[T], Figure], what: T, kind: str) -> bytes:
     """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
-    with rc_context(_STYLE):  # type: ignore[arg-type]  # its stub lists every key
+    with styled():
         stream = io.BytesIO()
         draw(what).savefig(stream, format=kind, dpi=160, metadata=_METADATA[kind])
         return stream.getvalue()
+
+
+def styled() -> AbstractContextManager[None]:
+    """The house's style, for what is drawn and saved within."""
+    return rc_context(_STYLE)  # type: ignore[arg-type]  # its stub lists every key
 
 
 def figure(report: Report, *, header: bool = True) -> Figure:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
@@ -61,16 +60,21 @@ class Question:
     sentence: str
 
 
-@cache
-def _environment() -> Environment:
-    loader = PackageLoader("varprobe.reporters", "pages")
+def environment(package: str = "", folder: str = "") -> Environment:
+    """Templates of this room, and of a folder of another package that builds on them; text is escaped."""
+    own = PackageLoader("varprobe.reporters", "pages")
+    loader = ChoiceLoader([PackageLoader(package, folder), own]) if package else own
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def common(heading: str, questions: tuple[Question, ...] = ()) -> dict[str, Any]:
+    """What every page takes."""
+    return {"heading": printable(heading), "questions": questions, "version": __version__}
 
 
 def rendered(template: str, heading: str, questions: tuple[Question, ...] = (), **content: Any) -> str:
     """The page: text is escaped, unless it is `Markup`."""
-    page = _environment().get_template(template)
-    return page.render(heading=printable(heading), questions=questions, version=__version__, **content)
+    return environment().get_template(template).render(**common(heading, questions), **content)
 
 
 def lines_of(verdict: Verdict) -> tuple[Line, ...]:

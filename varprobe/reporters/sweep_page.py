@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from varprobe.frozen import dataclass
-from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, scale
+from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, scale, styled
 from varprobe.reporters.page import Cell, Heading, Question, Row, direction_cells, file_name, rendered
 from varprobe.reporters.picture import picture
 from varprobe.reporters.sweep_figure import sweep_figure
@@ -59,7 +59,8 @@ class _Frame:
 def render_sweep_page(sweep: Sweep, *, lesson: bool = False) -> str:
     """The page; as a lesson it asks what the learner expects before it shows anything."""
     shown = [_shown(point, len(sweep.points)) for point in sweep.points]
-    frame = _frame(sweep)
+    with styled():
+        frame = _frame(sweep)
     start = tuple(len(axis.values) // 2 for axis in sweep.axes)
     index = start[0] if len(start) == 1 else start[0] * len(sweep.axes[1].values) + start[1]
     file = file_name(sweep.name)

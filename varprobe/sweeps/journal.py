@@ -44,6 +44,8 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stream.close()
+        if not self.points:
+            self.remove()
 
     def add(self, index: int, point: Point) -> None:
         """Keeps a point; on return it is on the disk."""

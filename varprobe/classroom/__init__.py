@@ -1,0 +1,1 @@
+"""Lessons on variance propagation: shipped configs and texts, measured and written as pages."""

@@ -1,0 +1,168 @@
+"""Lessons -> a folder of pages and configs: every number in them is measured or predicted here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment
+from latex2mathml.converter import convert
+from markupsafe import Markup
+
+from varprobe.classroom.lessons import LESSONS, Lesson
+from varprobe.comparison import compared
+from varprobe.diagnose import diagnose, foretell
+from varprobe.frozen import dataclass
+from varprobe.report.records import Estimate, Report
+from varprobe.reporters.comparison_figure import comparison_figure
+from varprobe.reporters.histogram_figure import histogram_figure
+from varprobe.reporters.page import Line, Question, common, environment, lines_of
+from varprobe.reporters.picture import picture
+from varprobe.reporters.wordlist import made_with, verdict_words
+from varprobe.spec.loading import ConfigText, load_text
+from varprobe.spec.network import with_threads
+from varprobe.verdict.intervals import student_quantile
+
+PAGE, INDEX = "page.html", "index.html"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """ln of a ratio between two layers: mean over trials, half its 95 % interval, and theory."""
+
+    measured: float
+    error: float
+    theory: float | None
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of a lesson, measured, and what theory said before.
+
+    Attributes:
+        forward_ln: of the variance of z, last layer over first; backward_ln: of dObjective/dz, first over last.
+        saturated: share of saturated values in the last layer; None where the activation has no limits.
+    """
+
+    name: str
+    config: str
+    overall: str
+    words: str
+    made: str
+    measured: tuple[Line, ...]
+    theory: tuple[Line, ...]
+    forward_ln: Ratio
+    backward_ln: Ratio
+    saturated: float | None
+
+
+def build_lessons(threads: int | None = None, progress: Callable[[int, int], None] | None = None) -> dict[str, str]:
+    """Every file of the classroom, by its path from the folder.
+
+    Arguments:
+        progress: called with how many networks are measured, and how many there are.
+    """
+    total = sum(len(lesson.networks) for lesson in LESSONS)
+    files: dict[str, str] = {}
+    done = 0
+    for number, lesson in enumerate(LESSONS):
+        reports, networks = [], []
+        for name in lesson.networks:
+            text = _material(lesson.folder, f"{name}.yaml")
+            report, network = _measured(name, text, threads)
+            reports.append(report)
+            networks.append(network)
+            files[f"{lesson.folder}/{name}.yaml"] = text
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        files[f"{lesson.folder}/{INDEX}"] = _page(number, lesson, reports, networks)
+    files[INDEX] = (
+        _environment().get_template(INDEX).render(**common("Variance propagation in five lessons"), lessons=LESSONS)
+    )
+    return files
+
+
+def _material(folder: str, name: str) -> str:
+    return resources.files("varprobe.classroom").joinpath("material", folder, name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    found = environment("varprobe.classroom", "material")
+    found.filters["tex"] = lambda text: Markup(convert(str(text)))
+    found.filters["formula"] = lambda text: Markup('<div class="formula">{}</div>').format(
+        Markup(convert(str(text), display="block"))
+    )
+    found.filters["ln"] = lambda value: "-" if value is None else f"{value:.2f}"
+    return found
+
+
+def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Network]:
+    spec = load_text(ConfigText(text, f"{name}.yaml", Path(), name))
+    settings = with_threads(spec.settings, threads)
+    report, theory = diagnose(spec, settings), foretell(spec, settings)
+    dense = [row for row in report.layers if row.kind == "dense"]
+    first, last = dense[0], dense[-1]
+    assert first.preactivation and last.preactivation and first.gradient and last.gradient
+    assert last.activation
+    saturated = last.activation.saturated
+    network = Network(
+        name=name,
+        config=text,
+        overall=report.verdict.overall,
+        words=verdict_words(report.verdict),
+        made=made_with(report),
+        measured=lines_of(report.verdict),
+        theory=lines_of(theory.verdict),
+        forward_ln=_ratio(
+            last.preactivation.variance,
+            first.preactivation.variance,
+            _difference(last.predicted.variance, first.predicted.variance),
+        ),
+        backward_ln=_ratio(
+            first.gradient.variance,
+            last.gradient.variance,
+            _difference(first.predicted.gradient_second_moment, last.predicted.gradient_second_moment),
+        ),
+        saturated=saturated.mean if saturated else None,
+    )
+    return report, network
+
+
+def _difference(above: float | None, below: float | None) -> float | None:
+    return math.log(above / below) if above and below else None
+
+
+def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
+    pairs = zip(above.trials, below.trials, strict=True)
+    logs = np.array([(a - b) * math.log(10) for a, b in pairs if a is not None and b is not None])
+    half = student_quantile(0.975, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
+    return Ratio(float(logs.mean()), float(half), theory)
+
+
+def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Network]) -> str:
+    comparison = compared(lesson.networks, reports)
+    names = ", ".join(lesson.networks)
+    words = f"Activation and gradient variance by layer of {names}, and their histograms."
+    histograms = Markup("")
+    if lesson.histograms:
+        said = f"Histograms of activations and gradients by layer of {names}, in absolute units."
+        histograms = picture(histogram_figure, comparison, "histograms", said)
+    questions = tuple(
+        Question(f"{one.name}: what becomes of the signal?", one.overall, f"{one.name} is {one.overall}: {one.words}")
+        for one in networks
+    )
+    page = _environment().get_template(f"{lesson.folder}/{PAGE}")
+    return page.render(
+        **common(f"{number + 1}. {lesson.title}", questions),
+        lesson=lesson,
+        before=LESSONS[number - 1] if number else None,
+        after=LESSONS[number + 1] if number + 1 < len(LESSONS) else None,
+        networks=networks,
+        net={one.name: one for one in networks},
+        picture=picture(comparison_figure, comparison, "figure", words),
+        histograms=histograms,
+    )

@@ -1,0 +1,43 @@
+"""A figure in a window, where there is a screen; the only place that needs pyplot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from matplotlib.figure import Figure
+
+from varprobe.errors import OutputError, Place
+from varprobe.reporters.figure import styled
+
+T = TypeVar("T")
+_WINDOWLESS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+
+
+def check_screen() -> None:
+    """Refuses where no window can be opened.
+
+    Raises:
+        OutputError: with the way out.
+    """
+    from matplotlib import pyplot
+
+    try:
+        backend = pyplot.get_backend().lower()
+    except ImportError:  # one is named, and its toolkit is missing
+        backend = "agg"
+    if backend in _WINDOWLESS:
+        hint = "write a file by -o plot.png; a window needs a screen and a toolkit such as Tk or Qt"
+        raise OutputError("no window can be opened here", hint=hint, place=Place("--show"))
+
+
+def show_window(draw: Callable[[T], Figure], what: T) -> None:
+    """Opens a window with what `draw` draws, and waits until it is closed."""
+    from matplotlib import pyplot
+
+    def made(*_: Any, **__: Any) -> Figure:
+        return draw(what)
+
+    with styled():
+        pyplot.figure(FigureClass=made)  # type: ignore[arg-type]  # what makes the figure need be no class
+        pyplot.show()

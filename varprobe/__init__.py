@@ -9,7 +9,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from varprobe.api import load, measure, run
+    from varprobe.api import load, measure, run, sweep
     from varprobe.errors import VarprobeError
     from varprobe.report.records import Report
     from varprobe.spec.network import NetworkSpec, Settings
@@ -27,6 +27,7 @@ _HOMES = {
     "measure": "varprobe.api",
     "predict": "varprobe.theory.predict",
     "run": "varprobe.api",
+    "sweep": "varprobe.api",
 }
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "measure",
     "predict",
     "run",
+    "sweep",
 ]
 
 

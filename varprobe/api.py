@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from varprobe.diagnose import diagnose
 from varprobe.probe.measure import measure
@@ -12,7 +12,12 @@ from varprobe.report.records import Report
 from varprobe.spec.loading import load
 from varprobe.spec.network import NetworkSpec, Settings
 
-__all__ = ["load", "measure", "run"]
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from varprobe.sweeps.records import Sweep
+
+__all__ = ["load", "measure", "run", "sweep"]
 
 
 def run(source: str | Path | Mapping[str, Any] | NetworkSpec, settings: Settings | None = None) -> Report:
@@ -26,3 +31,42 @@ def run(source: str | Path | Mapping[str, Any] | NetworkSpec, settings: Settings
         VarprobeError: where the config does not describe a network that can be measured.
     """
     return diagnose(source if isinstance(source, NetworkSpec) else load(source), settings)
+
+
+def sweep(
+    source: str | Path | Mapping[str, Any],
+    vary: Mapping[str, str | Sequence[Any]],
+    *,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    journal: str | Path | None = None,
+) -> Sweep:
+    """Measures a network at every combination of one or two settings' values.
+
+    Arguments:
+        source: a path, `-` for standard input, or the config as a mapping.
+        vary: config path -> values, as a list or as text: `low:high:count`, the same with `:log`, or `a,b,c`.
+        executor: where points run, such as `dask.distributed.Client(...).get_executor()`; by default processes of
+            this machine. A script that uses these needs the usual `if __name__ == "__main__":`.
+        threads: cores of this machine to use; default: all.
+        journal: a file that takes every finished point at once; called again with it, the sweep goes on where it was.
+
+    Raises:
+        VarprobeError: where a value does not fit the config, or no point could be measured.
+    """
+    from contextlib import nullcontext
+
+    from varprobe.spec.loading import ConfigText, read_config
+    from varprobe.spec.rewriting import flow
+    from varprobe.sweeps.axes import parse_axis
+    from varprobe.sweeps.job import plan_sweep, sweep_points
+    from varprobe.sweeps.journal import Journal
+
+    if isinstance(source, Mapping):
+        config = ConfigText(flow(dict(source)), "config", Path(), "network")
+    else:
+        config = read_config(source)
+    texts = {path: one if isinstance(one, str) else ",".join(map(flow, one)) for path, one in vary.items()}
+    plan = plan_sweep(config, (), [parse_axis(f"{path}={text}") for path, text in texts.items()])
+    with Journal(Path(journal)) if journal else nullcontext() as kept:
+        return sweep_points(plan, executor=executor, threads=threads, journal=kept)

@@ -43,12 +43,13 @@ class Network:
     """A network of a lesson, measured, and what theory said before.
 
     Attributes:
+        shown: the config without comments, which give the answer away.
         forward_ln: of the variance of z, last layer over first; backward_ln: of dObjective/dz, first over last.
         saturated: share of saturated values in the last layer; None where the activation has no limits.
     """
 
     name: str
-    config: str
+    shown: str
     overall: str
     words: str
     made: str
@@ -106,12 +107,15 @@ def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Networ
     report, theory = diagnose(spec, settings), foretell(spec, settings)
     dense = [row for row in report.layers if row.kind == "dense"]
     first, last = dense[0], dense[-1]
-    assert first.preactivation and last.preactivation and first.gradient and last.gradient
+    assert first.preactivation
+    assert last.preactivation
+    assert first.gradient
+    assert last.gradient
     assert last.activation
     saturated = last.activation.saturated
     network = Network(
         name=name,
-        config=text,
+        shown="\n".join(line for line in text.splitlines() if not line.startswith("#")),
         overall=report.verdict.overall,
         words=verdict_words(report.verdict),
         made=made_with(report),

@@ -11,13 +11,15 @@ class Lesson:
 
     Attributes:
         folder: under `material`, with a `page.html` and the configs.
-        teaches: in a sentence, for the table of contents.
+        title, asks: neither gives the answer away.
+        teaches: the answer in a sentence.
         networks: the configs' stems, in the order in which they are shown.
         histograms: whether the page has a figure of histograms in absolute units.
     """
 
     folder: str
     title: str
+    asks: str
     teaches: str
     networks: tuple[str, ...]
     histograms: bool = False
@@ -26,33 +28,38 @@ class Lesson:
 LESSONS = (
     Lesson(
         "1-small-weights",
-        "Small weights vanish",
-        "Weights of standard deviation 0.01 lose the signal and the gradient, by a factor that width alone decides.",
+        "Small weights",
+        "What becomes of a signal if all weights are small, so that no unit saturates?",
+        "Small weights vanish: every layer multiplies signal and gradient by fan_in Var(W), here 0.0256.",
         ("small", "fitting"),
     ),
     Lesson(
         "2-large-weights",
-        "Large weights saturate or explode",
-        "Weights of standard deviation 1 saturate tanh, and the gradient explodes all the same.",
+        "Large weights",
+        "What becomes of the signal, and of the gradient, if all weights are large?",
+        "Large weights saturate tanh and explode relu; the gradient explodes behind both.",
         ("large_tanh", "large_relu"),
     ),
     Lesson(
         "3-xavier",
-        "Xavier's rule, derived and checked",
-        "Why a weight's variance should be 2/(fan_in + fan_out), with figures 6 and 7 of Glorot and Bengio (2010).",
+        "Xavier's rule",
+        "Which variance must weights have for a layer to keep the variance of what passes through it?",
+        "Var(W) = 2/(fan_in + fan_out) keeps the variance both ways, up to the bend of tanh.",
         ("standard", "normalised"),
         histograms=True,
     ),
     Lesson(
         "4-relu-and-he",
-        "Why relu needs He",
-        "relu halves the second moment; a factor 2 in the variance of the weights gives it back.",
+        "relu and He's rule",
+        "Does Xavier's rule hold for relu?",
+        "relu halves the second moment; twice the variance of the weights gives it back.",
         ("xavier", "he"),
     ),
     Lesson(
         "5-residuals-and-norms",
-        "What residuals and norms change",
-        "Sums of branches grow, norms stop what goes forward, and one of them makes the gradient explode.",
+        "Residuals and norms",
+        "What do shortcuts and norms change?",
+        "Sums of branches grow, norms hold what goes forward, and batch norm makes the gradient explode.",
         ("residual", "scaled", "batch_norm", "layer_norm"),
     ),
 )

@@ -123,8 +123,10 @@ def sweep(
     overrides = overrides_of(fields(init, activation, trials, batch, seed), set_ or [])
     plan = plan_sweep(read_config(config), overrides, [parse_axis(text) for text in vary])
     delivery = delivery.also(plan.spec.name, short_forms(plot=plot, page=page)).checked()
-    place = sweep_journal(delivery.files, plan.spec.name, plan.fingerprint)
-    with Journal(place) as journal, cluster_executor(cluster) if cluster else nullcontext() as executor:
+    with (
+        cluster_executor(cluster) if cluster else nullcontext() as executor,
+        Journal(place := sweep_journal(delivery.files, plan.spec.name, plan.fingerprint)) as journal,
+    ):
         if journal.points and not quiet:
             print(
                 f"going on with {place}: {count(len(journal.points), 'point')} of {len(plan.combinations):,} are there",

@@ -39,10 +39,22 @@ def picture(draw: Callable[[T], Figure], what: T, name: str, words: str) -> Mark
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'<style type="text/css">.*?</style>', "", text, flags=re.S)
     text = _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found[0].lower()]})", text)
-    text = _ID.sub(lambda found: f"{found[1]}{name}-{found[2]}", text)
+    text = _ID.sub(lambda found: f"{found[1]}{name}-{found[2]}", _once(text))
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]+"', head)
     return Markup(
         f'<svg class="picture" id="{name}" role="img" aria-label="{escape(words)}" {box[0] if box else ""} '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )
+
+
+def _once(text: str) -> str:
+    """Every id at its first place only: what has the same one is the same thing, written again."""
+    seen: set[str] = set()
+
+    def kept(found: re.Match[str]) -> str:
+        first = found[1] not in seen
+        seen.add(found[1])
+        return found[0] if first else ""
+
+    return re.sub(r' id="([^"]+)"', kept, text)

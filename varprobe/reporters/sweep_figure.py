@@ -133,29 +133,32 @@ def _curves(sweep: Sweep) -> Figure:
     drawn.subplots_adjust(hspace=0.12)
     scale = _scale(sweep.axes[0])
     marker = {"markersize": 4.5} if len(scale.places) <= 60 else {"marker": ""}
+    has_rates = _has_rates(sweep)
+    noun = "rate" if has_rates else "factor"
     for name, colour, style in (
         ("forward", ACTIVATION, {"marker": "o", "linestyle": "-"}),
         ("backward", GRADIENT, {"marker": "s", "linestyle": "--", "markerfacecolor": "white"}),
     ):
         found = [_direction(point, name) for point in sweep.points]
         look = {"color": colour, "linewidth": 1.7, **style, **marker}
-        rates.plot(scale.places, _values(found, "rate"), label=f"{name} rate", **look)
-        low, high = _values(found, "rate_low"), _values(found, "rate_high")
-        rates.fill_between(scale.places, low, high, color=colour, alpha=0.22, linewidth=0)
+        rates.plot(scale.places, _factors(sweep, name), label=f"{name} {noun}", **look)
+        if has_rates:
+            low, high = _values(found, "rate_low"), _values(found, "rate_high")
+            rates.fill_between(scale.places, low, high, color=colour, alpha=0.22, linewidth=0)
         depths.plot(scale.places, _values(found, "depth_scale"), label=f"{name} depth scale", **look)
     chi1, xi = _theory(sweep, "chi1"), _theory(sweep, "trainable_depth")
     rates.axhline(1, color="#999999", linewidth=0.8, zorder=0)
-    if np.isfinite(chi1).any():
+    if has_rates and np.isfinite(chi1).any():
         rates.plot(
             scale.places, chi1, color=THEORY, linewidth=1.1, linestyle=":", label="theory: chi1 at the fixed point"
         )
     if np.isfinite(xi).any():
         depths.plot(scale.places, xi, color=THEORY, linewidth=1.1, linestyle=":", label="theory: trainable depth, 6 xi")
-    rates.set_ylabel("factor per layer")
-    rates.set_yscale("log")
+    rates.set_ylabel("factor per layer" if has_rates else "factor over the depth")
     depths.set_ylabel("layers")
-    depths.set_yscale("log")
     for axes in (rates, depths):
+        if any(np.isfinite(np.asarray(each.get_ydata(), float)).any() for each in axes.lines):
+            axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         axes.yaxis.set_minor_formatter(FuncFormatter(_few(axes)))
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -215,6 +218,20 @@ def _values(found: Sequence[Direction | None], key: str) -> Values:
     return np.array([value if value else math.nan for value in values])
 
 
+def _has_rates(sweep: Sweep) -> bool:
+    """Whether networks are deep enough for a rate; else the factor over the depth takes its place."""
+    return any(point.verdict and (point.verdict.forward.rate or point.verdict.backward.rate) for point in sweep.points)
+
+
+def _factors(sweep: Sweep, name: str) -> Values:
+    """The rate of each point, or where no point has one, the factor over the depth."""
+    found = [_direction(point, name) for point in sweep.points]
+    if _has_rates(sweep):
+        return _values(found, "rate")
+    totals = [direction.total_log10 if direction else None for direction in found]
+    return np.array([math.nan if total is None else 10 ** min(max(total, -300), 300) for total in totals])
+
+
 def _theory(sweep: Sweep, key: str) -> Values:
     values = [getattr(point.prediction, key, None) for point in sweep.points]
     return np.array([value if value else math.nan for value in values])
@@ -229,19 +246,20 @@ def _maps(sweep: Sweep) -> Figure:
     (forward, backward), (verdict, depth) = drawn.subplots(2, 2)
     x, y = _scale(sweep.axes[0]), _scale(sweep.axes[1])
     shape = len(x.places), len(y.places)
-    rates = [_values([_direction(p, name) for p in sweep.points], "rate") for name in ("forward", "backward")]
+    rates = [_factors(sweep, name) for name in ("forward", "backward")]
+    farthest, noun = (_FARTHEST, "rate per layer") if _has_rates(sweep) else (math.log(100), "factor over the depth")
     logs = np.log(np.concatenate(rates))
-    reach = float(np.clip(np.nanpercentile(np.abs(logs), 98), 0.02, _FARTHEST)) if np.isfinite(logs).any() else 1.0
+    reach = float(np.clip(np.nanpercentile(np.abs(logs), 98), 0.02, farthest)) if np.isfinite(logs).any() else 1.0
     for axes, name, values in zip((forward, backward), ("forward", "backward"), rates, strict=True):
         norm = LogNorm(math.exp(-reach), math.exp(reach))
-        _map(axes, x, y, values.reshape(shape), norm, colormaps["cividis"], f"{name} rate per layer")
+        _map(axes, x, y, values.reshape(shape), norm, colormaps["cividis"], f"{name} {noun}")
     scales = np.stack(
         [_values([_direction(p, name) for p in sweep.points], "depth_scale") for name in ("forward", "backward")]
     )
     shortest = np.where(np.isnan(scales), np.inf, scales).min(axis=0)
     known = np.array([point.verdict is not None for point in sweep.points])
     shortest = np.where(known, np.minimum(shortest, _DEEPEST), math.nan)
-    norm = LogNorm(max(0.1, float(np.nanmin(shortest))), _DEEPEST)
+    norm = LogNorm(max(0.1, float(np.nanmin(shortest, initial=1.0))), _DEEPEST)
     _map(depth, x, y, shortest.reshape(shape), norm, colormaps["viridis"], "depth scale: layers for a factor e")
     _labels(verdict, sweep, x, y)
     handles = [line for axes in (forward, backward, verdict, depth) for line in _contours(axes, sweep, x, y)]
@@ -261,7 +279,7 @@ def _maps(sweep: Sweep) -> Figure:
 def _map(axes: Axes, x: _Scale, y: _Scale, values: Values, norm: Normalize, colours: Any, heading: str) -> None:
     axes.set_facecolor("#bbbbbb")  # where there is nothing to show
     mesh = axes.pcolormesh(x.edges, y.edges, np.ma.masked_invalid(values.T), norm=norm, cmap=colours, rasterized=True)
-    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=28, extend="both" if "rate" in heading else "neither")
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=28, extend="neither" if "scale" in heading else "both")
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     bar.ax.yaxis.set_minor_formatter(FuncFormatter(_few(bar.ax)))
     bar.ax.tick_params(labelsize=9, which="both")

@@ -109,7 +109,7 @@ def letter_map(sweep: Sweep, width: int) -> list[str]:
     first, last = printable(across.values[0]), printable(across.values[-1])
     lines.append(f"{'':>{label}} +{'-' * shown}")
     lines.append(f"{'':>{label}}  {first}{last:>{max(len(last) + 1, shown - len(first))}}")
-    lines.append(f"{'':>{label}}  {printable(across.path)}" + (f", every {step}th value" if step > 1 else ""))
+    lines.append(f"{'':>{label}}  {printable(across.path)}" + (f" (one value in {step})" if step > 1 else ""))
     used = {letter(point) for point in sweep.points}
     legend = [f"{mark} {name}" for name, mark in LETTERS.items() if mark in used] + (
         ["x failed"] if "x" in used else []

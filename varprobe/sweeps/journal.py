@@ -34,10 +34,17 @@ class Journal:
         self._adapter = TypeAdapter(Point)
         try:
             self._stream: IO[bytes] = open(path, "a+b")  # noqa: SIM115  # open as long as the journal is
+        except OSError as error:
+            raise self._refused(error) from None
+        try:
             self._lock()
             self._read()
         except OSError as error:
+            self._stream.close()
             raise self._refused(error) from None
+        except OutputError:
+            self._stream.close()
+            raise
 
     def __enter__(self) -> Journal:
         return self

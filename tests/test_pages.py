@@ -1,0 +1,252 @@
+"""Pages: one file that needs nothing else, says what the report says, and shows names as they are."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import varprobe
+from varprobe.comparison import Comparison, compared
+from varprobe.diagnose import foretell
+from varprobe.report.records import Report
+from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
+from varprobe.reporters.wordlist import activation_cells, gradient_cells, verdict_words
+from varprobe.spec.loading import ConfigText, load_text
+from varprobe.spec.rewriting import written
+from varprobe.sweeps.records import Sweep
+
+NAME = "<script>alert('x')</script> & \"co\" {{ 7 * 7 }} $x$"
+VOID = {"meta", "input", "br", "link"}
+
+
+def _config(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "net",
+        "input": {"features": 12},
+        "defaults": {"activation": "tanh", "init": "small"},
+        "layers": [{"dense": 12, "repeat": 6}],
+        "probe": {"batch": 8, "trials": 3},
+        **changes,
+    }
+
+
+class Here:
+    """Runs each call at once."""
+
+    def submit(self, fn: Any, /, *args: Any) -> Any:
+        from concurrent.futures import Future
+
+        future: Future[Any] = Future()
+        future.set_result(fn(*args))
+        return future
+
+
+class Page(HTMLParser):
+    """Tags that are open, ids, addresses and text; refuses what is not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        self.ids += [value for key, value in attrs if key == "id" and value]
+        self.addresses += [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, tag
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return varprobe.run(_config())
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    inits = ("small", "large")
+    reports = [varprobe.run(_config(defaults={"activation": "tanh", "init": init})) for init in inits]
+    return compared(inits, reports)
+
+
+@pytest.fixture(scope="module")
+def sweep() -> Sweep:
+    executor: Any = Here()
+    return varprobe.sweep(_config(), {"defaults.init.std": "0.1:1:3", "layers.0.repeat": [4, 6]}, executor=executor)
+
+
+@pytest.fixture(scope="module")
+def pages(report: Report, comparison: Comparison, sweep: Sweep) -> dict[str, str]:
+    made = {"run": RENDERERS, "compare": COMPARERS, "sweep": SWEEPERS}
+    what = {"run": report, "compare": comparison, "sweep": sweep}
+    plain = {name: table[".html"](what[name]) for name, table in made.items()}  # type: ignore[operator]
+    lessons = {f"{name} lesson": table[".html"](what[name], lesson=True) for name, table in made.items()}  # type: ignore[operator]
+    return plain | lessons
+
+
+KINDS = ["run", "compare", "sweep", "run lesson", "compare lesson", "sweep lesson"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_well_formed_and_needs_nothing_else(pages: dict[str, str], kind: str) -> None:
+    page = Page(pages[kind])
+    assert len(set(page.ids)) == len(page.ids)
+    for address in page.addresses:
+        assert address.startswith(("#", "data:"))
+        if address.startswith("#"):
+            assert address[1:] in page.ids
+    for reference in re.findall(r"url\(#([^)]+)\)", pages[kind]):
+        assert reference in page.ids
+    assert not re.search(r"(?:src|href)=[\"']?https?:|@import|fetch\(|XMLHttp", pages[kind])
+    policy = next(found["content"] for tag, found in page.tags if tag == "meta" and "http-equiv" in found)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_have_words_and_headings_stand_in_order(pages: dict[str, str], kind: str) -> None:
+    page = Page(pages[kind])
+    pictures = [found for tag, found in page.tags if tag == "svg"]
+    assert pictures
+    assert all(found["role"] == "img" and found["aria-label"] for found in pictures)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(found.get("scope") for tag, found in page.tags if tag == "th")
+
+
+def test_the_page_says_what_the_report_says(pages: dict[str, str], report: Report) -> None:
+    text = Page(pages["run"]).text
+    assert verdict_words(report.verdict) in text
+    for finding in report.verdict.findings:
+        assert " ".join(finding.message.split()) in text
+        assert " ".join(finding.remedy.split()) in text
+    for row in report.layers:
+        cells = [cell for cell in (*activation_cells(row), *gradient_cells(row)) if cell]
+        assert re.search(rf"\b{row.index} +{re.escape(row.name)}\b", text)
+        for cell in cells:
+            assert cell in text
+
+
+def test_the_config_on_the_page_makes_the_report_again(pages: dict[str, str], report: Report) -> None:
+    config = html.unescape(re.findall(r"<pre>(.*?)</pre>", pages["run"], re.S)[0])
+    again = varprobe.run(load_text(ConfigText(config, "page", Path(), "page")))
+    assert again.layers[-1].gradient == report.layers[-1].gradient
+    assert again.verdict.forward == report.verdict.forward
+    assert again.name == report.name
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_config_written_out_is_the_same_config(path: Path) -> None:
+    spec = varprobe.load(path)
+    again = load_text(ConfigText(written(spec.document), "again", path.parent, path.stem))
+    assert again.document == spec.document
+
+
+def test_names_are_shown_as_they_are() -> None:
+    config = _config(name=NAME, layers=[{"dense": 8, "repeat": 5, "name": NAME}])
+    report = varprobe.run(config)
+    executor: Any = Here()
+    sweep = varprobe.sweep(config, {"defaults.init.std": [0.1, 1]}, executor=executor)
+    texts = [
+        RENDERERS[".html"](report),
+        RENDERERS[".html"](report, lesson=True),  # type: ignore[call-arg]
+        COMPARERS[".html"](compared((NAME, "other"), (report, report))),
+        SWEEPERS[".html"](sweep),
+        SWEEPERS[".html"](sweep, lesson=True),  # type: ignore[call-arg]
+    ]
+    for text in map(str, texts):
+        page = Page(text)
+        assert "<script>alert" not in text
+        scripts = [found for tag, found in page.tags if tag == "script"]
+        assert len(scripts) == (2 if "application/json" in text else 1)
+        assert NAME in page.text
+        assert "49" not in page.text.split("What do you")[0][:200]
+
+
+def test_the_data_of_a_sweep_cannot_end_its_script() -> None:
+    config = _config(layers=[{"dense": 8, "repeat": 4}])
+    executor: Any = Here()
+    sweep = varprobe.sweep(config, {"defaults.activation": ["tanh", "relu"]}, executor=executor)
+    axis = sweep.axes[0]
+    object.__setattr__(axis, "values", ("</script><b>", "relu"))
+    text = str(SWEEPERS[".html"](sweep))
+    body = text.split('id="points">')[1].split("</script>")[0]
+    assert json.loads(body)["axes"][0]["values"][0] == "</script><b>"
+
+
+def test_a_lesson_asks_before_it_shows(pages: dict[str, str], report: Report) -> None:
+    for kind, asked in (("run", 2), ("compare", 2), ("sweep", 3)):
+        page, plain = Page(pages[f"{kind} lesson"]), Page(pages[kind])
+        assert len([tag for tag, _ in page.tags if tag == "fieldset"]) == asked
+        assert "fieldset" not in dict(plain.tags)
+        choices = [found["value"] for tag, found in page.tags if tag == "input" and found.get("type") == "radio"]
+        assert choices == ["vanishing", "exploding", "stable"] * asked
+        before = page.text.split("What do you expect?")[0]
+        assert not re.search(r"vanish|explod|stable", before)
+    labels = re.findall(r'data-label="(\w+)"', pages["run lesson"])
+    assert labels == [report.verdict.forward.label, report.verdict.backward.label]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 50])
+def test_pages_are_small(depth: int) -> None:
+    report = varprobe.run(_config(layers=[{"dense": 64, "repeat": depth}], probe={"batch": 32, "trials": 20}))
+    assert len(str(RENDERERS[".html"](report)).encode()) < 2 * 10**6
+
+
+def test_theory_alone_has_a_page() -> None:
+    page = Page(str(RENDERERS[".html"](foretell(varprobe.load(_config())))))
+    assert "varprobe predict net.yaml" in page.text
+
+
+def test_the_command_line_makes_pages_and_refuses_lessons_without_one(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(json.dumps(_config()))
+
+    def tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "varprobe", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    assert tool("run", "net.json", "--report", "-o", "r.json").returncode == 0
+    assert tool("show", "r.json", "-o", "a.html", "-o", "b.html", "--lesson").returncode == 0
+    assert (tmp_path / "a.html").read_text() == (tmp_path / "b.html").read_text()
+    assert "fieldset" in (tmp_path / "a.html").read_text()
+    assert tool("show", "r.json", "-o", "c.html").returncode == 0
+    assert (tmp_path / "c.html").read_text() == (tmp_path / "reports" / "net.html").read_text()
+    refused = tool("run", "net.json", "--lesson")
+    assert refused.returncode == 2
+    assert "--lesson" in refused.stderr
+    assert "-o page.html" in refused.stderr

@@ -1,0 +1,530 @@
+"""Sweeps: what an axis is, that a point is a run, that nothing finished is lost, and what pictures show of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from rich.console import Console
+
+import varprobe
+from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
+from varprobe.reporters import SWEEPERS
+from varprobe.reporters.sweep_figure import sweep_figure
+from varprobe.reporters.sweep_text import letter_map, print_sweep
+from varprobe.reporters.wordlist import LETTERS
+from varprobe.spec.loading import read_config
+from varprobe.sweeps.axes import parse_axis
+from varprobe.sweeps.job import plan_sweep, sweep_points
+from varprobe.sweeps.journal import Journal
+from varprobe.sweeps.point import Task, measured_point
+from varprobe.sweeps.processes import CrashError, Processes
+from varprobe.sweeps.records import Sweep
+from varprobe.sweeps.storage import sweep_from_json, sweep_schema, sweep_to_json
+
+CONFIG: dict[str, Any] = {
+    "name": "net",
+    "input": {"features": 16},
+    "defaults": {"activation": "tanh", "init": "xavier"},
+    "layers": [{"dense": 16, "repeat": 6}],
+    "probe": {"batch": 8, "trials": 4},
+}
+TEXT = json.dumps(CONFIG)
+
+
+class Here(Executor):
+    """Runs each call at once, in this process."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def swept(*axes: str, executor: Executor | None = None, **changes: Any) -> Sweep:
+    vary = dict(axis.split("=", 1) for axis in axes)
+    return varprobe.sweep({**CONFIG, **changes}, vary, executor=executor or Here())
+
+
+@pytest.fixture(scope="module")
+def line() -> Sweep:
+    return swept("defaults.init.gain=0.3:3:7")
+
+
+@pytest.fixture(scope="module")
+def plane() -> Sweep:
+    return swept("defaults.init.gain=0.4:2.2:6", "layers.0.repeat=4,8,16")
+
+
+# --- axes ---
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a.gain=0:1:3", ("0", "0.5", "1")),
+        ("a.gain=1:0:3", ("1", "0.5", "0")),
+        ("a.gain=-1:1:2:linear", ("-1", "1")),
+        ("a.gain=1e-2:1:3:log", ("0.01", "0.1", "1")),
+        ("layers.0.repeat=1:10:4", ("1", "4", "7", "10")),
+        ("layers[0].repeat=1:8:6:log", ("1", "2", "3", "5", "8")),
+        ("a.init=small, large ,xavier", ("small", "large", "xavier")),
+        ("a.init={name: he, gain: 2},he", ("{name: he, gain: 2}", "he")),
+        ("a.name='a,b',c", ("'a,b'", "c")),
+        ("a.gain=0.1", ("0.1",)),
+        ("a.gain=1,1,2", ("1", "2")),
+    ],
+)
+def test_an_axis_has_the_values_that_its_text_says(text: str, values: tuple[str, ...]) -> None:
+    assert parse_axis(text).values == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["gain", "=1:2:3", "a=1:2:1", "a=1:1:5", "a=0:1:3:log", "a=-1:1:3:log", "a=1,,2", "a=", "a b=1", "a=1:2:999999",
+     "a=1e999:2:3"],
+)  # fmt: skip
+def test_a_text_that_is_no_axis_is_refused_with_a_way_out(text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_axis(text)
+    assert str(raised.value).startswith("--vary: ")
+    assert "low:high:count" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        (),
+        ("a.b=1:2:2", "a.c=1,2", "a.d=1,2"),
+        ("probe.trials=2,3", "probe.trials=4,5"),
+        ("defaults.init.gain=0:1:1000", "defaults.init.std=0:1:1000"),
+        ("defaults.init=he,nonsense",),
+        ("layers.3.repeat=1:3:3",),
+        ("defaults.init.gain=-1:1:3",),
+    ],
+)
+def test_axes_that_do_not_fit_are_refused_before_anything_is_measured(axes: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(TEXT)
+    with pytest.raises(VarprobeError) as raised:
+        plan_sweep(read_config(tmp_path / "net.json"), (), [parse_axis(axis) for axis in axes])
+    assert raised.value.hint
+
+
+# --- points ---
+
+
+def test_a_point_is_the_run_with_the_same_settings(plane: Sweep) -> None:
+    index = plane.points.index(next(p for p in plane.points if p.values == ("1.48", "8")))
+    config = {**CONFIG, "defaults": {"activation": "tanh", "init": {"name": "xavier", "gain": 1.48}}}
+    config |= {"layers": [{"dense": 16, "repeat": 8}]}
+    report = varprobe.run(config, replace(varprobe.load(config).settings, threads=1))
+    point = plane.points[index]
+    assert point.verdict is not None
+    assert point.verdict.forward == report.verdict.forward
+    assert point.verdict.backward == report.verdict.backward
+    assert point.prediction == report.prediction
+    assert point.depth == 8
+    assert point.curves is not None
+    for kind in ("activation", "gradient"):
+        estimates = [getattr(row, kind).variance for row in report.layers]
+        assert getattr(point.curves, kind) == pytest.approx([one.log10_mean for one in estimates], abs=1e-5)
+        low, high = np.percentile([one.trials for one in estimates], (5, 95), axis=1)
+        assert getattr(point.curves, f"{kind}_low") == pytest.approx(low, abs=1e-5)
+        assert getattr(point.curves, f"{kind}_high") == pytest.approx(high, abs=1e-5)
+
+
+def test_points_are_all_pairs_in_order(plane: Sweep) -> None:
+    first, second = plane.axes
+    assert [point.values for point in plane.points] == [(a, b) for a in first.values for b in second.values]
+
+
+def test_rates_follow_theory_along_an_axis(line: Sweep) -> None:
+    # In the ordered phase both rates tend to chi1, within the noise of four trials of width 16.
+    for point in line.points[:2]:
+        assert point.verdict is not None
+        assert point.prediction is not None
+        assert point.prediction.chi1 is not None
+        for way in (point.verdict.forward, point.verdict.backward):
+            assert way.rate == pytest.approx(point.prediction.chi1, rel=0.5)
+    labels = [point.verdict.overall for point in line.points if point.verdict]
+    assert labels[0] == "vanishing"
+    assert labels != ["vanishing"] * len(labels)
+
+
+def test_processes_give_the_same_sweep_as_one_thread(line: Sweep) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        assert swept("defaults.init.gain=0.3:3:7", executor=threads) == line
+    assert varprobe.sweep(CONFIG, {"defaults.init.gain": "0.3:3:7"}, threads=2) == line
+
+
+def test_values_can_be_a_list() -> None:
+    found = varprobe.sweep(CONFIG, {"defaults.init": ["he", {"name": "he", "gain": 2}]}, executor=Here())
+    assert found.axes[0].values == ("he", "{name: he, gain: 2}")
+
+
+def test_a_point_that_fails_is_one_failed_point() -> None:
+    found = swept("layers.0.dense=8,0,16", layers=[{"dense": 16}, {"dense": 4}])
+    assert [bool(point.failure) for point in found.points] == [False, True, False]
+    assert "at least 1" in found.points[1].failure
+    for suffix, render in SWEEPERS.items():
+        assert render(found), suffix
+    assert "failed at 0: " in printed(found)
+
+
+def test_nothing_but_failures_is_an_error() -> None:
+    class Broken(Here):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return super().submit(int, "no number")
+
+    with pytest.raises(VarprobeError, match="no point could be measured: ValueError"):
+        swept("defaults.init.gain=1,2", executor=Broken())
+
+
+# --- processes ---
+
+
+def test_a_process_that_dies_fails_its_call_alone() -> None:
+    with Processes(1) as processes:
+        calls = [processes.submit(os._exit, 7), processes.submit(abs, -2), processes.submit(os.abort)]
+        with pytest.raises(CrashError, match="exit code 7"):
+            calls[0].result()
+        assert calls[1].result() == 2
+        with pytest.raises(CrashError, match="SIGABRT"):
+            calls[2].result()
+
+
+def test_what_a_call_raises_comes_back() -> None:
+    with Processes(1) as processes, pytest.raises(ZeroDivisionError):
+        processes.submit(divmod, 1, 0).result()
+
+
+def test_a_crash_is_one_failed_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Crashing(Processes):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            if args[0].values == ("2",):
+                return super().submit(os._exit, 9)
+            return super().submit(fn, *args, **kwargs)
+
+    with Crashing(2) as processes:
+        found = swept("defaults.init.gain=1,2,3", executor=processes)
+    assert [point.failure for point in found.points] == ["", "its process ended with exit code 9", ""]
+
+
+def test_processes_end_with_who_started_them() -> None:
+    code = (
+        "import os, time\nfrom varprobe.sweeps.processes import Processes\n"
+        "processes = Processes(1)\nprint(processes.submit(os.getpid).result(), flush=True)\n"
+        "processes.submit(time.sleep, 60)\ntime.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 20
+    while _is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_alive(child)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+# --- what is finished is kept ---
+
+
+def plan_of(tmp_path: Path) -> Any:
+    (tmp_path / "net.json").write_text(TEXT)
+    return plan_sweep(read_config(tmp_path / "net.json"), (), [parse_axis("defaults.init.gain=0.3:3:7")])
+
+
+class Counting(Here):
+    def __init__(self) -> None:
+        self.values: list[tuple[str, ...]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.values.append(args[0].values)
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_a_journal_holds_what_was_finished_and_only_that_is_not_done_again(tmp_path: Path, line: Sweep) -> None:
+    plan, place = plan_of(tmp_path), tmp_path / "points.part"
+    with Journal(place) as journal:
+        for index in (0, 3):
+            task = Task(plan.config, (), line.points[index].values, 1)
+            journal.add(index, replace(line.points[index], values=task.values))
+    with place.open("ab") as stream:
+        stream.write(b'{"index": 5, "point": {"values": ["2')  # cut off in the middle
+    counting = Counting()
+    with Journal(place) as journal:
+        assert sorted(journal.points) == [0, 3]
+        found = sweep_points(plan, executor=counting, journal=journal)
+    assert len(counting.values) == 5
+    assert line.points[0].values not in counting.values
+    assert found == line
+    with Journal(place) as journal:
+        assert sorted(journal.points) == list(range(7))
+
+
+def test_a_journal_that_holds_nothing_goes_away(tmp_path: Path) -> None:
+    with Journal(tmp_path / "points.part"):
+        pass
+    assert not (tmp_path / "points.part").exists()
+
+
+def test_two_sweeps_do_not_write_one_journal(tmp_path: Path) -> None:
+    with Journal(tmp_path / "points.part"), pytest.raises(OutputError, match="under way"):
+        Journal(tmp_path / "points.part")
+
+
+def test_another_sweep_has_another_fingerprint(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    weights = tmp_path / "w.npz"
+    given = {**CONFIG, "layers": [{"dense": {"width": 16, "init": {"name": "file", "path": "w.npz", "key": "W"}}}]}
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    prints = {plan.fingerprint, plan_sweep(plan.config, (), [parse_axis("defaults.init.gain=0.3:3:8")]).fingerprint}
+    for scale in (1.0, 2.0):
+        np.savez(weights, W=np.eye(16) * scale)
+        axes = [parse_axis("probe.trials=2,3")]
+        prints.add(plan_sweep(read_config(tmp_path / "given.json"), (), axes).fingerprint)
+    assert len(prints) == 4
+    assert plan_of(tmp_path).fingerprint == plan.fingerprint
+
+
+def tool(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "varprobe", "sweep", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, tmp_path: Path) -> None:
+    slow = {**CONFIG, "layers": [{"dense": 64, "repeat": 20}], "probe": {"batch": 64, "trials": 10}}
+    (tmp_path / "net.json").write_text(json.dumps({**slow, "input": {"features": 64}}))
+    axes = ("--vary", "defaults.init.gain=0.5:2:8", "--vary", "layers.0.repeat=10,20")
+    whole = tool("net.json", *axes, "-o", "whole.json", folder=tmp_path)
+    whole.communicate()
+    assert whole.returncode == 0
+    first = tool("net.json", *axes, "-o", "cut.json", folder=tmp_path)
+    deadline = time.monotonic() + 60
+    while not (held := _lines(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.send_signal(by)
+    _, errors = first.communicate()
+    assert first.returncode == (-by if by == signal.SIGKILL else 128 + by)
+    assert "Traceback" not in errors
+    assert not (tmp_path / "cut.json").exists()
+    assert _lines(tmp_path) >= held > 0
+    again = tool("net.json", *axes, "-o", "cut.json", folder=tmp_path)
+    _, errors = again.communicate()
+    assert again.returncode == 0
+    assert f": {_points(errors)} point" in errors
+    assert _points(errors) >= held
+    assert (tmp_path / "cut.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.json", "net.json", "whole.json"]
+
+
+def _lines(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("cut.json.*.part"))
+
+
+def _points(message: str) -> int:
+    return int(message.split(".part: ")[1].split()[0])
+
+
+# --- storage ---
+
+
+def test_a_sweep_survives_its_json(line: Sweep, plane: Sweep) -> None:
+    for sweep in (line, plane):
+        text = sweep_to_json(sweep)
+        assert sweep_from_json(text.encode(), "sweep.json") == sweep
+        jsonschema.validate(json.loads(text), sweep_schema())
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda body: body["points"].pop(), "6 points where its axes make 7"),
+        (lambda body: body.pop("axes"), "required"),
+        (lambda body: body.update(sweep_version=99), "version 99"),
+        (lambda body: body.update(more=1), "more"),
+    ],
+)
+def test_a_damaged_sweep_is_refused(line: Sweep, damage: Any, word: str, tmp_path: Path) -> None:
+    body = json.loads(sweep_to_json(line))
+    damage(body)
+    with pytest.raises(InputFileError) as raised:
+        sweep_from_json(json.dumps(body).encode(), "sweep.json")
+    assert word in str(raised.value)
+    (tmp_path / "sweep.json").write_text(json.dumps(body))
+    done = subprocess.run(
+        [sys.executable, "-m", "varprobe", "show", "sweep.json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_every_format_is_made_from_a_stored_sweep(plane: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text(sweep_to_json(plane))
+    targets = [part for suffix in SWEEPERS for part in ("-o", f"again{suffix}")]
+    command = [sys.executable, "-m", "varprobe", "show", "sweep.json", *targets]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    for suffix, render in SWEEPERS.items():
+        content = render(plane)
+        expected = content.encode() if isinstance(content, str) else content
+        assert (tmp_path / f"again{suffix}").read_bytes() == expected
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "sweep.json").read_bytes()
+
+
+# --- text ---
+
+
+def printed(sweep: Sweep, width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO(), highlight=False, markup=False)
+    print_sweep(sweep, console)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO
+
+
+def test_one_axis_is_a_line_a_point(line: Sweep) -> None:
+    text = printed(line)
+    assert all(len(each) <= 80 for each in text.splitlines())
+    for point in line.points:
+        assert point.verdict is not None
+        (row,) = [each for each in text.splitlines() if each.split()[:1] == list(point.values)]
+        assert point.verdict.forward.label in row
+        assert point.verdict.backward.label in row
+        assert point.verdict.signal.label in row
+
+
+@pytest.mark.parametrize("width", [80, 14])
+def test_two_axes_are_a_map_of_letters(plane: Sweep, width: int) -> None:
+    rows = [row for row in letter_map(plane, width) if " |" in row]
+    for place, row in enumerate(rows):
+        column = len(rows) - 1 - place
+        points = [plane.points[i * 3 + column] for i in range(6)]
+        assert row.split("|")[1].replace(" ", "") == "".join(LETTERS[p.verdict.overall] for p in points if p.verdict)
+        assert row.split("|")[0].strip() == plane.axes[1].values[column]
+
+
+def test_a_map_that_is_too_wide_leaves_columns_out() -> None:
+    found = swept("probe.seed=1:30:30", "probe.trials=2,3", layers=[{"dense": 4}], probe={"batch": 2})
+    lines = letter_map(found, 20)
+    assert max(map(len, lines[1:4])) <= 20
+    assert "(one value in 2)" in "\n".join(lines)
+
+
+def test_csv_and_markdown_have_a_row_a_point(plane: Sweep) -> None:
+    rows = list(csv.DictReader(io.StringIO(str(SWEEPERS[".csv"](plane)))))
+    assert len(rows) == len(plane.points)
+    for row, point in zip(rows, plane.points, strict=True):
+        assert (row["defaults.init.gain"], row["layers.0.repeat"]) == point.values
+        assert point.verdict is not None
+        assert point.prediction is not None
+        assert float(row["backward.rate"]) == point.verdict.backward.rate
+        assert float(row["theory.chi1"]) == point.prediction.chi1
+    table = [each for each in str(SWEEPERS[".md"](plane)).splitlines() if each.startswith("| ")]
+    assert len(table) == len(plane.points) + 1
+
+
+# --- pictures ---
+
+
+def test_curves_and_verdicts_of_one_axis_are_the_sweep_s(line: Sweep) -> None:
+    rates, depths, strip = sweep_figure(line).axes
+    lines = {str(each.get_label()): each for each in rates.lines}
+    verdicts = [point.verdict for point in line.points if point.verdict]
+    for name in ("forward", "backward"):
+        curve = lines[f"{name} rate"]
+        assert list(curve.get_xdata()) == pytest.approx([float(point.values[0]) for point in line.points])
+        assert list(curve.get_ydata()) == pytest.approx([getattr(one, name).rate for one in verdicts])
+    theory = next(each for label, each in lines.items() if label.startswith("theory"))
+    assert list(theory.get_ydata()) == pytest.approx([p.prediction.chi1 for p in line.points if p.prediction])
+    assert [text.get_text() for text in strip.texts[:7]] == [LETTERS[one.overall] for one in verdicts]
+    assert any("trainable" in str(each.get_label()) for each in depths.lines)
+
+
+def test_maps_of_two_axes_are_the_sweep_s(plane: Sweep) -> None:
+    forward, backward, verdict, _depth = sweep_figure(plane).axes[:4]
+    for axes, name in ((forward, "forward"), (backward, "backward")):
+        shown = np.asarray(axes.collections[0].get_array()).reshape(3, 6)
+        rates = [getattr(point.verdict, name).rate for point in plane.points]
+        assert shown.T.ravel() == pytest.approx(rates)
+    letters = [text.get_text() for text in verdict.texts]
+    assert letters == [LETTERS[point.verdict.overall] for point in plane.points if point.verdict]
+
+
+def test_theory_s_line_lies_where_chi1_is_one(plane: Sweep) -> None:
+    axes = sweep_figure(plane).axes[0]
+    lines = [each for each in axes.collections if type(each).__name__ == "QuadContourSet"]
+    assert lines
+    # chi1 of tanh is 1 at gain 1 with weights of variance 1/fan_in, at any depth.
+    for vertex in np.concatenate([path.vertices for path in lines[0].get_paths()]):
+        assert vertex[0] == pytest.approx(1.0, abs=0.12)
+
+
+@pytest.mark.parametrize("axes", [("defaults.init=small,large",), ("defaults.init=small,he", "probe.trials=1,2"),
+                                  ("layers.0.repeat=1,2",), ("defaults.init.gain=0,1",),
+                                  ("defaults.init.gain=1,2", "layers.0.repeat=1,2,3")])  # fmt: skip
+def test_every_sweep_has_a_picture_and_a_page(axes: tuple[str, ...]) -> None:
+    found = swept(*axes)
+    assert SWEEPERS[".png"](found).startswith(b"\x89PNG")  # type: ignore[arg-type]
+    ElementTree.fromstring(str(SWEEPERS[".svg"](found), "utf-8"))  # type: ignore[arg-type]
+    assert "</html>" in str(SWEEPERS[".html"](found))
+
+
+def test_points_run_where_measured_point_says() -> None:
+    config = read_config_text(TEXT)
+    point = measured_point(Task(config, (), ("x",), 1))
+    assert point.values == ("x",)
+    assert not point.failure
+
+
+def read_config_text(text: str) -> Any:
+    from varprobe.spec.loading import ConfigText
+
+    return ConfigText(text, "net", Path(), "net")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--vary", "defaults.init=he,nope"], "nope"),
+        (["--vary", "defaults.init.gain=1:2"], "gain"),
+        (["--vary", "layers.0.repeat=1:3:3", "-o", "sweep.yaml"], ".json"),
+        (["--vary", "layers.0.repeat=1:3:3", "--lesson"], "--lesson"),
+        (["--vary", "layers.0.repeat=1:3:3", "--cluster", "tcp://127.0.0.1:1"], "--cluster"),
+        ([], "vary"),
+    ],
+)  # fmt: skip
+def test_mistakes_end_with_one_message(arguments: list[str], word: str, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(TEXT)
+    done = tool("net.json", *arguments, folder=tmp_path)
+    _, errors = done.communicate()
+    assert done.returncode == 2
+    assert word in errors
+    assert "hint: " in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]

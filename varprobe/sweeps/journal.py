@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -51,8 +52,10 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stream.close()
-        if not self.points:
-            self.remove()
+        # Not `points`: an interrupt may come between a point's way to the disk and its way there.
+        with suppress(OSError):
+            if not self.path.stat().st_size:
+                self.remove()
 
     def add(self, index: int, point: Point) -> None:
         """Keeps a point; on return it is on the disk."""

@@ -102,7 +102,10 @@ def _serve(connection: Connection) -> None:
             answer = True, fn(*args, **kwargs)
         except Exception as error:  # goes back to who asked
             answer = False, error
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except OSError:  # nobody is there to take it
+            os._exit(1)
 
 
 def _listen(connection: Connection, calls: queue.SimpleQueue[Any]) -> None:

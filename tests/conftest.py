@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -14,3 +15,11 @@ os.environ["COLUMNS"] = "80"
 @pytest.fixture(autouse=True)
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A browser that is missing must not go unnoticed."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = {str(one.longrepr[2]) for one in skipped if "PAGES ARE NOT TESTED" in str(one.longrepr)}
+    for reason in sorted(reasons):
+        terminalreporter.section(reason.removeprefix("Skipped: "), sep="!", red=True)

@@ -115,7 +115,7 @@ def test_histograms_are_the_report_s_and_few(small: Report) -> None:
         assert row.histogram is not None
         counts = np.sqrt(row.histogram.activation)
         base = len(shown) - 1
-        assert first.values - base == pytest.approx(1.4 * counts / counts.max())
+        assert first.values - base == pytest.approx(0.9 * counts / counts.max())
 
 
 @pytest.mark.parametrize("name", EDGES)

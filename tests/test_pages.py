@@ -210,7 +210,7 @@ def test_the_data_of_a_sweep_cannot_end_its_script() -> None:
 
 
 def test_a_lesson_asks_before_it_shows(pages: dict[str, str], report: Report) -> None:
-    for kind, asked in (("run", 2), ("compare", 2), ("sweep", 3)):
+    for kind, asked in (("run", 2), ("compare", 4), ("sweep", 6)):
         page, plain = Page(pages[f"{kind} lesson"]), Page(pages[kind])
         assert len([tag for tag, _ in page.tags if tag == "fieldset"]) == asked
         assert "fieldset" not in dict(plain.tags)

@@ -1,9 +1,9 @@
-"""Lessons -> a folder of pages and configs: every number in them is measured or predicted here."""
+"""Lessons -> a folder of pages and configs: what is measured and predicted in them is made here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from varprobe.frozen import dataclass
 from varprobe.report.records import Estimate, Report
 from varprobe.reporters.comparison_figure import comparison_figure
 from varprobe.reporters.histogram_figure import histogram_figure
-from varprobe.reporters.page import Line, Question, common, environment, lines_of
+from varprobe.reporters.page import Question, common, environment
 from varprobe.reporters.picture import picture
-from varprobe.reporters.wordlist import made_with, verdict_words
+from varprobe.reporters.wordlist import DIRECTIONS, made_with
 from varprobe.spec.loading import ConfigText, load_text
 from varprobe.spec.network import with_threads
 from varprobe.verdict.intervals import student_quantile
+from varprobe.verdict.records import Direction, Verdict
+from varprobe.wording import power
 
 PAGE, INDEX = "page.html", "index.html"
 
@@ -39,22 +41,33 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Way:
+    """One direction: its label, rate per layer and change between the first layer and the last; then by theory."""
+
+    name: str
+    label: str
+    rate: str
+    seen: str
+    theory_label: str
+    theory_rate: str
+    theory_seen: str
+
+
+@dataclass(frozen=True)
 class Network:
     """A network of a lesson, measured, and what theory said before.
 
     Attributes:
         shown: the config without comments, which give the answer away.
+        ways: forward, backward and signal.
         forward_ln: of the variance of z, last layer over first; backward_ln: of dObjective/dz, first over last.
         saturated: share of saturated values in the last layer; None where the activation has no limits.
     """
 
     name: str
     shown: str
-    overall: str
-    words: str
     made: str
-    measured: tuple[Line, ...]
-    theory: tuple[Line, ...]
+    ways: tuple[Way, ...]
     forward_ln: Ratio
     backward_ln: Ratio
     saturated: float | None
@@ -116,11 +129,8 @@ def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Networ
     network = Network(
         name=name,
         shown="\n".join(line for line in text.splitlines() if not line.startswith("#")),
-        overall=report.verdict.overall,
-        words=verdict_words(report.verdict),
-        made=made_with(report),
-        measured=lines_of(report.verdict),
-        theory=lines_of(theory.verdict),
+        made=made_with(report).rpartition(", ")[0],
+        ways=_ways(report.verdict, theory.verdict),
         forward_ln=_ratio(
             last.preactivation.variance,
             first.preactivation.variance,
@@ -140,6 +150,35 @@ def _difference(above: float | None, below: float | None) -> float | None:
     return math.log(above / below) if above and below else None
 
 
+def _ways(measured: Verdict, theory: Verdict) -> tuple[Way, ...]:
+    ways = ((name, getattr(measured, name), getattr(theory, name)) for name in DIRECTIONS)
+    return tuple(
+        Way(name, found.label, _rate(found), _seen(found), said.label, _rate(said), _seen(said))
+        for name, found, said in ways
+    )
+
+
+def _rate(direction: Direction) -> str:
+    return "-" if direction.rate is None else f"{direction.rate:.4g}"
+
+
+def _seen(direction: Direction) -> str:
+    return "-" if direction.measured_log10 is None else f"x {power(direction.measured_log10)}"
+
+
+def _questions(networks: Sequence[Network]) -> tuple[Question, ...]:
+    nouns = ("the activations", "the gradient, on its way back")
+    return tuple(
+        Question(
+            f"{one.name}: what becomes of {noun}?",
+            way.label,
+            f"{one.name}, {way.name}: {way.label}, {way.seen} between the first layer and the last.",
+        )
+        for one in networks
+        for noun, way in zip(nouns, one.ways, strict=False)
+    )
+
+
 def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
     pairs = zip(above.trials, below.trials, strict=True)
     logs = np.array([(a - b) * math.log(10) for a, b in pairs if a is not None and b is not None])
@@ -155,13 +194,9 @@ def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Net
     if lesson.histograms:
         said = f"Histograms of activations and gradients by layer of {names}, in absolute units."
         histograms = picture(histogram_figure, comparison, "histograms", said)
-    questions = tuple(
-        Question(f"{one.name}: what becomes of the signal?", one.overall, f"{one.name} is {one.overall}: {one.words}")
-        for one in networks
-    )
     page = _environment().get_template(f"{lesson.folder}/{PAGE}")
     return page.render(
-        **common(f"{number + 1}. {lesson.title}", questions),
+        **common(f"{number + 1}. {lesson.title}", _questions(networks)),
         lesson=lesson,
         before=LESSONS[number - 1] if number else None,
         after=LESSONS[number + 1] if number + 1 < len(LESSONS) else None,

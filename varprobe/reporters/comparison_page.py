@@ -10,11 +10,11 @@ from varprobe.reporters.page import (
     Cell,
     Heading,
     Line,
-    Question,
     Row,
     config_of,
     direction_cells,
     lines_of,
+    questions_on,
     rendered,
 )
 from varprobe.reporters.picture import picture
@@ -52,10 +52,8 @@ def render_comparison_page(comparison: Comparison, *, lesson: bool = False) -> s
         )
         for name, report in zip(names, comparison.reports, strict=True)
     )
-    questions = tuple(
-        Question(f"{one.name}: what becomes of the signal?", one.overall, f"{one.name} is {one.overall}: {one.words}")
-        for one in networks
-    )
+    pairs = tuple(zip(names, comparison.reports, strict=True))
+    questions = tuple(question for name, report in pairs for question in questions_on(report.verdict, name))
     rows = [
         Row(
             (

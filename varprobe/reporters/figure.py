@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 # Of Okabe and Ito's palette: blue and vermillion.
 ACTIVATION, GRADIENT, THEORY = "#0072B2", "#D55E00", "#222222"
+# The tallest bar of a histogram, in the distance between two: spikes must not run into each other.
+_TALLEST = 0.9
 # Layers up to which every one has its marker, and histograms beside each other.
 MARKED, _RIDGES = 60, 9
 _STYLE: dict[str, Any] = {
@@ -273,11 +275,11 @@ def ridge(axes: Axes, rows: Sequence[LayerRow], counts: Callable[[LayerRow], Seq
         edges = np.array(row.histogram.edges if row.histogram else ())
         if heights.size and heights.max() > 0:
             base = len(rows) - 1 - place
-            line = base + 1.4 * heights / heights.max()
+            line = base + _TALLEST * heights / heights.max()
             axes.stairs(line, edges, baseline=base, fill=True, color=colour, alpha=0.55, linewidth=0, zorder=place)
             axes.stairs(line, edges, baseline=None, color=colour, linewidth=0.9, zorder=place)
     axes.set_yticks(range(len(rows)), [str(row.index) for row in reversed(rows)])
-    axes.set_ylim(-0.1, len(rows) + 0.5)
+    axes.set_ylim(-0.1, len(rows))
     axes.set_xlim(-5, 5)
     axes.set_xlabel("in units of the layer's root mean square", fontsize=9.5)
     axes.spines["left"].set_visible(False)

@@ -57,10 +57,11 @@ def _densities(axes: Axes, rows: Sequence[LayerRow], part: Part, heading: str) -
         edges = np.array(row.histogram.edges)[1:-1] * root  # the end bins hold what lies beyond
         density = np.array(counts[1:-1]) / total / np.diff(edges)
         widest = max(widest, root)
-        middle = (edges[1:] + edges[:-1]) / 2
         style = _STYLES[place % len(_STYLES)]
-        axes.plot(middle, density, color=colours[place], linestyle=style, linewidth=1.5, label=f"layer {row.index}")
+        label = f"layer {row.index}"
+        axes.stairs(density, edges, color=colours[place], linestyle=style, linewidth=1.5, label=label, baseline=None)
     if widest:
         axes.set_xlim(-_REACH * widest, _REACH * widest)
     axes.set_ylim(bottom=0)
+    axes.set_xlabel("value")
     axes.set_title(heading, fontsize=10.5)

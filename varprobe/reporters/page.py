@@ -8,7 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
-from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, letter_case
+from varprobe.reporters.wordlist import DIRECTIONS, direction_figures
 from varprobe.spec.rewriting import written
 from varprobe.verdict.records import Direction, Verdict
 from varprobe.version import __version__
@@ -91,21 +91,19 @@ def direction_cells(direction: Direction | None) -> tuple[Cell, Cell]:
 
 
 def questions_on(verdict: Verdict, what: str) -> tuple[Question, ...]:
-    """One question for each way that the signal goes."""
+    """One question for each way that the signal goes; `what` is the network, as a learner should see it."""
     ways = (
-        ("forward", verdict.forward, "the activations"),
-        ("backward", verdict.backward, "the gradient, on its way back"),
+        ("the activations", "forward", verdict.forward),
+        ("the gradient, on its way back", "backward", verdict.backward),
     )
     return tuple(
-        Question(f"{what}: what becomes of {noun}?", direction.label, result_sentence(name, direction))
-        for name, direction, noun in ways
+        Question(f"{what}: what becomes of {noun}?", way.label, f"{what}, {name}: {way.label}{_total(way)}.")
+        for noun, name, way in ways
     )
 
 
-def result_sentence(name: str, direction: Direction) -> str:
-    """A direction's label and factor in a sentence."""
-    total = "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
-    return letter_case(f"{name} it is {direction.label}{total}.")
+def _total(direction: Direction) -> str:
+    return "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
 
 
 def config_of(report: Report) -> str:

@@ -132,7 +132,11 @@ def _curves(sweep: Sweep) -> Figure:
     rates, depths, labels = drawn.subplots(3, 1, sharex=True, height_ratios=(1.4, 1.1, 0.22))
     drawn.subplots_adjust(hspace=0.12)
     scale = _scale(sweep.axes[0])
-    marker = {"markersize": 4.5} if len(scale.places) <= 60 else {"marker": ""}
+    marker: dict[str, Any] = {"markersize": 4.5} if len(scale.places) <= 60 else {"marker": ""}
+    theory: dict[str, Any] = {"color": THEORY, "linewidth": 1.1, "linestyle": ":"}
+    if numbers(sweep.axes[0]) is None:  # names have nothing between them
+        marker = {"markersize": 7, "linestyle": ""}
+        theory = {"color": THEORY, "marker": "_", "markersize": 22, "linestyle": ""}
     has_rates = _has_rates(sweep)
     noun = "rate" if has_rates else "factor"
     for name, colour, style in (
@@ -149,11 +153,9 @@ def _curves(sweep: Sweep) -> Figure:
     chi1, xi = _theory(sweep, "chi1"), _theory(sweep, "trainable_depth")
     rates.axhline(1, color="#999999", linewidth=0.8, zorder=0)
     if has_rates and np.isfinite(chi1).any():
-        rates.plot(
-            scale.places, chi1, color=THEORY, linewidth=1.1, linestyle=":", label="theory: chi1 at the fixed point"
-        )
+        rates.plot(scale.places, chi1, **theory, label="theory: chi1 at the fixed point")
     if np.isfinite(xi).any():
-        depths.plot(scale.places, xi, color=THEORY, linewidth=1.1, linestyle=":", label="theory: trainable depth, 6 xi")
+        depths.plot(scale.places, xi, **theory, label="theory: trainable depth, 6 xi")
     rates.set_ylabel("factor per layer" if has_rates else "factor over the depth")
     depths.set_ylabel("layers")
     for axes in (rates, depths):

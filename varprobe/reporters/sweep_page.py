@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from varprobe.frozen import dataclass
 from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, scale, styled
-from varprobe.reporters.page import Cell, Heading, Question, Row, direction_cells, file_name, rendered
+from varprobe.reporters.page import Cell, Heading, Question, Row, direction_cells, file_name, questions_on, rendered
 from varprobe.reporters.picture import picture
 from varprobe.reporters.sweep_figure import sweep_figure
 from varprobe.reporters.sweep_text import counts_line, failure_lines, made_line, sweep_title
@@ -96,14 +96,12 @@ def _questions(sweep: Sweep) -> tuple[Question, ...]:
     """On the first point, the one in the middle and the last."""
     measured = [point for point in sweep.points if point.verdict]
     picked = dict.fromkeys((0, len(measured) // 2, len(measured) - 1))
-    return tuple(_question(sweep, measured[place]) for place in picked)
+    return tuple(question for place in picked for question in _asked(sweep, measured[place]))
 
 
-def _question(sweep: Sweep, point: Point) -> Question:
-    assert point.verdict is not None
+def _asked(sweep: Sweep, point: Point) -> tuple[Question, ...]:
     where = ", ".join(f"{axis.path} {value}" for axis, value in zip(sweep.axes, point.values, strict=True))
-    words = f"{printable(sweep.name)} at {printable(where)}: what becomes of the signal?"
-    return Question(words, point.verdict.overall, f"At {printable(where)} it is {_sentence(point)}")
+    return questions_on(point.verdict, printable(f"{sweep.name} at {where}")) if point.verdict else ()
 
 
 def _sentence(point: Point) -> str:

@@ -47,13 +47,14 @@ def is_predicted(report: Report) -> bool:
     return all(row.activation is None for row in report.layers)
 
 
+# What the activations do, and what the gradient does.
 _SIZE = {
-    "stable": "keeps its size",
-    "borderline": "is borderline",
-    "vanishing": "vanishes",
-    "exploding": "explodes",
-    "inconclusive": "cannot be judged from so few trials",
-    "degenerate": "dies: it is exactly zero",
+    "stable": ("keep their size", "keeps its size"),
+    "borderline": ("are borderline", "is borderline"),
+    "vanishing": ("vanish", "vanishes"),
+    "exploding": ("explode", "explodes"),
+    "inconclusive": ("cannot be judged from so few trials", "cannot be judged from so few trials"),
+    "degenerate": ("die: they are exactly zero", "dies: it is exactly zero"),
 }
 _SAMPLES = {
     "preserved": "samples stay distinct",
@@ -66,12 +67,10 @@ _SAMPLES = {
 
 def verdict_words(verdict: Verdict) -> str:
     """The verdict in a sentence."""
-    forward, backward = (
-        f"the {what} {_SIZE.get(direction.label, direction.label)}{_over_the_depth(direction)}"
-        for what, direction in (("signal", verdict.forward), ("gradient", verdict.backward))
-    )
-    signal = verdict.signal
-    return f"forward {forward}; backward {backward}; {_SAMPLES.get(signal.label, signal.label)} ({signal.label})."
+    forward, backward, signal = verdict.forward, verdict.backward, verdict.signal
+    activations = f"the activations {_SIZE.get(forward.label, ('',))[0]}{_over_the_depth(forward)}"
+    gradient = f"the gradient {_SIZE.get(backward.label, ('', ''))[1]}{_over_the_depth(backward)}"
+    return f"{activations}; {gradient}; {_SAMPLES.get(signal.label, signal.label)} (signal {signal.label})."
 
 
 def _over_the_depth(direction: Direction) -> str:
@@ -214,12 +213,3 @@ def escaped_markdown(text: str) -> str:
 def letter(point: Point) -> str:
     """The label's letter; x where the point failed."""
     return "x" if point.verdict is None else LETTERS.get(point.verdict.overall, "?")
-
-
-def letter_case(text: str) -> str:
-    """A sentence with its first letter large.
-
-    >>> letter_case("forward it is stable.")
-    'Forward it is stable.'
-    """
-    return text[:1].upper() + text[1:]

@@ -382,7 +382,7 @@ def test_the_help_of_every_command_has_an_example(tool: Any, command: str) -> No
 
 def test_completion_names_the_commands(here: Path) -> None:
     done = varprobe(cwd=here, _VARPROBE_COMPLETE="complete_bash", COMP_WORDS="varprobe s", COMP_CWORD="1")
-    assert (done.code, done.out.split()) == (0, ["show", "schema"])
+    assert (done.code, done.out.split()) == (0, ["show", "schema", "sweep"])
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))

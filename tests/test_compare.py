@@ -74,6 +74,7 @@ SIGNS = {
     ".png": b"\x89PNG",
     ".svg": b"<?xml",
     ".pdf": b"%PDF",
+    ".html": b"<!DOCTYPE html>",
 }
 
 

@@ -85,7 +85,7 @@ def test_the_python_of_the_readme_runs(checkout: Path) -> None:
 
 
 def test_every_table_and_command_is_named() -> None:
-    for word in (*TABLES, "run", "compare", "tune", "show", "new", "list", "schema", "gain"):
+    for word in (*TABLES, "run", "compare", "sweep", "lesson", "tune", "show", "new", "list", "schema", "gain"):
         assert f"varprobe {word}" in README or f"varprobe list {word}" in README
 
 

@@ -19,3 +19,10 @@ def test_the_benchmarks_run_and_write_their_report(tmp_path: Path) -> None:
     assert [float(row[2]) > 0 for row in rows] == [True, True]
     # The floor's products and draws are below what the whole takes.
     assert float(rows[1][5].split(";")[1]) > 1
+
+
+def test_the_sweep_s_benchmark_runs() -> None:
+    script = ROOT / "tests" / "benchmarks" / "sweep.py"
+    done = subprocess.run([sys.executable, str(script), "2"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("8 points of width 128: ")

@@ -353,6 +353,17 @@ def _points(message: str) -> int:
     return int(message.split(".part: ")[1].split()[0])
 
 
+@pytest.mark.parametrize("command", ["true", "| head -n 1"])
+def test_a_sweep_without_files_leaves_nothing_behind(command: str, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(TEXT)
+    pipe = command if command.startswith("|") else ""
+    line = f"{sys.executable} -m varprobe sweep net.json --vary probe.seed=1:60:60 --trials 2 --quiet {pipe}"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("net: 60 points")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
 # --- storage ---
 
 

@@ -127,9 +127,14 @@ def deliver_comparison(comparison: Comparison, delivery: Delivery) -> None:
 
 def deliver_sweep(sweep: Sweep, delivery: Delivery) -> None:
     """Writes a sweep to its files, and prints it."""
+    delivery.write(sweep)
+    print_sweep_result(sweep, delivery)
+
+
+def print_sweep_result(sweep: Sweep, delivery: Delivery) -> None:
+    """Prints a sweep, and shows its window."""
     from varprobe.reporters.sweep_text import print_sweep
 
-    delivery.write(sweep)
     if delivery.as_json:
         from varprobe.sweeps.storage import sweep_to_json
 
@@ -159,4 +164,5 @@ __all__ = [
     "deliver_comparison",
     "deliver_sweep",
     "delivery_of",
+    "print_sweep_result",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,14 @@ def sweep_journal(targets: Sequence[Path], name: str, fingerprint: str) -> Path:
     """Where a sweep keeps finished points until it is done: beside its first file, else in `reports`."""
     suffix = f".{fingerprint}.part"
     return targets[0].with_name(targets[0].name + suffix) if targets else reports_target(name, suffix)
+
+
+def forget(journal: Path) -> None:
+    """Deletes a journal that is no longer needed, and `reports` where nothing else is in it."""
+    journal.unlink(missing_ok=True)
+    if journal.parent.name == "reports":
+        with contextlib.suppress(OSError):
+            journal.parent.rmdir()  # only an empty folder goes
 
 
 def check_writable(target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import app
-from varprobe.cli.delivery import COMPARERS, SWEEPERS, deliver_comparison, deliver_sweep, delivery_of
+from varprobe.cli.delivery import COMPARERS, SWEEPERS, deliver_comparison, delivery_of, print_sweep_result
 from varprobe.cli.options import (
     Activation,
     AsJson,
@@ -31,7 +31,7 @@ from varprobe.cli.options import (
     overrides_of,
     short_forms,
 )
-from varprobe.cli.output import sweep_journal
+from varprobe.cli.output import forget, sweep_journal
 from varprobe.wording import count
 
 
@@ -139,8 +139,11 @@ def sweep(
                 ),
                 progress,
             )
-        deliver_sweep(found, delivery)
-        journal.remove()
+        delivery.write(found)
+        try:
+            print_sweep_result(found, delivery)
+        finally:  # also where nobody reads on: what was measured is in the files, or has been seen
+            forget(journal.path)
 
 
 @app.command(epilog="Example: varprobe lesson lessons")

@@ -55,7 +55,7 @@ class Journal:
         # Not `points`: an interrupt may come between a point's way to the disk and its way there.
         with suppress(OSError):
             if not self.path.stat().st_size:
-                self.remove()
+                self.path.unlink()
 
     def add(self, index: int, point: Point) -> None:
         """Keeps a point; on return it is on the disk."""
@@ -69,10 +69,6 @@ class Journal:
         except OSError as error:
             raise self._refused(error) from None
         self.points[index] = point
-
-    def remove(self) -> None:
-        """Deletes the file: what it held is elsewhere now."""
-        self.path.unlink(missing_ok=True)
 
     def _lock(self) -> None:
         if fcntl is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 import subprocess
 import sys
@@ -207,6 +208,19 @@ def test_the_data_of_a_sweep_cannot_end_its_script() -> None:
     text = str(SWEEPERS[".html"](sweep))
     body = text.split('id="points">')[1].split("</script>")[0]
     assert json.loads(body)["axes"][0]["values"][0] == "</script><b>"
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_the_curves_are_drawn_to_the_scale_of_the_axes(pages: dict[str, str], axis: str) -> None:
+    scale = json.loads(pages["sweep"].split('id="points">')[1].split("</script>")[0])["scale"][axis]
+    picture = pages["sweep"].split('id="curves"')[1]
+    ticks = re.findall(
+        rf'id="curves-{axis}tick_\d+".*?<use [^>]*?\b{axis}="([\d.]+)".*?<text[^>]*>([^<]+)</text>', picture, re.S
+    )
+    assert len(ticks) >= 3
+    for place, label in ticks:
+        value = float(label) if axis == "x" else math.log10(float(label))
+        assert scale[0] + scale[1] * value == pytest.approx(float(place), abs=0.01)
 
 
 def test_a_lesson_asks_before_it_shows(pages: dict[str, str], report: Report) -> None:

@@ -10,15 +10,9 @@ from varprobe.spec.network import Dense, Layer, Pointwise
 
 @dataclass(frozen=True)
 class Statistic:
-    """Where a layer has it, and where it may lie.
-
-    Attributes:
-        belongs: whether such a layer has it, at a batch of that size.
-        positive: never negative, so that its interval is made on the log scale.
-    """
+    """Which layers have it: `belongs` says whether such a layer does, at a batch of that size."""
 
     belongs: Callable[[Layer, int], bool]
-    positive: bool = True
 
 
 def _always(layer: Layer, batch: int) -> bool:
@@ -38,11 +32,11 @@ def _dense(layer: Layer, batch: int) -> bool:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "preactivation.mean": Statistic(_always, positive=False),
+    "preactivation.mean": Statistic(_always),
     "preactivation.second_moment": Statistic(_always),
     "preactivation.variance": Statistic(_always),
     "preactivation.sample_variance": Statistic(_samples),
-    "activation.mean": Statistic(_always, positive=False),
+    "activation.mean": Statistic(_always),
     "activation.second_moment": Statistic(_always),
     "activation.variance": Statistic(_always),
     "activation.sample_variance": Statistic(_samples),

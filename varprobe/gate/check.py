@@ -16,15 +16,12 @@ from varprobe.diagnose import report_on
 from varprobe.frozen import dataclass
 from varprobe.gate.claims import claims_of
 from varprobe.gate.evidence import Claim, Evidence
-from varprobe.gate.records import CHECK_VERSION, OUTCOMES, Checked, Checks, Decision
+from varprobe.gate.records import ALPHA, CHECK_VERSION, MAX_TRIALS, OUTCOMES, Checked, Checks, Decision
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.wording import count
-
-ALPHA = 0.001
-MAX_TRIALS = 400
 
 
 def check(

@@ -7,6 +7,9 @@ from varprobe.report.records import Report
 from varprobe.verdict.records import CHECKS
 
 CHECK_VERSION = 1
+# The chance that any decision of a check is wrong, and the trials it may draw, unless told otherwise.
+ALPHA = 0.001
+MAX_TRIALS = 400
 # The worst first: what a check of several decisions, or a run over several configs, comes to.
 OUTCOMES = ("fault", "error", "failed", "undecided", "passed")
 

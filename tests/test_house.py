@@ -22,8 +22,7 @@ RANKS = (
     ("advice",),
     ("report",),
     ("diagnose", "tuning", "comparison"),
-    ("gate",),
-    ("sweeps",),
+    ("sweeps", "gate"),
     ("reporters",),
     ("classroom",),
     ("api",),
@@ -31,7 +30,7 @@ RANKS = (
     ("__main__",),
 )
 RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text", "sweep_text")
+_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text", "sweep_text", "check_text")
 FENCED = {
     "rich": ("cli", *(f"reporters/{name}.py" for name in _TERMINAL)),
     "typer": ("cli",),

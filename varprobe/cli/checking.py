@@ -53,6 +53,7 @@ def _one(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
     try:
         return _checked(config, gate, several=several, quiet=quiet)
     except VarprobeError as error:
+        print(f"varprobe: {error}", file=sys.stderr)
         place = error.place
         line, column = (place.line, place.column) if place else (None, None)
         elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "

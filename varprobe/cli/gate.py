@@ -49,9 +49,7 @@ def check(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write the baseline in place of comparing with it.")
     ] = False,
-    alpha: Annotated[
-        float, typer.Option(metavar="P", help="Chance that any decision of a network is wrong.")
-    ] = ALPHA,
+    alpha: Annotated[float, typer.Option(metavar="P", help="Chance that any decision of a network is wrong.")] = ALPHA,
     max_trials: Annotated[
         int, typer.Option(min=1, max=1_000_000, metavar="N", help="Draw no more than this.")
     ] = MAX_TRIALS,

@@ -146,6 +146,20 @@ def write_file(target: Path, content: str | bytes) -> None:
             os.unlink(temporary)
 
 
+def append_file(target: Path, content: str) -> None:
+    """Adds to a file that others add to as well.
+
+    Raises:
+        OutputError: where the target cannot be written.
+    """
+    try:
+        with target.open("a", encoding="utf-8") as stream:
+            stream.write(content)
+    except OSError as error:
+        hint = "check the disk's space and rights"
+        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(target))) from None
+
+
 def _mode(target: Path) -> int:
     """The rights of the file that is replaced, or those that a new file gets."""
     if target.exists():

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
     ("version", "wording", "frozen"),
+    ("findings",),
     ("errors",),
     ("spec",),
     ("engine",),

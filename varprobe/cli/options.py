@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
     from varprobe.report.records import Report
     from varprobe.spec.network import NetworkSpec
     from varprobe.spec.overrides import Override
+
+
+class Engine(StrEnum):
+    """How weights are handled."""
+
+    auto = "auto"
+    explicit = "explicit"
+    matrix_free = "matrix-free"
+
 
 Output = Annotated[
     list[Path] | None,
@@ -30,6 +40,7 @@ Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws."
 Threads = Annotated[
     int | None, typer.Option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
 ]
+EngineName = Annotated[Engine | None, typer.Option("--engine", help="Draw weights, never form them, or the quicker.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change any config value, as layers.0.repeat=50."),

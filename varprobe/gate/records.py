@@ -7,8 +7,11 @@ from varprobe.report.records import Report
 from varprobe.verdict.records import CHECKS
 
 CHECK_VERSION = 1
+# The chance that any decision of a check is wrong, and the trials it may draw, unless told otherwise.
+ALPHA = 0.001
+MAX_TRIALS = 400
 # The worst first: what a check of several decisions, or a run over several configs, comes to.
-OUTCOMES = ("error", "failed", "undecided", "passed")
+OUTCOMES = ("fault", "error", "failed", "undecided", "passed")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a config could not be checked: the user's mistake, with its place."""
+    """Why a config could not be checked, with its place."""
 
     __pydantic_config__ = CHECKS
 
@@ -66,13 +69,14 @@ class Checked:
     Attributes:
         config: the file as it was named, for messages and annotations.
         name: of the network; the file's stem where it could not be read.
-        outcome: passed, failed, undecided (some expectation neither met nor failed at `max_trials`), or error.
+        outcome: passed, failed, undecided (some expectation neither met nor failed at `max_trials`), error (the
+            user's mistake) or fault (varprobe's).
         decisions: in the order of the config; empty where it could not be checked.
         trials, looks: how many were drawn, and how often they were looked at.
         alpha: the chance that any of the decisions is wrong, over all looks together.
         seconds: wall time.
         report: on all trials; None where it could not be checked.
-        trouble: None unless the outcome is error.
+        trouble: None unless the outcome is error or fault.
     """
 
     __pydantic_config__ = CHECKS

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from varprobe.findings import FINDINGS
 from varprobe.frozen import dataclass
 from varprobe.gate.records import Checked, Checks
 from varprobe.reporters.check_words import (
@@ -24,7 +25,6 @@ from varprobe.reporters.check_words import (
     trouble_of,
     trouble_words,
 )
-from varprobe.verdict.findings import FINDINGS
 from varprobe.version import __version__
 from varprobe.wording import printable
 

@@ -1,4 +1,7 @@
-"""Checks -> the terminal: a line for what passed, and for the rest what broke, where, and what to do."""
+"""Checks -> the terminal: a line for what passed, and for the rest what broke, where, and what to do.
+
+Why a config could not be checked is said on standard error, as every error is.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from varprobe.reporters.check_words import (
     to_do,
     told,
     trouble_of,
-    trouble_words,
     where,
     word,
 )
@@ -41,9 +43,7 @@ def print_checks(checks: Checks, console: Console) -> None:
 def _print_one(checked: Checked, console: Console) -> None:
     trouble = trouble_of(checked)
     if trouble:
-        _head(console, checked, f"{place(checked, trouble.line, trouble.column)}: {trouble_words(trouble)}")
-        if trouble.hint:
-            _put(console, f"hint: {printable(trouble.hint)}", 2)
+        _head(console, checked, f"{place(checked, trouble.line, trouble.column)}: could not be checked")
         return
     _head(console, checked, f"{place(checked)}: {how(checked)}")
     decisions = broken(checked)

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path, PurePath, PurePosixPath
@@ -23,6 +23,7 @@ from rich.console import Console
 
 from varprobe.diagnose import diagnose
 from varprobe.errors import InputFileError
+from varprobe.findings import FINDINGS
 from varprobe.gate.records import CHECK_VERSION, Checked, Checks, Decision, Trouble
 from varprobe.gate.storage import check_from_json, check_schema, check_to_json
 from varprobe.report.records import Report
@@ -30,8 +31,9 @@ from varprobe.reporters import CHECKERS, FORMATS
 from varprobe.reporters.check_markdown import MAX_BYTES
 from varprobe.reporters.check_sarif import EXPECTATIONS, uri
 from varprobe.reporters.check_text import print_checks
+from varprobe.spec.expectation import Expectation
 from varprobe.spec.loading import ConfigText, load_text
-from varprobe.verdict.findings import FINDINGS, finding
+from varprobe.verdict.findings import finding
 from varprobe.wording import printable
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -95,7 +97,7 @@ def bad(config: str = "configs/bad.yaml", trouble: Trouble | None = TROUBLE) -> 
 
 
 def checks(*made: Checked) -> Checks:
-    order = ("passed", "undecided", "failed", "error")
+    order = ("passed", "undecided", "failed", "error", "fault")
     return Checks(CHECK_VERSION, max((one.outcome for one in made), key=order.index, default="passed"), made)
 
 
@@ -151,8 +153,7 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
         "    0.77)\n"
         "    at configs/narrow.yaml:7, layer 3 (hidden, layers[0])\n"
         "    -> 400 trials did not decide it; about 1,200 probably would\n"
-        "ERROR     configs/bad.yaml:4:17: layers[0].activation: unknown activation 'rellu'\n"
-        "  hint: did you mean 'relu'?\n"
+        "ERROR     configs/bad.yaml:4:17: could not be checked\n"
         "\n"
         "1 passed, 1 failed, 1 undecided, 1 error\n"
     )
@@ -384,7 +385,7 @@ def test_junit_has_a_suite_per_config_and_a_case_per_decision() -> None:
     assert _problem(case) == ("failure", "undecided", "wanted 0.5 to 2, found 0.49 (0.31, 0.77)")
     assert "about 1,200 probably would" in "".join(case.itertext())
     (case,) = wrong.findall("testcase")
-    assert _problem(case) == ("error", "config", "layers[0].activation: unknown activation 'rellu'")
+    assert _problem(case) == ("error", "error", "layers[0].activation: unknown activation 'rellu'")
     assert "at configs/bad.yaml:4:17\nhint: did you mean 'relu'?" in "".join(case.itertext())
     assert "vanishing: the activations vanish" in (good.findtext("system-out") or "")
 
@@ -499,7 +500,7 @@ def test_findings_are_warnings_and_notes_of_a_passed_check() -> None:
 def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> None:
     rules = [rule["id"] for rule in sarif(four())["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules)
-    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), "expect/other", "config"}
+    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), "expect/other", "config", "fault"}
     unknown = replace(FAILED, expectation="magic.of.it")
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 
@@ -516,6 +517,9 @@ def test_fingerprints_tell_results_apart_and_stay_when_lines_move() -> None:
         replace(one, decisions=tuple(replace(d, line=99, found="else") for d in one.decisions)) for one in made.checked
     ]
     assert fingerprints(checks(*moved)) == first
+    bounds = [replace(FAILED, expectation=f"layers.2.{what}.variance") for what in ("gradient", "activation")]
+    both, second = (fingerprints(checks(checked("a.yaml", "failed", *some))) for some in (bounds, bounds[1:]))
+    assert both[1:] == second
     other = fingerprints(checks(*(replace(one, config=f"other/{one.config}") for one in made.checked)))
     assert not set(first) & set(other)
 
@@ -668,6 +672,25 @@ def test_the_odd_cases_are_told_in_words() -> None:
     assert "    at a.yaml\n    -> 20 trials did not decide it\n" in printed(checks(bare))
     assert sarif(checks())["results"] == []
     assert len(junit(checks())) == 0
+
+
+def test_a_fault_of_varprobes_is_no_mistake_of_the_config() -> None:
+    made = checks(checked("a.yaml", "passed", MET), replace(bad(), outcome="fault"), bad())
+    assert printed(made).endswith(
+        "FAULT     configs/bad.yaml:4:17: could not be checked\n"
+        "ERROR     configs/bad.yaml:4:17: could not be checked\n\n1 passed, 1 error, 1 fault\n"
+    )
+    assert [case.get("type") for case in junit(made).iter("error")] == ["fault", "error"]
+    results = [result["ruleId"] for result in sarif(made)["results"] if result["level"] == "error"]
+    assert results == ["fault", "config"]
+    assert headings(markdown(made))[1:3] == ["FAULT: bad", "ERROR: bad"]
+    assert "\n- **FAULT** at " in FORMATS["markdown"](made)
+    assert [command[0] for command in commands(made)][:3] == ["error", "error", "warning"]
+
+
+def test_every_expectation_of_a_config_has_a_rule() -> None:
+    kinds = {one.name for one in fields(Expectation)} - {"allow", "lines"}
+    assert set(EXPECTATIONS) == kinds | {"findings", "baseline"}
 
 
 def test_many_configs_make_one_file() -> None:

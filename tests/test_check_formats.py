@@ -161,7 +161,7 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
 
 def test_colour_carries_no_meaning() -> None:
     coloured = printed(four(), colour=True)
-    assert "\x1b[" in coloured
+    assert "  \x1b[1;31mFAILED\x1b[0m forward: wanted" in coloured
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == printed(four())
 
 
@@ -672,6 +672,8 @@ def test_the_odd_cases_are_told_in_words() -> None:
     assert "    at a.yaml\n    -> 20 trials did not decide it\n" in printed(checks(bare))
     assert sarif(checks())["results"] == []
     assert len(junit(checks())) == 0
+    silent = replace(bad(trouble=None), outcome="fault")
+    assert printed(checks(silent, silent)).endswith("FAULT     configs/bad.yaml: could not be checked\n\n2 faults\n")
 
 
 def test_a_fault_of_varprobes_is_no_mistake_of_the_config() -> None:

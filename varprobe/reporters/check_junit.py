@@ -78,7 +78,7 @@ def _case(checked: Checked, decision: Decision) -> Element:
 
 def _error(checked: Checked, trouble: Trouble) -> Element:
     case = Element("testcase", classname=place(checked), name="config")
-    error = SubElement(case, "error", type="config", message=trouble_words(trouble))
+    error = SubElement(case, "error", type=checked.outcome, message=trouble_words(trouble))
     at = f"at {place(checked, trouble.line, trouble.column)}"
     hint = [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
     error.text = "\n".join([trouble_words(trouble), at, *hint])

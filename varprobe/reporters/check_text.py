@@ -26,7 +26,13 @@ from varprobe.reporters.check_words import (
 )
 from varprobe.wording import printable
 
-_STYLES = {"passed": "green", "failed": "bold red", "undecided": "bold yellow", "error": "bold red"}
+_STYLES = {
+    "passed": "green",
+    "failed": "bold red",
+    "undecided": "bold yellow",
+    "error": "bold red",
+    "fault": "bold red",
+}
 _COLUMN = max(map(len, WORDS.values()))
 # Decisions of one config that are told: a thousand layers may break at once.
 _TOLD = 10

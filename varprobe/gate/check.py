@@ -21,7 +21,6 @@ from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.wording import count
 
 
 def check(
@@ -60,7 +59,7 @@ def check(
         config=spec.place.source if spec.place else spec.name,
         name=spec.name,
         outcome=reached.outcome,
-        decisions=tuple(_explained(decision, report) for decision in reached.decisions),
+        decisions=tuple(_explained(decision, reached.outcome, report) for decision in reached.decisions),
         trials=used.trials,
         looks=reached.looks,
         alpha=alpha,
@@ -153,16 +152,18 @@ def _outcome(decisions: tuple[Decision, ...]) -> str:
     return "failed" if "failed" in outcomes else "undecided" if "undecided" in outcomes else "passed"
 
 
-def _explained(decision: Decision, report: Report) -> Decision:
+def _explained(decision: Decision, outcome: str, report: Report) -> Decision:
     """What has not been met, with the layer where trouble begins and the remedy, as the report has them."""
     if decision.outcome == "met":
         return decision
     if decision.outcome == "undecided":
-        most = f"Run with --max-trials {decision.needed}." if decision.needed else decision.remedy
-        return replace(decision, remedy=most or f"{count(report.settings.trials, 'trial')} do not decide it.")
+        if outcome == "failed":
+            return replace(decision, remedy="Not pursued: the check had failed already.", needed=None)
+        more_trials = f"Run with --max-trials {decision.needed}." if decision.needed else ""
+        return replace(decision, remedy=more_trials or decision.remedy)
     side = decision.expectation.rpartition(".")[2]
-    codes = {"signal": ("collapsed-signal",)}.get(side, tuple(f"{side}-{label}" for label in
-             ("degenerate", "exploding", "vanishing", "borderline")))  # fmt: skip
+    labels = ("degenerate", "exploding", "vanishing", "borderline")
+    codes = {"signal": ("collapsed-signal",)}.get(side, tuple(f"{side}-{label}" for label in labels))
     cause = next((finding for finding in report.verdict.findings if finding.code in codes), None)
     if cause is None or decision.remedy:
         return decision

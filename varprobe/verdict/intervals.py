@@ -91,6 +91,7 @@ def binomial_interval(hits: int, cases: int, level: float) -> tuple[float, float
     return low, 1.0 if hits == cases else _upper_share(hits, cases, level / 2)
 
 
+@cache
 def _upper_share(hits: int, cases: int, chance: float) -> float:
     """The share at which `hits` or fewer have that chance, by bisection of the binomial sum."""
     counts = np.arange(hits + 1)

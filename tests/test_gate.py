@@ -578,7 +578,7 @@ def test_baselines_from_the_command_line(folder: Path) -> None:
     assert missing.code == 2
     assert "no such baseline" in missing.err
     written = command(*arguments, "--update-baseline", cwd=folder)
-    assert (written.code, written.err) == (0, "wrote base.json\n")
+    assert (written.code, written.err, written.out.splitlines()[0]) == (0, "", "wrote base.json")
     assert load_report(folder / "base.json").name == "b"
     assert command(*arguments, cwd=folder).code == 0
     assert command(*arguments, "--seed", "5", cwd=folder).code == 0

@@ -11,10 +11,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from varprobe.frozen import dataclass
-from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, scale, styled
+from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, layers, scale, styled
 from varprobe.reporters.page import Cell, Heading, Question, Row, direction_cells, file_name, questions_on, rendered
 from varprobe.reporters.picture import picture
 from varprobe.reporters.sweep_figure import sweep_figure
@@ -149,16 +148,14 @@ def _picked(curves: Curves | None, name: str, places: Sequence[int]) -> list[flo
 
 def _frame(sweep: Sweep) -> _Frame:
     drawn = Figure(figsize=(8.0, 4.2), dpi=72)
-    drawn.subplots_adjust(left=0.11, right=0.97, top=0.9, bottom=0.13)
+    drawn.subplots_adjust(left=0.125, right=0.97, top=0.9, bottom=0.13)
     axes = drawn.subplots()
     curves = [point.curves for point in sweep.points if point.curves]
     values = [v for one in curves for name in (*_LINES, *_BANDS) for v in getattr(one, name) if v is not None]
     axes.set_ylim(min(values, default=-1), max(values, default=1))
     scale(axes)
-    axes.set_xlim(0.5, max((len(one.activation) for one in curves), default=1) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel("layer")
+    layers(axes, max((len(one.activation) for one in curves), default=1))
+    axes.set_ylabel("variance (log scale)")
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     handles = [

@@ -8,6 +8,12 @@ from matplotlib.textpath import text_to_path
 _CUT = "..."
 
 
+def width_of(text: str, size: float, *, bold: bool = False) -> float:
+    """How wide a line of text is, in inches."""
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
 def fitted(text: str, room: float, *, size: float, bold: bool = False, tail: str = "") -> str:
     """The text and its tail, the text cut where both are wider than there is room for.
 
@@ -15,10 +21,9 @@ def fitted(text: str, room: float, *, size: float, bold: bool = False, tail: str
         room: in inches.
         size: of the font, in points.
     """
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
 
     def fits(shown: str) -> bool:
-        return bool(text_to_path.get_text_width_height_descent(shown, font, ismath=False)[0] <= 72 * room)
+        return width_of(shown, size, bold=bold) <= room
 
     if fits(text + tail):
         return text + tail

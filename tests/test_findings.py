@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from varprobe.diagnose import diagnose, foretell, report_on
+from varprobe.findings import FINDINGS
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
 from varprobe.spec.loading import load
-from varprobe.verdict.findings import FINDINGS, finding
+from varprobe.verdict.findings import finding
 from varprobe.verdict.healthy import healthy_dead_share
 
 LINEAR = {"activation": "linear"}

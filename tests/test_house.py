@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
     ("version", "wording", "frozen"),
+    ("findings",),
     ("errors",),
     ("spec",),
     ("engine",),
@@ -21,15 +22,17 @@ RANKS = (
     ("advice",),
     ("report",),
     ("diagnose", "tuning", "comparison"),
-    ("sweeps",),
+    ("sweeps", "gate"),
     ("reporters",),
     ("classroom",),
     ("api",),
+    ("testing",),
+    ("pytest_plugin",),
     ("cli",),
     ("__main__",),
 )
 RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text", "sweep_text")
+_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text", "sweep_text", "check_text")
 FENCED = {
     "rich": ("cli", *(f"reporters/{name}.py" for name in _TERMINAL)),
     "typer": ("cli",),
@@ -37,6 +40,7 @@ FENCED = {
     "jinja2": ("reporters/page.py", "classroom/build.py"),
     "latex2mathml": ("classroom/build.py",),
     "distributed": ("sweeps/cluster.py",),
+    "pytest": ("pytest_plugin.py",),
     "ruamel": ("spec/document.py", "spec/rewriting.py"),
 }
 

@@ -9,7 +9,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from varprobe.api import load, measure, run, sweep
+    from varprobe.api import check, load, measure, run, sweep
     from varprobe.errors import VarprobeError
     from varprobe.report.records import Report
     from varprobe.spec.network import NetworkSpec, Settings
@@ -23,6 +23,7 @@ _HOMES = {
     "Settings": "varprobe.spec.network",
     "VarprobeError": "varprobe.errors",
     "__version__": "varprobe.version",
+    "check": "varprobe.api",
     "load": "varprobe.api",
     "measure": "varprobe.api",
     "predict": "varprobe.theory.predict",
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "VarprobeError",
     "__version__",
+    "check",
     "load",
     "measure",
     "predict",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.diagnose import diagnose
+from varprobe.gate.records import ALPHA, MAX_TRIALS, Checked
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
 from varprobe.spec.loading import load
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from varprobe.sweeps.records import Sweep
 
-__all__ = ["load", "measure", "run", "sweep"]
+__all__ = ["check", "load", "measure", "run", "sweep"]
 
 
 def run(source: str | Path | Mapping[str, Any] | NetworkSpec, settings: Settings | None = None) -> Report:
@@ -31,6 +32,35 @@ def run(source: str | Path | Mapping[str, Any] | NetworkSpec, settings: Settings
         VarprobeError: where the config does not describe a network that can be measured.
     """
     return diagnose(source if isinstance(source, NetworkSpec) else load(source), settings)
+
+
+def check(
+    source: str | Path | Mapping[str, Any] | NetworkSpec,
+    settings: Settings | None = None,
+    *,
+    alpha: float = ALPHA,
+    max_trials: int = MAX_TRIALS,
+    baseline: Report | str | Path | None = None,
+) -> Checked:
+    """Holds a network to its config's `expect`, or to stability both ways where it has none.
+
+    Arguments:
+        source: as for `run`.
+        settings: how to measure; by default what the config says.
+        alpha: the chance that any decision is wrong, over all expectations and looks.
+        max_trials: draw no more; what is undecided then is not met.
+        baseline: a report of the same network, or its file, from which no statistic may have drifted.
+
+    Raises:
+        VarprobeError: where the config does not describe a network that can be measured, or that can have what is
+            expected of it.
+    """
+    from varprobe.gate.baseline import load_baseline
+    from varprobe.gate.check import check as hold
+
+    spec = source if isinstance(source, NetworkSpec) else load(source)
+    stored = baseline if isinstance(baseline, Report) or baseline is None else load_baseline(Path(baseline))
+    return hold(spec, settings, alpha=alpha, max_trials=max_trials, baseline=stored)
 
 
 def sweep(

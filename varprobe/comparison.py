@@ -27,7 +27,8 @@ class Change:
         layer, name: of the row, from 1.
         statistic: the report's own key.
         log10: of the typical value of the second report over that of the first.
-        deviation: the same in standard errors of both together.
+        deviation: the same in standard errors of both together; infinite where neither has any.
+        before, after: log10 of the typical values.
     """
 
     layer: int
@@ -35,6 +36,8 @@ class Change:
     statistic: str
     log10: float
     deviation: float
+    before: float = math.nan
+    after: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,10 @@ def comparison_from_json(text: bytes, path: str | Path) -> Comparison:
     return compared(names, stored.reports)
 
 
-def compared(names: Sequence[str], reports: Sequence[Report]) -> Comparison:
+def compared(names: Sequence[str], reports: Sequence[Report], family_error: float = FAMILY_ERROR) -> Comparison:
     """The comparison of reports; two of them are tested for changes where their layers are alike.
 
-    Each statistic by Welch's t-test on the logs over the trials, all together at `FAMILY_ERROR` by Bonferroni. Trials
+    Each statistic by Welch's t-test on the logs over the trials, all together at `family_error` by Bonferroni. Trials
     that share their seeds are tested as if they did not, which finds less, never more.
     """
     if len(reports) != 2:
@@ -113,8 +116,9 @@ def compared(names: Sequence[str], reports: Sequence[Report]) -> Comparison:
     found = []
     for row, statistic, before, after in usable:
         change, deviation, freedom = _welch(before, after)
-        if abs(deviation) > student_quantile(1 - FAMILY_ERROR / 2 / len(usable), freedom):
-            found.append(Change(row.index, row.name, statistic, change, deviation))
+        if abs(deviation) > student_quantile(1 - family_error / 2 / len(usable), freedom):
+            start = float(np.mean(before))
+            found.append(Change(row.index, row.name, statistic, change, deviation, start, start + change))
     return Comparison(tuple(names), tuple(reports), tuple(found), len(usable))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 
 def number(value: float | None) -> str:
@@ -74,6 +75,15 @@ def printable(text: str) -> str:
     'a?[31mb'
     """
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def file_stem(name: str) -> str:
+    """A network's name as that of a file: what a file's name cannot hold becomes `_`.
+
+    >>> file_stem("a/b c"), file_stem("..")
+    ('a_b_c', 'network')
+    """
+    return (re.sub(r"[^\w.-]+", "_", name).strip(".") or "network")[:100]
 
 
 def size_of(memory: int) -> str:

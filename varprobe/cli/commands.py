@@ -16,6 +16,7 @@ from varprobe.cli.options import (
     AsJson,
     Batch,
     Config,
+    EngineName,
     EveryRow,
     Formats,
     Init,
@@ -36,14 +37,6 @@ from varprobe.cli.options import (
 )
 from varprobe.cli.output import check_targets, check_writable, write_file
 from varprobe.errors import OutputError, Place
-
-
-class Engine(StrEnum):
-    """How weights are handled."""
-
-    auto = "auto"
-    explicit = "explicit"
-    matrix_free = "matrix-free"
 
 
 class Table(StrEnum):
@@ -71,7 +64,7 @@ def run(
     trials: Trials = None,
     batch: Batch = None,
     seed: Seed = None,
-    engine: Annotated[Engine | None, typer.Option(help="Draw weights, never form them, or the quicker.")] = None,
+    engine: EngineName = None,
     threads: Threads = None,
     set_: Set = None,
     output: Output = None,

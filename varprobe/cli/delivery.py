@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from varprobe.cli.output import check_targets, reports_target, write_file
+from varprobe.cli.output import append_file, check_targets, reports_target, write_file
 from varprobe.errors import OutputError, Place
 from varprobe.frozen import dataclass
-from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
+from varprobe.reporters import CHECKERS, COMPARERS, FORMATS, RENDERERS, SWEEPERS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.comparison import Comparison
+    from varprobe.gate.records import Checks
     from varprobe.report.records import Report
     from varprobe.sweeps.records import Sweep
 
@@ -148,6 +149,50 @@ def print_sweep_result(sweep: Sweep, delivery: Delivery) -> None:
         show_window(sweep_figure, sweep)
 
 
+@dataclass(frozen=True)
+class CheckDelivery:
+    """Where checks go.
+
+    Attributes:
+        printed: the format of standard output, `terminal` or one of `FORMATS`.
+        summary: a file that the summary is added to, as GitHub has it for a step; None where there is none.
+    """
+
+    files: tuple[Path, ...]
+    printed: str
+    summary: Path | None
+
+
+def check_delivery(output: Sequence[Path] | None, printed: str) -> CheckDelivery:
+    """The delivery of checks; `-o -` is JSON on standard output.
+
+    Raises:
+        OutputError: for a file that could not be written.
+    """
+    import os
+
+    files = tuple(target for target in output or () if target != Path("-"))
+    check_targets(files, CHECKERS)
+    if len(files) < len(output or ()):
+        printed = "json"
+    summary = os.environ.get("GITHUB_STEP_SUMMARY") if printed == "github" else None
+    return CheckDelivery(files, printed, Path(summary) if summary else None)
+
+
+def deliver_checks(checks: Checks, delivery: CheckDelivery) -> None:
+    """Writes checks to their files, and prints them."""
+    for file in delivery.files:
+        write_file(file, CHECKERS[file.suffix.lower()](checks))
+    if delivery.summary is not None:
+        append_file(delivery.summary, FORMATS["markdown"](checks))
+    if delivery.printed == "terminal":
+        from varprobe.reporters.check_text import print_checks
+
+        print_checks(checks, console())
+    else:
+        sys.stdout.write(FORMATS[delivery.printed](checks))
+
+
 def console() -> Console:
     """Plain text in a pipe, as wide as the terminal in a terminal."""
     from rich.console import Console
@@ -158,9 +203,12 @@ def console() -> Console:
 __all__ = [
     "COMPARERS",
     "SWEEPERS",
+    "CheckDelivery",
     "Delivery",
+    "check_delivery",
     "console",
     "deliver",
+    "deliver_checks",
     "deliver_comparison",
     "deliver_sweep",
     "delivery_of",

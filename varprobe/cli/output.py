@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
+from varprobe.wording import file_stem
 
 
 def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
@@ -36,8 +36,7 @@ def reports_target(name: str, suffix: str) -> Path:
     except OSError as error:
         hint = "name a file by -o"
         raise OutputError(f"cannot be made: {error.strerror}", hint=hint, place=Place(str(folder))) from None
-    stem = re.sub(r"[^\w.-]+", "_", name).strip(".") or "network"
-    target = folder / f"{stem[:100]}{suffix}"
+    target = folder / f"{file_stem(name)}{suffix}"
     check_writable(target)
     return target
 
@@ -145,6 +144,20 @@ def write_file(target: Path, content: str | bytes) -> None:
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def append_file(target: Path, content: str) -> None:
+    """Adds to a file that others add to as well.
+
+    Raises:
+        OutputError: where the target cannot be written.
+    """
+    try:
+        with target.open("a", encoding="utf-8") as stream:
+            stream.write(content)
+    except OSError as error:
+        hint = "check the disk's space and rights"
+        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(target))) from None
 
 
 def _mode(target: Path) -> int:

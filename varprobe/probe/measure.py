@@ -31,7 +31,9 @@ class _StopError(Exception):
     """Raised inside a stack when another one failed or the user gave up."""
 
 
-def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progress | None = None) -> Measurement:
+def measure(
+    spec: NetworkSpec, settings: Settings | None = None, progress: Progress | None = None, *, first: int = 0
+) -> Measurement:
     """Draws, runs and measures a network.
 
     Arguments:
@@ -39,6 +41,7 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
         settings: batch, trials, seed and so on; by default those of the config.
         progress: called after every pass through a layer, forward or backward, of a stack of trials, with how many are
             done and how many there are; what it raises ends the run.
+        first: the number of the first trial, from 0; those after it are `settings.trials`.
 
     Returns:
         Every statistic per trial and layer.
@@ -55,7 +58,7 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
     check_engine(spec, settings)
     started = time.perf_counter()
     plan = make_plan(spec, settings)
-    statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress)))
+    statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress, first)))
     return Measurement(
         layers=tuple(describe(step, engine_of(step, settings)) for step in spec.rows),
         statistics=statistics,
@@ -69,10 +72,28 @@ def measure(spec: NetworkSpec, settings: Settings | None = None, progress: Progr
     )
 
 
-def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress | None) -> list[StackStatistics]:
+def more(
+    measurement: Measurement, spec: NetworkSpec, settings: Settings, progress: Progress | None = None
+) -> Measurement:
+    """The same measurement with more trials: `settings.trials` in all, of which only the new ones are drawn."""
+    drawn = replace(settings, trials=settings.trials - measurement.trials)
+    new = measure(spec, drawn, progress, first=measurement.trials)
+    return replace(
+        new,
+        statistics=StackStatistics.joined([measurement.statistics, new.statistics]),
+        trials=settings.trials,
+        threads=max(measurement.threads, new.threads),
+        seconds=measurement.seconds + new.seconds,
+    )
+
+
+def _run(
+    spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress | None, first: int
+) -> list[StackStatistics]:
+    stacks = [range(stack.start + first, stack.stop + first) for stack in plan.stacks]
     stop = threading.Event()
     again = sum(not isinstance(step.layer, Open) for step in spec.steps[: plan.starts[-1]])
-    total = (2 * len(spec.rows) + again) * len(plan.stacks)
+    total = (2 * len(spec.rows) + again) * len(stacks)
     done = 0
     lock = threading.Lock()
 
@@ -89,13 +110,13 @@ def _run(spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress |
     with _blas_threads(plan, settings):
         if plan.workers == 1:
             with blocks.threads(plan.crew):
-                return [run(stack) for stack in plan.stacks]
+                return [run(stack) for stack in stacks]
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
         futures: list[Future[StackStatistics]] = []
         pool = ThreadPoolExecutor(plan.workers)
         try:
-            futures += [pool.submit(run, stack) for stack in plan.stacks]
+            futures += [pool.submit(run, stack) for stack in stacks]
             wait(futures, return_when=FIRST_EXCEPTION)
             return [future.result() for future in futures]
         except BaseException as error:

@@ -92,7 +92,7 @@ def as_stored(adapter: TypeAdapter[T], text: bytes, path: str | Path, noun: str,
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(step) for step in first["loc"])
-        command = {"report": "run", "sweep": "sweep", "comparison": "compare"}[noun]
+        command = {"report": "run", "comparison": "compare"}.get(noun, noun)
         hint = f"name a file that `varprobe {command} -o {noun}.json` wrote"
         raise InputFileError(f"is no varprobe {noun}: {first['msg']}", hint=hint, place=place, field=field) from None
 

@@ -1,4 +1,4 @@
-"""Report -> text or bytes, by the suffix of the file it goes to; and the same for comparisons and sweeps."""
+"""Report -> text or bytes, by the suffix of the file it goes to; and the same for comparisons, sweeps and checks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from varprobe.comparison import Comparison
+    from varprobe.gate.records import Checks
     from varprobe.report.records import Report
     from varprobe.sweeps.records import Sweep
 
@@ -53,4 +54,19 @@ SWEEPERS: dict[str, Callable[[Sweep], str | bytes]] = {
     ".html": _later("sweep_page", "render_sweep_page"),
 }
 
-__all__ = ["COMPARERS", "RENDERERS", "SWEEPERS"]
+CHECKERS: dict[str, Callable[[Checks], str]] = {
+    ".json": _later("check_json", "render_check_json"),
+    ".md": _later("check_markdown", "render_check_markdown"),
+    ".xml": _later("check_junit", "render_check_junit"),
+    ".sarif": _later("check_sarif", "render_check_sarif"),
+}
+# The same by name, for standard output.
+FORMATS: dict[str, Callable[[Checks], str]] = {
+    "github": _later("check_github", "render_check_github"),
+    "json": CHECKERS[".json"],
+    "junit": CHECKERS[".xml"],
+    "markdown": CHECKERS[".md"],
+    "sarif": CHECKERS[".sarif"],
+}
+
+__all__ = ["CHECKERS", "COMPARERS", "FORMATS", "RENDERERS", "SWEEPERS"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from varprobe.errors import VarprobeError
 from varprobe.spec.activations import Activation, make_activation
+from varprobe.spec.expecting import expectation_of
 from varprobe.spec.fields import FieldError, FieldPath, field_name
 from varprobe.spec.gaussian import forward_gain
 from varprobe.spec.given import GivenArrays
@@ -17,7 +18,6 @@ from varprobe.spec.models import Bias, Config, File
 from varprobe.spec.network import (
     Dense,
     Dropout,
-    Expectation,
     InputLaw,
     Join,
     Layer,
@@ -65,7 +65,7 @@ def build(config: Config, folder: Path, lines: Lines, name: str) -> NetworkSpec:
         steps=steps,
         objective=_objective(config, files, settings.batch, steps[-1].fan_out),
         settings=settings,
-        expect=_expectation(config),
+        expect=expectation_of(config.expect, steps, settings.batch, lines),
     )
 
 
@@ -221,11 +221,3 @@ def _objective(config: Config, files: GivenArrays, batch: int, width: int) -> Ob
     return Objective(
         gradient.name, files.given(File(path=gradient.path), (batch, width), "(batch, width)", path).values
     )
-
-
-def _expectation(config: Config) -> Expectation | None:
-    if config.expect is None:
-        return None
-    expect = config.expect
-    sides = (expect.forward, expect.backward, expect.overall, expect.signal)
-    return Expectation(*(tuple(side) if side else None for side in sides))

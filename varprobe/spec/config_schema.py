@@ -1,26 +1,24 @@
 """Which keys a config has, of what type, in what range.
 
-Every mapping of the config is a record of `models`, and `section` makes its schema. Shorthands (`dense: 256`) are
-widened to their long form before checking, so that every field has one path in messages.
+Every mapping of the config is a record of `models`, and `section` makes its schema; `expect` has a module of its own.
+Shorthands (`dense: 256`) are widened to their long form before checking, so that every field has one path in messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
+from varprobe.spec.expect_schema import expect_schema
 from varprobe.spec.models import (
     Bias,
     Config,
     Defaults,
     DenseModel,
     Entry,
-    Expect,
     File,
     Gradient,
     InputModel,
@@ -28,63 +26,12 @@ from varprobe.spec.models import (
     Probe,
     ResidualModel,
 )
-from varprobe.spec.parameters import (
-    NOT_NEGATIVE,
-    REAL,
-    choice,
-    optional,
-    problem,
-    real,
-    refuse_unknown,
-    text,
-    whole,
-)
+from varprobe.spec.parameters import NOT_NEGATIVE, REAL, choice, optional, problem, real, text, whole
 from varprobe.spec.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, shown
+from varprobe.spec.sections import section
 
 MAX_WIDTH = 100_000_000
 LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")
-DIRECTION_LABELS = ("stable", "vanishing", "exploding", "borderline", "inconclusive", "degenerate")
-SIGNAL_LABELS = ("preserved", "fading", "collapsing", "inconclusive", "undefined")
-Check = Callable[[Any], ValidationError | None]
-
-
-def section(
-    record: type, shorthand: str | None = None, check: Check | None = None, **schemas: CoreSchema
-) -> CoreSchema:
-    """The schema of a mapping that becomes `record`; unknown keys are errors that name the nearest legal one.
-
-    Arguments:
-        shorthand: the field that a bare value stands for.
-        check: looks at the finished record and returns what is wrong with it.
-    """
-    defaults = {field.name: field.default for field in fields(record) if field.default is not MISSING}
-    arguments = [
-        cs.dataclass_field(name, cs.with_default_schema(schema, default=defaults[name]) if name in defaults else schema)
-        for name, schema in schemas.items()
-    ]
-    body: CoreSchema = cs.dataclass_schema(record, cs.dataclass_args_schema(record.__name__, arguments), list(schemas))
-    if check is not None:
-        body = cs.no_info_after_validator_function(partial(_checked, check), body)
-    short = schemas[shorthand] if shorthand else None
-    return cs.no_info_before_validator_function(
-        partial(_widened, list(schemas), shorthand),
-        body,
-        json_schema_input_schema=cs.union_schema([short, body]) if short else body,
-    )
-
-
-def _widened(legal: list[str], shorthand: str | None, data: Any) -> Any:
-    if isinstance(data, dict):
-        refuse_unknown(data, legal)
-        return data
-    return {shorthand: data} if shorthand else data
-
-
-def _checked(check: Check, record: Any) -> Any:
-    trouble = check(record)
-    if trouble is not None:
-        raise trouble
-    return record
 
 
 def _one_bias(bias: Bias) -> ValidationError | None:
@@ -115,18 +62,6 @@ def _one_kind(data: Any) -> Any:
     if kinds and data[kinds[0]] is None:
         raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
     return data
-
-
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) or value is None else [value]
-
-
-def _labels(names: tuple[str, ...]) -> CoreSchema:
-    one = choice(*names)
-    several = optional(cs.list_schema(one, min_length=1))
-    return cs.no_info_before_validator_function(
-        _listed, several, json_schema_input_schema=cs.union_schema([one, several])
-    )
 
 
 def _same(value: Any) -> Any:
@@ -210,8 +145,6 @@ def config_core_schema() -> CoreSchema:
         engine=choice("auto", "explicit", "matrix-free"),
         gradient=gradient,
     )
-    direction = _labels(DIRECTION_LABELS)
-    expect = section(Expect, forward=direction, backward=direction, overall=direction, signal=_labels(SIGNAL_LABELS))
     config = section(
         Config,
         input=source,
@@ -222,7 +155,7 @@ def config_core_schema() -> CoreSchema:
         ),
         name=optional(text(200)),
         probe=probe,
-        expect=optional(expect),
+        expect=optional(expect_schema()),
     )
     return cs.definitions_schema(config, [entry, *shared])
 

@@ -109,13 +109,33 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """Ranges `[low, high]` by direction; null leaves a side of a range open."""
+
+    forward: list[float | None] | None = None
+    backward: list[float | None] | None = None
+    signal: list[float | None] | None = None
+
+
+@dataclass(frozen=True)
 class Expect:
-    """What `varprobe check` holds the network to: a label, or a list of labels of which one must hold."""
+    """What `varprobe check` holds the network to. Labels: one, or a list of which one must hold.
+
+    `layers` has ranges by a layer's index (from 1), its name or `all`, and by the report's own keys.
+    """
 
     forward: list[str] | None = None
     backward: list[str] | None = None
     overall: list[str] | None = None
     signal: list[str] | None = None
+    rate: Sides | None = None
+    total_log10: Sides | None = None
+    layers: dict[str, dict[str, list[float | None]]] | None = None
+    saturated: float | None = None
+    dead: float | None = None
+    safe_in: list[str] | None = None
+    theory: str | None = None
+    allow: list[str] | None = None
 
 
 @dataclass(frozen=True)

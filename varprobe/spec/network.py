@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from varprobe.errors import Place
 from varprobe.frozen import dataclass, field
 from varprobe.spec.activations import Activation
+from varprobe.spec.expectation import Expectation
 from varprobe.spec.laws import Given, Law
 
 EngineName = Literal["auto", "explicit", "matrix-free"]
@@ -134,16 +135,6 @@ class Settings:
 def with_threads(settings: Settings, threads: int | None) -> Settings:
     """The same settings on that many threads; None leaves them as they are."""
     return settings if threads is None else replace(settings, threads=threads)
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """The labels that are allowed, per direction; None where nothing is expected."""
-
-    forward: tuple[str, ...] | None = None
-    backward: tuple[str, ...] | None = None
-    overall: tuple[str, ...] | None = None
-    signal: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

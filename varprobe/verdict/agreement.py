@@ -92,11 +92,15 @@ def foreseen(prediction: Prediction, trials: int) -> Agreement:
     return Agreement(prediction, tuple(rows), tested)
 
 
-def compare(measurement: Measurement, prediction: Prediction) -> Agreement:
-    """The bands with the trials' own errors, and where the measurement lies."""
+def compare(measurement: Measurement, prediction: Prediction, family_error: float = FAMILY_ERROR) -> Agreement:
+    """The bands with the trials' own errors, and where the measurement lies.
+
+    Arguments:
+        family_error: chance that any layer of a network that follows its config leaves its band.
+    """
     s, trials = measurement.statistics, measurement.trials
     tested = _tested(prediction)
-    critical = _critical(tested, trials)
+    critical = _critical(tested, trials, family_error)
     floor = _ROUNDINGS * float(np.finfo(measurement.dtype).eps)
     tables = (
         s.log_preactivation_second_moment,
@@ -133,10 +137,10 @@ def _is_tested(log: float | None, width: Fluctuation | None) -> bool:
     return log is not None and math.isfinite(log) and width is not None and width.variance <= LARGEST
 
 
-def _critical(tested: int, trials: int) -> float | None:
+def _critical(tested: int, trials: int, family_error: float = FAMILY_ERROR) -> float | None:
     if trials < 2 or not tested:
         return None
-    return student_quantile(1 - FAMILY_ERROR / (2 * tested), trials - 1)
+    return student_quantile(1 - family_error / (2 * tested), trials - 1)
 
 
 def _means(table: Logs, floor: float) -> tuple[Logs, Logs]:

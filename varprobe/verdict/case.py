@@ -11,8 +11,8 @@ from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judged import Point
-from varprobe.verdict.records import Direction, FormatRange
-from varprobe.verdict.rule import LN100, Judged
+from varprobe.verdict.records import FormatRange
+from varprobe.verdict.rule import LN100, Judged, JudgedSignal
 from varprobe.verdict.traces import Traces
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ class Case:
     dtype: str
     forward: Judged
     backward: Judged
-    signal: Direction
-    lost: int | None
-    signal_needed: int | None
+    signal: JudgedSignal
     agreement: Agreement | None = None
     measurement: Measurement | None = None
     formats: tuple[FormatRange, ...] = ()

@@ -74,3 +74,31 @@ def student_quantile(probability: float, freedom: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if student_cdf(middle, freedom) < probability else (low, middle)
     return (low + high) / 2
+
+
+def reach(error: float, trials: int, level: float = 0.05) -> float | None:
+    """Half the interval of a mean over trials that misses the truth with probability `level`; None with one trial."""
+    return None if trials < 2 else student_quantile(1 - level / 2, trials - 1) * error
+
+
+def binomial_interval(hits: int, cases: int, level: float) -> tuple[float, float]:
+    """The share behind `hits` of `cases`, exact after Clopper and Pearson: each side misses with half of `level`.
+
+    >>> [round(bound, 4) for bound in binomial_interval(0, 20, 0.05)]
+    [0.0, 0.1684]
+    """
+    low = 0.0 if hits == 0 else 1 - _upper_share(cases - hits, cases, level / 2)
+    return low, 1.0 if hits == cases else _upper_share(hits, cases, level / 2)
+
+
+@cache
+def _upper_share(hits: int, cases: int, chance: float) -> float:
+    """The share at which `hits` or fewer have that chance, by bisection of the binomial sum."""
+    counts = np.arange(hits + 1)
+    ways = np.array([math.lgamma(cases + 1) - math.lgamma(k + 1) - math.lgamma(cases - k + 1) for k in counts])
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        share = (low + high) / 2
+        logs = ways + counts * math.log(share) + (cases - counts) * math.log1p(-share)
+        low, high = (share, high) if np.logaddexp.reduce(logs) > math.log(chance) else (low, share)
+    return (low + high) / 2

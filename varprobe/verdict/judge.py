@@ -25,11 +25,18 @@ def judge(
     measurement: Measurement, agreement: Agreement | None = None, formats: tuple[FormatRange, ...] = ()
 ) -> Verdict:
     """Labels, rates and findings of a measurement, by the rule of `varprobe.verdict.rule`, and theory beside it."""
+    return verdict_of(measured_case(measurement, agreement, formats))
+
+
+def measured_case(
+    measurement: Measurement, agreement: Agreement | None = None, formats: tuple[FormatRange, ...] = ()
+) -> Case:
+    """What a measurement comes to, before its findings are looked for."""
     traces = measured_traces(measurement, judged_points(measurement.layers))
     # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
     given = [row for row, layer in enumerate(measurement.layers) if layer.given]
     overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, given]).all())
-    return _verdict(
+    return _case(
         measurement.layers,
         traces,
         agreement,
@@ -55,10 +62,16 @@ def judge_prediction(
     """
     layers = layers or tuple(describe(step) for step in spec.rows)
     traces = predicted_traces(spec, agreement.prediction, judged_points(layers))
-    return _verdict(layers, traces, agreement, formats, settings.batch, settings.dtype)
+    return verdict_of(_case(layers, traces, agreement, formats, settings.batch, settings.dtype))
 
 
-def _verdict(
+def verdict_of(case: Case) -> Verdict:
+    """The labels of a case, and its findings."""
+    forward, backward = case.forward.direction, case.backward.direction
+    return Verdict(worse(forward.label, backward.label), forward, backward, case.signal.direction, all_findings(case))
+
+
+def _case(
     layers: Sequence[LayerDescription],
     traces: Traces,
     agreement: Agreement | None,
@@ -68,26 +81,21 @@ def _verdict(
     measurement: Measurement | None = None,
     *,
     overflow: bool = False,
-) -> Verdict:
+) -> Case:
     points = judged_points(layers)
     cut, exact = stretches(points), traces.exact
     forward = judge_direction(traces.forward, cut, traces.forward_total, backward=False, overflow=overflow, exact=exact)
     backward = judge_direction(traces.backward, cut, traces.backward_total, backward=True, exact=exact)
     eps = float(np.finfo(dtype).eps)
-    signal, lost, needed = judge_signal(traces.signal, points, traces.at_input, batch=batch, eps=eps, exact=exact)
-    case = Case(
+    return Case(
         layers=tuple(layers),
         points=points,
         traces=traces,
         dtype=dtype,
         forward=forward,
         backward=backward,
-        signal=signal,
-        lost=lost,
-        signal_needed=needed,
+        signal=judge_signal(traces.signal, points, traces.at_input, batch=batch, eps=eps, exact=exact),
         agreement=agreement,
         measurement=measurement,
         formats=formats,
     )
-    overall = worse(forward.direction.label, backward.direction.label)
-    return Verdict(overall, forward.direction, backward.direction, signal, all_findings(case))

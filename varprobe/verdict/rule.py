@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, student_quantile
+from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
 from varprobe.verdict.judged import Point, Stretch, stretches, terms
 from varprobe.verdict.records import Direction
 
@@ -41,6 +42,8 @@ class Judged:
         spread: sd over trials of ln(v_L/v_1); nan with fewer than two trials.
         typical_label: the label that the typical total has.
         needed: trials that would do, where the label is inconclusive.
+        error: standard error of T, in natural logs; nan where there is none.
+        bad_label: the label where half of the trials or more are dead or ended.
     """
 
     direction: Direction
@@ -50,6 +53,25 @@ class Judged:
     spread: float
     typical_label: str
     needed: int | None
+    error: float = math.nan
+    bad_label: str = "degenerate"
+
+
+@dataclass(frozen=True)
+class JudgedSignal:
+    """The signal.
+
+    Attributes:
+        lost: the point (from 0) where it fell below the rounding floor; None where it did not.
+        needed: trials that would do, where the label is inconclusive.
+        error: standard error of T, in natural logs, over `trials`; nan where there is none.
+    """
+
+    direction: Direction
+    lost: int | None = None
+    needed: int | None = None
+    error: float = math.nan
+    trials: int = 0
 
 
 def judge_direction(
@@ -71,18 +93,37 @@ def judge_direction(
         ended |= np.isnan(total) & ~zero
     alive = ~(zero | ended)
     dead_count, ended_count = int((zero & ~ended).sum()), int(ended.sum())
+    bad = "exploding" if overflow and ended_count >= max(dead_count, 1) else "degenerate"
     if 2 * alive.sum() <= len(logs):
-        label = "exploding" if overflow and ended_count >= dead_count else "degenerate"
-        return Judged(Direction(label), logs[alive], dead_count, ended_count, math.nan, label, None)
+        return Judged(Direction(bad), logs[alive], dead_count, ended_count, math.nan, bad, None, bad_label=bad)
     oriented = -logs[alive] if backward else logs[alive]
-    direction, typical, needed = _estimate(oriented, cut, total[alive], exact=exact)
+    found = _estimate(oriented, cut, total[alive], exact=exact)
     change = oriented[:, -1] - oriented[:, 0]
     spread = float(change.std(ddof=1)) if len(change) > 1 else math.nan
-    return Judged(direction, oriented, dead_count, ended_count, spread, typical, needed)
+    return Judged(
+        found.direction,
+        oriented,
+        dead_count,
+        ended_count,
+        spread,
+        found.typical_label,
+        found.needed,
+        found.error,
+        bad,
+    )
 
 
-def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> tuple[Direction, str, int | None]:
+@dataclass(frozen=True)
+class _Estimated:
     """T with its errors over living trials; the label; the typical total's label; the trials needed."""
+
+    direction: Direction
+    typical_label: str
+    needed: int | None
+    error: float
+
+
+def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> _Estimated:
     trials, count = logs.shape
     if count < 4:
         steps, weights, typical = total[:, None], np.ones(1), total
@@ -91,11 +132,12 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -
         earlier, later = np.array(parts.pairs).T
         steps, weights, typical = logs[:, later] - logs[:, earlier], parts.weights, logs @ parts.slope
     value = float(log_mean(steps) @ weights)
-    half = 0.0 if exact else half_width(steps, weights)
+    error = 0.0 if exact else standard_error(steps, weights)
+    half = 0.0 if exact else reach(error, trials)
     seen = float(log_mean(logs[:, -1] - logs[:, 0])) if count > 1 else None
     typical_half = half
     if trials > 1:
-        typical_half = student_quantile(0.975, trials - 1) * float(typical.std(ddof=1)) / math.sqrt(trials)
+        typical_half = reach(float(typical.std(ddof=1)) / math.sqrt(trials), trials)
     label = direction_label(value, half)
     direction = Direction(
         label=label,
@@ -105,16 +147,14 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -
         measured_log10=None if seen is None else seen / LN10,
         **_rates(value, half, count),
     )
-    return direction, direction_label(float(typical.mean()), typical_half), _needed(half, trials)
+    return _Estimated(direction, direction_label(float(typical.mean()), typical_half), _needed(half, trials), error)
 
 
-def half_width(steps: Logs, weights: NDArray[np.float64]) -> float | None:
-    """Half the 95 % interval of T, by jackknife over trials; None with one trial."""
-    trials = len(steps)
-    if trials < 2:
-        return None
-    error = float(jackknife_error(leave_one_out_log_means(steps) @ weights))
-    return student_quantile(0.975, trials - 1) * error
+def standard_error(steps: Logs, weights: NDArray[np.float64]) -> float:
+    """Of the weighted sum of ln(mean over trials of a step ratio), by jackknife over trials; nan with one trial."""
+    if len(steps) < 2:
+        return math.nan
+    return float(jackknife_error(leave_one_out_log_means(steps) @ weights))
 
 
 def _rates(total: float, half: float | None, count: int) -> dict[str, float | None]:
@@ -174,17 +214,17 @@ def signal_label(total: float, half: float | None) -> str:
 
 def judge_signal(
     logs: Logs, points: Sequence[Point], at_input: Logs, *, batch: int, eps: float, exact: bool = False
-) -> tuple[Direction, int | None, int | None]:
-    """The signal's direction, the point (from 0) where it fell below the rounding floor, and the trials needed.
+) -> JudgedSignal:
+    """Whether samples stay distinct.
 
     Arguments:
         at_input: (trials,) ln of sample variance over second moment of the batch itself.
     """
     if batch == 1 or np.isneginf(at_input).any() or np.isnan(at_input).any():
-        return Direction("undefined"), None, None
+        return JudgedSignal(Direction("undefined"))
     usable = ~np.isnan(logs).any(axis=1)
     if not usable.any():
-        return Direction("undefined"), None, None
+        return JudgedSignal(Direction("undefined"))
     logs, at_input = logs[usable], at_input[usable]
     below = log_mean(logs) < math.log(100 * eps**2)
     lost = int(np.argmax(below)) if below.any() else None
@@ -192,13 +232,14 @@ def judge_signal(
     kept_at_input = at_input[~np.isneginf(kept).any(axis=1)]
     kept = kept[~np.isneginf(kept).any(axis=1)]
     if kept.shape[1] == 0 or 2 * len(kept) <= len(logs):
-        return Direction("collapsing"), lost, None
+        return JudgedSignal(Direction("collapsing"), lost)
     total = kept[:, -1] - kept_at_input
-    direction, _, needed = _estimate(kept, stretches(points[: kept.shape[1]]), total, exact=exact)
+    found = _estimate(kept, stretches(points[: kept.shape[1]]), total, exact=exact)
+    direction = found.direction
     assert direction.total_log10 is not None
     half = None if direction.error_log10 is None else direction.error_log10 * LN10
     label = "collapsing" if lost is not None else signal_label(direction.total_log10 * LN10, half)
-    return Direction(**{**vars(direction), "label": label}), lost, needed
+    return JudgedSignal(replace(direction, label=label), lost, found.needed, found.error, len(kept))
 
 
 def worse(forward: str, backward: str) -> str:

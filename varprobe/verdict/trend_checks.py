@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from varprobe.verdict import advice
 from varprobe.verdict.case import Case, first_beyond, first_zero
 from varprobe.verdict.findings import finding
-from varprobe.verdict.intervals import log_mean
+from varprobe.verdict.intervals import log_mean, reach
 from varprobe.verdict.records import Direction, Finding
-from varprobe.verdict.rule import LN10, LN100, Judged, half_width
+from varprobe.verdict.rule import LN10, LN100, Judged, standard_error
 from varprobe.wording import count, number, percent, power, times
 
 # How many jumps are spelled out in each direction.
@@ -123,7 +123,7 @@ def _is_jump(logs: NDArray[np.float64], later: int, change: float) -> bool:
     if abs(change) <= LN100:
         return False
     step = (logs[:, later] - logs[:, later - 1])[:, None]
-    return abs(change) - (half_width(step, np.ones(1)) or 0.0) > LN100
+    return abs(change) - (reach(standard_error(step, np.ones(1)), len(step)) or 0.0) > LN100
 
 
 def chaotic(case: Case) -> Iterator[Finding]:
@@ -144,16 +144,20 @@ def chaotic(case: Case) -> Iterator[Finding]:
 
 def collapsed_signal(case: Case) -> Iterator[Finding]:
     """Samples that can no longer be told apart, or nearly so."""
-    if case.signal.label != "collapsing":
+    if case.signal.direction.label != "collapsing":
         return
     eps = float(np.finfo(case.dtype).eps)
-    if case.lost is not None:
+    if case.signal.lost is not None:
         message = f"From here on the samples cannot be told apart in {case.dtype}."
         yield finding(
-            "collapsed-signal", message, _SIGNAL_REMEDY, layer=case.row(case.lost), limit=math.log10(100 * eps**2)
+            "collapsed-signal",
+            message,
+            _SIGNAL_REMEDY,
+            layer=case.row(case.signal.lost),
+            limit=math.log10(100 * eps**2),
         )
         return
-    change = case.signal.total_log10
+    change = case.signal.direction.total_log10
     message = f"The part of the signal that depends on the input {times(change or 0.0)} over the depth."
     yield finding("collapsed-signal", message, _SIGNAL_REMEDY, measured=change, limit=-2.0)
 

@@ -38,7 +38,7 @@ def inconclusive(case: Case) -> Iterator[Finding]:
     """How many trials would decide."""
     trials = case.trials
     judged = [(way, each.direction, each.needed) for way, _, each in case.directions]
-    for way, direction, needed in (*judged, ("signal", case.signal, case.signal_needed)):
+    for way, direction, needed in (*judged, ("signal", case.signal.direction, case.signal.needed)):
         if needed is None or direction.label != "inconclusive":
             continue
         error = direction.error_log10

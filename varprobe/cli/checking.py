@@ -1,0 +1,101 @@
+"""Runs the checks of several configs: what is wrong with one does not keep the others from being checked."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from varprobe.cli.output import check_writable, write_file
+from varprobe.cli.progress import progress_bar
+from varprobe.cli.waiting import wait_for
+from varprobe.errors import VarprobeError
+from varprobe.frozen import dataclass
+from varprobe.gate.baseline import baseline_path, load_baseline
+from varprobe.gate.check import check, gathered
+from varprobe.gate.records import Checked, Checks, Trouble
+from varprobe.report.storage import to_json
+from varprobe.spec.loading import load
+from varprobe.spec.network import with_threads
+from varprobe.spec.overrides import Override
+
+if TYPE_CHECKING:
+    from varprobe.report.records import Report
+    from varprobe.spec.network import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the command line says of every config.
+
+    Attributes:
+        update: write the baseline in place of comparing with it.
+    """
+
+    overrides: Sequence[Override]
+    threads: int | None
+    alpha: float
+    max_trials: int
+    baseline: Path | None
+    update: bool
+
+
+def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> Checks:
+    """Checks them in turn."""
+    several = len(configs) > 1
+    return gathered([_one(config, gate, several=several, quiet=quiet) for config in configs])
+
+
+def _one(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
+    try:
+        return _checked(config, gate, several=several, quiet=quiet)
+    except VarprobeError as error:
+        print(f"varprobe: {error}", file=sys.stderr)
+        place = error.place
+        line, column = (place.line, place.column) if place else (None, None)
+        elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
+        trouble = Trouble(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
+        return _not_checked(config, gate, "error", trouble)
+    except MemoryError:
+        return _not_checked(config, gate, "error", Trouble("out of memory", "lower --batch, --trials or the widths"))
+    except Exception as error:
+        traceback.print_exc()
+        hint = "please report it with the lines on standard error"
+        return _not_checked(config, gate, "fault", Trouble(f"a fault of varprobe's: {error!r}", hint))
+
+
+def _checked(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
+    spec = load(config, gate.overrides)
+    stored, target = _baseline(spec, gate, several=several)
+    settings = with_threads(spec.settings, gate.threads)
+    with progress_bar(spec.name, quiet=quiet) as progress:
+        done = wait_for(
+            lambda reached: check(
+                spec, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials, baseline=stored
+            ),
+            progress,
+        )
+    if target is not None and done.report is not None:
+        write_file(target, to_json(done.report))
+        print(f"wrote {target}", file=sys.stderr)
+    return replace(done, config=config)
+
+
+def _baseline(spec: NetworkSpec, gate: Gate, *, several: bool) -> tuple[Report | None, Path | None]:
+    """The report to compare with, or the file to write."""
+    if gate.baseline is None:
+        return None, None
+    path = baseline_path(gate.baseline, spec.name, several=several)
+    if not gate.update:
+        return load_baseline(path), None
+    if several:
+        path.parent.mkdir(exist_ok=True)
+    check_writable(path)
+    return None, path
+
+
+def _not_checked(config: str, gate: Gate, outcome: str, trouble: Trouble) -> Checked:
+    return Checked(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)

@@ -1,0 +1,1 @@
+"""Spec + expectation -> Checked: a network held to what is expected of it, at a stated chance of error."""

@@ -1,0 +1,77 @@
+"""Expectation -> claims, in the order of the config. A new kind of expectation is one more line of `claims_of`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
+from varprobe.gate.evidence import Claim
+from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
+from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
+from varprobe.report.records import Report
+from varprobe.spec.described import describe
+from varprobe.spec.expectation import HEALTHY, Expectation
+from varprobe.spec.network import NetworkSpec
+from varprobe.spec.statistics import STATISTICS
+from varprobe.verdict.judged import judged_points
+
+_SIDES = ("forward", "backward", "signal")
+
+
+def claims_of(spec: NetworkSpec, baseline: Report | None = None) -> tuple[Claim, ...]:
+    """What a network is held to: its `expect`, or stability both ways, and a baseline.
+
+    Error-level findings count where it is expected to be stable: a network that is expected to explode may jump.
+
+    Raises:
+        ConfigError: for an expectation that such a network cannot have.
+    """
+    expect = _expectation(spec.expect)
+    found = [*_of_directions(expect, spec), *_of_layers(expect, spec)]
+    if expect.theory:
+        found.append(theory_claim(expect.lines.get("theory")))
+    if any("stable" in (labels or ()) for labels in (expect.forward, expect.backward, expect.overall)):
+        found.append(findings_claim(expect.allow, expect.lines.get("allow")))
+    if baseline is not None:
+        found.append(baseline_claim(baseline))
+    return tuple(found)
+
+
+def _expectation(expect: Expectation | None) -> Expectation:
+    """What the config says; where that is nothing but what to allow, a healthy network."""
+    if expect is None:
+        return HEALTHY
+    if replace(expect, allow=()) == Expectation():
+        return replace(HEALTHY, allow=expect.allow, lines=expect.lines)
+    return expect
+
+
+def _of_directions(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
+    judged = len(judged_points([describe(step) for step in spec.rows]))
+    for side in _SIDES:
+        labels = getattr(expect, side)
+        if labels:
+            yield label_claim(side, labels, expect.lines.get(side))
+    if expect.overall:
+        yield overall_claim(expect.overall, expect.lines.get("overall"))
+    for what in ("rate", "total_log10"):
+        for bound in getattr(expect, what):
+            yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, judged)
+
+
+def _of_layers(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
+    for bound in expect.layers:
+        yield bound_claim(bound, expect.lines.get(f"layers.{bound.key}.{bound.statistic}"))
+    for name in ("saturated", "dead"):
+        limit = getattr(expect, name)
+        if limit is not None:
+            statistic = STATISTICS[f"activation.{name}"]
+            rows = [
+                row
+                for row, step in enumerate(spec.rows, 1)
+                if step.layer.kind in ("dense", "activation") and statistic.belongs(step.layer, spec.settings.batch)
+            ]
+            yield limit_claim(name, limit, tuple(rows), expect.lines.get(name))
+    for name in expect.safe_in:
+        yield format_claim(name, expect.lines.get("safe_in"))

@@ -1,0 +1,147 @@
+"""Claims about the change over depth: labels, rates and totals, forward, backward and of the signal."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from varprobe.errors import ConfigError, Place
+from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
+from varprobe.gate.possible import DIRECTION_REGIONS, SIGNAL_REGIONS, Possible, edges, possible, possible_overall
+from varprobe.spec.expectation import Range, SideRange
+from varprobe.spec.network import NetworkSpec
+from varprobe.verdict.rule import LN10
+from varprobe.wording import number, power
+
+
+def label_claim(side: str, allowed: tuple[str, ...], line: int | None) -> Claim:
+    """A direction has one of the labels."""
+    return Claim(side, " or ".join(allowed), line, partial(_label, side, allowed))
+
+
+def overall_claim(allowed: tuple[str, ...], line: int | None) -> Claim:
+    """The worse of the two directions has one of the labels."""
+    return Claim("overall", " or ".join(allowed), line, partial(_overall, allowed))
+
+
+def range_claim(what: str, bound: SideRange, line: int | None, spec: NetworkSpec, judged: int) -> Claim:
+    """A rate, or the log10 of a total, lies in a range.
+
+    Arguments:
+        what: rate or total_log10.
+        judged: how many layers are.
+
+    Raises:
+        ConfigError: for a rate of a network that is too shallow to have one.
+    """
+    expectation = f"{what}.{bound.side}"
+    if what == "rate" and judged < 4:
+        source = spec.place.source if spec.place else "config"
+        raise ConfigError(
+            f"a rate takes four judged layers, this network has {judged}",
+            hint="use total_log10, which is of the whole network",
+            place=Place(source, line),
+            field=f"expect.{expectation}",
+        )
+    return Claim(expectation, in_words(bound.range), line, partial(_range, what, bound))
+
+
+def in_words(limits: Range) -> str:
+    """A range as a reader says it.
+
+    >>> in_words(Range(0.5, 2.0)), in_words(Range(None, 2.0))
+    ('0.5 to 2', 'at most 2')
+    """
+    if limits.low is None:
+        return f"at most {limits.high:.6g}"
+    return f"at least {limits.low:.6g}" if limits.high is None else f"{limits.low:.6g} to {limits.high:.6g}"
+
+
+def _label(side: str, allowed: tuple[str, ...], evidence: Evidence, level: float) -> Answer:
+    found = possible(evidence.case, side, level)
+    inside, outside = set(found.labels) <= set(allowed), not set(found.labels) & set(allowed)
+    regions = SIGNAL_REGIONS if side == "signal" else DIRECTION_REGIONS
+    return Answer(
+        outcome_of(inside=inside, outside=outside),
+        _words(found),
+        value=_log10(found.value),
+        low=_log10(found.low),
+        high=_log10(found.high),
+        needed=None if inside or outside else _needed(found, edges(regions, allowed), level),
+    )
+
+
+def _overall(allowed: tuple[str, ...], evidence: Evidence, level: float) -> Answer:
+    labels = possible_overall(evidence.case, level)
+    inside, outside = set(labels) <= set(allowed), not set(labels) & set(allowed)
+    needed = None
+    if not inside and not outside:
+        borders = edges(DIRECTION_REGIONS, allowed)
+        each = [_needed(possible(evidence.case, side, level / 2), borders, level) for side in ("forward", "backward")]
+        needed = max((trials for trials in each if trials), default=None)
+    return Answer(outcome_of(inside=inside, outside=outside), " or ".join(labels), needed=needed)
+
+
+def _range(what: str, bound: SideRange, evidence: Evidence, level: float) -> Answer:
+    found = possible(evidence.case, bound.side, level)
+    if math.isnan(found.value):
+        known = not found.spared or len(found.labels) == 1
+        return Answer("failed" if known else "undecided", _words(found))
+    scale = found.layers if what == "rate" else LN10
+    low, high = _limits(what, bound.range)
+    value, least, most = (total / scale for total in (found.value, found.low, found.high))
+    inside, outside = low <= least and most <= high and found.spared, most < low or least > high
+    needed = None
+    if not inside and not outside:
+        needed = _needed(found, [limit * scale for limit in (low, high) if math.isfinite(limit)], level)
+    numbers = [_exp(log) for log in (value, least, most)] if what == "rate" else [value, least, most]
+    shown, lower, upper = (number(one) if what == "rate" else f"{one:.4g}" for one in numbers)
+    words = f"{shown} a layer ({lower} to {upper})" if what == "rate" else f"{shown} ({lower} to {upper})"
+    return Answer(
+        outcome_of(inside=inside, outside=outside),
+        words,
+        value=numbers[0],
+        low=numbers[1],
+        high=numbers[2],
+        needed=needed,
+    )
+
+
+def _limits(what: str, limits: Range) -> tuple[float, float]:
+    """The range, of rates as natural logs."""
+    low = -math.inf if limits.low is None else limits.low
+    high = math.inf if limits.high is None else limits.high
+    if what != "rate":
+        return low, high
+    return math.log(low) if low > 0 else -math.inf, math.log(high) if high > 0 else -math.inf
+
+
+def _words(found: Possible) -> str:
+    """The labels that are possible, and the change with its interval."""
+    labels = " or ".join(found.labels)
+    if math.isnan(found.value):
+        return labels
+    total, low, high = (power(one / LN10) for one in (found.value, found.low, found.high))
+    return f"{labels}: x {total} over the depth ({low} to {high})"
+
+
+def _log10(log: float) -> float | None:
+    return None if math.isnan(log) else log / LN10
+
+
+def _needed(found: Possible, borders: list[float], level: float) -> int | None:
+    """Trials that would tell T from the nearest border, and the share of dead draws from one half."""
+    # With no draw dead, n draws leave a share of one half possible while 2**-n is at least a quarter of the level.
+    for_share = 0 if found.spared else math.ceil(-math.log2(level / 4)) + 1
+    if math.isnan(found.value):
+        return for_share or None
+    crossed = [border for border in borders if found.low <= border <= found.high]
+    if not crossed:
+        return for_share if for_share > found.trials else None
+    distance = min(abs(found.value - border) for border in crossed)
+    needed = trials_needed(found.trials, (found.high - found.low) / 2, distance)
+    return None if needed is None else max(needed, for_share)
+
+
+def _exp(log: float) -> float | None:
+    return math.exp(log) if log < 700 else None

@@ -1,0 +1,182 @@
+"""Claims about single layers: bounds of statistics, limits of shares, number formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.engine.record import StackStatistics
+from varprobe.frozen import dataclass
+from varprobe.gate.direction_claims import in_words
+from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
+from varprobe.spec.expectation import LayerBound, Range
+from varprobe.spec.number_formats import FORMATS, NumberFormat
+from varprobe.verdict.intervals import binomial_interval, log_mean, reach
+from varprobe.verdict.rule import LN10
+from varprobe.wording import count, number, percent, power
+
+# The share of draws that may leave a number format that a network is safe in.
+LEAVING_LIMIT = 0.01
+
+Table = NDArray[np.float64]
+
+
+def bound_claim(bound: LayerBound, line: int | None) -> Claim:
+    """The mean over draws of a statistic lies in a range, at each of some layers."""
+    wanted = in_words(bound.range)
+    expectation = f"layers.{bound.key}.{bound.statistic}"
+    return Claim(expectation, wanted, line, partial(_bounded, bound.statistic, bound.rows, bound.range))
+
+
+def limit_claim(name: str, limit: float, rows: tuple[int, ...], line: int | None) -> Claim:
+    """No layer's mean share is above a limit: of saturated values, or of dead units."""
+    answer = partial(_bounded, f"activation.{name}", rows, Range(None, limit))
+    return Claim(name, f"at most {percent(limit)} in every layer", line, answer)
+
+
+def format_claim(name: str, line: int | None) -> Claim:
+    """Draws stay in the range of a number format: at most a share of `LEAVING_LIMIT` of them leaves it anywhere."""
+    form = next(form for form in FORMATS if form.name == name)
+    wanted = f"safe in {name}: at most {percent(LEAVING_LIMIT)} of the draws leave it"
+    return Claim(f"safe_in.{name}", wanted, line, partial(_in_format, form))
+
+
+@dataclass(frozen=True)
+class _Means:
+    """Means over trials with their intervals, one a row; natural logs where `is_log`, nan where it ended."""
+
+    mean: Table
+    low: Table
+    high: Table
+    is_log: bool
+
+
+def _bounded(statistic: str, rows: Sequence[int], limits: Range, evidence: Evidence, level: float) -> Answer:
+    """The level is shared by the rows."""
+    if not rows:
+        return Answer("met", "no layer has it")
+    table = table_of(evidence.measurement.statistics, statistic)[:, [row - 1 for row in rows]]
+    means = _means(table, level / len(rows), is_log=_field(statistic).startswith("log_"))
+    low, high = _scaled(limits.low, -math.inf, means), _scaled(limits.high, math.inf, means)
+    ended = np.isnan(means.mean)
+    outside = ended | (means.high < low) | (means.low > high)
+    inside = ~ended & (means.low >= low) & (means.high <= high)
+    outcome = outcome_of(inside=bool(inside.all()), outside=bool(outside.any()))
+    at = int(np.argmax(outside)) if outcome == "failed" else _furthest(means, low, high)
+    needed = None
+    if outcome == "undecided":
+        half = (means.high[at] - means.low[at]) / 2
+        distance = min(abs(means.mean[at] - limit) for limit in (low, high) if math.isfinite(limit))
+        needed = trials_needed(evidence.trials, float(half), float(distance))
+    more = int(outside.sum()) - 1 if outcome == "failed" else 0
+    return _told(means, at, rows[at], outcome, needed, more)
+
+
+def _told(means: _Means, at: int, row: int, outcome: str, needed: int | None, more: int) -> Answer:
+    if math.isnan(means.mean[at]):
+        return Answer(outcome, f"the arithmetic ended at layer {row}", layer=row)
+    three = [float(one[at]) for one in (means.mean, means.low, means.high)]
+    shown, low, high = ((power(one / LN10) if math.isfinite(one) else "0") if means.is_log else number(one)
+                        for one in three)  # fmt: skip
+    others = f", and {count(more, 'more layer')}" if more else ""
+    plain = [math.exp(one) if means.is_log and one < 700 else None if means.is_log else one for one in three]
+    return Answer(outcome, f"{shown} ({low} to {high}) at layer {row}{others}", layer=row, value=plain[0],
+                  low=plain[1], high=plain[2], needed=needed)  # fmt: skip
+
+
+def table_of(statistics: StackStatistics, statistic: str) -> Table:
+    """Per trial and row, natural logs where its field says so."""
+    table: Table = getattr(statistics, _field(statistic))
+    return table
+
+
+def _field(statistic: str) -> str:
+    """The engine's name of a statistic of the report."""
+    of, name = statistic.split(".")
+    if name in ("saturated", "dead"):
+        return name
+    if name == "max_abs":
+        return "log_max_abs"
+    return f"{of}_mean" if name == "mean" else f"log_{of}_{name}"
+
+
+def _means(table: Table, level: float, *, is_log: bool) -> _Means:
+    """By the delta method on the log scale, as the report has them, or on the plain one."""
+    trials = len(table)
+    with np.errstate(invalid="ignore"):
+        if is_log:
+            mean = np.asarray(log_mean(table))
+            values = np.exp(table - np.where(np.isfinite(mean), mean, 0.0))
+        else:
+            mean, values = table.mean(axis=0), table
+        if trials < 2:
+            return _Means(mean, np.full_like(mean, -math.inf), np.full_like(mean, math.inf), is_log)
+        error = values.std(axis=0, ddof=1) / math.sqrt(trials)
+        half = np.array([reach(float(one), trials, level) for one in error])
+        return _Means(mean, mean - half, mean + half, is_log)
+
+
+def _scaled(limit: float | None, otherwise: float, means: _Means) -> float:
+    if limit is None:
+        return otherwise
+    if not means.is_log:
+        return limit
+    return math.log(limit) if limit > 0 else -math.inf
+
+
+def _furthest(means: _Means, low: float, high: float) -> int:
+    """The row that is nearest to leaving the range, or furthest beyond it."""
+    with np.errstate(invalid="ignore"):  # an exact zero is as far from an open side as can be
+        room = np.fmin(means.low - low, high - means.high)
+    return int(np.argmin(np.where(np.isnan(room), math.inf, room)))
+
+
+def _in_format(form: NumberFormat, evidence: Evidence, level: float) -> Answer:
+    """Failed by the share of draws that left; met by it, or by a tolerance bound of the margin that draws keep.
+
+    A draw's margin is how far, in natural logs, its extremes stay inside the format. That at most the share of them is
+    negative follows, for normal margins, from mean - k sd >= 0 with Natrella's k for one-sided tolerance limits.
+    """
+    margins, worst = _margins(evidence.measurement.statistics, form)
+    left, trials = int((margins < 0).sum()), len(margins)
+    least, most = binomial_interval(left, trials, level)
+    safe = most <= LEAVING_LIMIT or (left == 0 and trials > 1 and _kept(margins, level) >= 0)
+    outcome = outcome_of(inside=safe, outside=least > LEAVING_LIMIT)
+    found = f"{left:,} of {count(trials, 'draw')} left it"
+    if not left:
+        found += f"; the closest kept a factor {power(float(margins.min()) / LN10)}"
+    remedy = "" if outcome == "met" else "Keep the signal stable, or compute this network in a wider format."
+    return Answer(outcome, found, remedy, layer=None if outcome == "met" else worst + 1, value=left / trials,
+                  low=least, high=most)  # fmt: skip
+
+
+def _margins(s: StackStatistics, form: NumberFormat) -> tuple[Table, int]:
+    """The least margin of each trial, over rows and both directions, and the row that has the least of all.
+
+    Gradients are those of an objective whose gradient has second moment 1 at the output. An exact zero fits any format.
+    """
+    top, bottom = math.log(form.largest), math.log(form.smallest)
+    with np.errstate(invalid="ignore"):
+        above = (top - s.log_max_abs, top - s.log_gradient_max_abs)
+        below = (s.log_activation_second_moment / 2 - bottom, s.log_gradient_second_moment / 2 - bottom)
+        sizes = np.stack([*above, *(np.where(np.isneginf(one), math.inf, one) for one in below)])
+    sizes = np.where(np.isnan(sizes), -math.inf, sizes)
+    rows = sizes.min(axis=0)
+    return rows.min(axis=1), int(np.argmin(rows.min(axis=0)))
+
+
+def _kept(margins: Table, level: float) -> float:
+    """The lower tolerance bound: below it lies at most `LEAVING_LIMIT` of the draws, with confidence 1 - level."""
+    from statistics import NormalDist
+
+    n, share = len(margins), NormalDist().inv_cdf(1 - LEAVING_LIMIT)
+    sure = NormalDist().inv_cdf(1 - level)
+    a, b = 1 - sure**2 / (2 * (n - 1)), share**2 - sure**2 / n
+    if a <= 0:
+        return -math.inf
+    factor = (share + math.sqrt(max(0.0, share**2 - a * b))) / a
+    return float(margins.mean() - factor * margins.std(ddof=1))

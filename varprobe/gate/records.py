@@ -1,0 +1,105 @@
+"""What a check concludes. Their names are the keys of its JSON; `CHECK_VERSION` changes when they do."""
+
+from __future__ import annotations
+
+from varprobe.frozen import dataclass
+from varprobe.report.records import Report
+from varprobe.verdict.records import CHECKS
+
+CHECK_VERSION = 1
+# The chance that any decision of a check is wrong, and the trials it may draw, unless told otherwise.
+ALPHA = 0.001
+MAX_TRIALS = 400
+# The worst first: what a check of several decisions, or a run over several configs, comes to.
+OUTCOMES = ("fault", "error", "failed", "undecided", "passed")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One expectation, decided or not.
+
+    Attributes:
+        expectation: the path below `expect` in the config, such as `forward`, `rate.forward`,
+            `layers.3.activation.variance`; `findings` for error-level findings, `baseline` for drift.
+        wanted: what is expected, in words.
+        outcome: met, failed or undecided.
+        found: what was found, in words, with its interval.
+        remedy: what to do about it; empty where it is met.
+        layer: the row of the report, from 1, where it is that of one layer.
+        line: of the layer's entry in the config, or of the expectation; None where there is no file.
+        value, low, high: what was measured and its interval at `level`: a rate, a log10 of a total, or the statistic in
+            the report's own unit; None where it is none of these or not known.
+        level: the chance that this decision is wrong, its share of the check's alpha.
+        needed: trials that would probably do, where it is undecided and a number is known.
+    """
+
+    __pydantic_config__ = CHECKS
+
+    expectation: str
+    wanted: str
+    outcome: str
+    found: str
+    remedy: str = ""
+    layer: int | None = None
+    line: int | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a config could not be checked, with its place."""
+
+    __pydantic_config__ = CHECKS
+
+    message: str
+    hint: str
+    field: str = ""
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One config, held to its expectations.
+
+    Attributes:
+        config: the file as it was named, for messages and annotations.
+        name: of the network; the file's stem where it could not be read.
+        outcome: passed, failed, undecided (some expectation neither met nor failed at `max_trials`), error (the
+            user's mistake) or fault (varprobe's).
+        decisions: in the order of the config; empty where it could not be checked.
+        trials, looks: how many were drawn, and how often they were looked at.
+        alpha: the chance that any of the decisions is wrong, over all looks together.
+        seconds: wall time.
+        report: on all trials; None where it could not be checked.
+        trouble: None unless the outcome is error or fault.
+    """
+
+    __pydantic_config__ = CHECKS
+
+    config: str
+    name: str
+    outcome: str
+    decisions: tuple[Decision, ...]
+    trials: int
+    looks: int
+    alpha: float
+    max_trials: int
+    seconds: float
+    report: Report | None = None
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class Checks:
+    """All configs of one command, in the order they were named."""
+
+    __pydantic_config__ = CHECKS
+
+    check_version: int
+    outcome: str
+    checked: tuple[Checked, ...]

@@ -1,0 +1,126 @@
+"""Sentences that the reporters of checks share. All of them are printable: names from configs cannot leave a line."""
+
+from __future__ import annotations
+
+from varprobe.gate.records import Checked, Checks, Decision, Trouble
+from varprobe.report.records import LayerRow
+from varprobe.reporters.wordlist import row_label, verdict_words
+from varprobe.verdict.records import Finding
+from varprobe.wording import count, printable
+
+# What is bad is written so that it is found without colour.
+WORDS = {
+    "passed": "passed",
+    "met": "met",
+    "failed": "FAILED",
+    "undecided": "UNDECIDED",
+    "error": "ERROR",
+    "fault": "FAULT",
+}
+# The order in which configs are counted.
+_COUNTED = ("passed", "failed", "undecided", "error", "fault")
+# Outcomes of configs that could not be checked.
+_TROUBLED = ("error", "fault")
+_STDIN = ("-", "<stdin>")
+
+
+def word(outcome: str) -> str:
+    """The outcome as it is shown."""
+    return WORDS.get(outcome, printable(outcome))
+
+
+def broken(checked: Checked) -> list[Decision]:
+    """The decisions that were not met, in the order of the config."""
+    return [decision for decision in checked.decisions if decision.outcome != "met"]
+
+
+def counts_line(checks: Checks) -> str:
+    """How many configs came to each outcome."""
+    found = [checked.outcome for checked in checks.checked]
+    parts = [_counted(found.count(outcome), outcome) for outcome in _COUNTED if outcome in found]
+    return ", ".join(parts) or "nothing was checked"
+
+
+def _counted(amount: int, outcome: str) -> str:
+    return count(amount, outcome) if outcome in _TROUBLED else f"{amount:,} {outcome}"
+
+
+def is_file(checked: Checked) -> bool:
+    """Whether the config is a file that an annotation can point to."""
+    return checked.config not in _STDIN
+
+
+def place(checked: Checked, line: int | None = None, column: int | None = None) -> str:
+    """The config, with line and column where they are known."""
+    return printable(":".join(str(part) for part in (checked.config, line, column) if part is not None))
+
+
+def how(checked: Checked) -> str:
+    """The network, and what it took to decide."""
+    trials = count(checked.trials, "trial")
+    return f"{printable(checked.name)} ({trials}, {checked.seconds:.2f} s)"
+
+
+def row_of(checked: Checked, layer: int | None) -> LayerRow | None:
+    """The row of the report that a decision or a finding is about."""
+    rows = checked.report.layers if checked.report else ()
+    return next((row for row in rows if row.index == layer), None)
+
+
+def layer_words(checked: Checked, layer: int | None) -> str:
+    """The layer with its name and its place in the config; empty where it is none."""
+    if layer is None:
+        return ""
+    row = row_of(checked, layer)
+    return f"layer {layer:,}" if row is None else f"layer {layer:,} ({row_label(row)}, {printable(row.path)})"
+
+
+def where(checked: Checked, decision: Decision) -> str:
+    """Place and layer of a decision."""
+    layer = layer_words(checked, decision.layer)
+    return ", ".join(part for part in (place(checked, decision.line), layer) if part)
+
+
+def told(decision: Decision) -> str:
+    """What was wanted and what was found."""
+    return f"wanted {printable(decision.wanted)}, found {printable(decision.found)}"
+
+
+def to_do(checked: Checked, decision: Decision) -> list[str]:
+    """What would decide an open decision, and the remedy."""
+    lines = []
+    if decision.outcome == "undecided":
+        drawn = f"{count(checked.trials, 'trial')} did not decide it"
+        lines.append(drawn if decision.needed is None else f"{drawn}; about {decision.needed:,} probably would")
+    return lines + ([printable(decision.remedy)] if decision.remedy else [])
+
+
+def sentence(text: str) -> str:
+    """The text with the full stop that it may lack.
+
+    >>> sentence("found 3"), sentence("Widen it.")
+    ('found 3.', 'Widen it.')
+    """
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def trouble_of(checked: Checked) -> Trouble | None:
+    """Why the config could not be checked; None where it could."""
+    if checked.trouble is None and checked.outcome in _TROUBLED:
+        return Trouble("could not be checked", "")
+    return checked.trouble
+
+
+def trouble_words(trouble: Trouble) -> str:
+    """The field and the mistake."""
+    return ": ".join(printable(part) for part in (trouble.field, trouble.message) if part)
+
+
+def finding_words(finding: Finding) -> str:
+    """A finding of the report with its remedy."""
+    return " ".join(printable(part) for part in (finding.message, finding.remedy) if part)
+
+
+def verdict_line(checked: Checked) -> str:
+    """The report's verdict in a sentence; empty where there is no report."""
+    return f"{checked.report.verdict.overall}: {verdict_words(checked.report.verdict)}" if checked.report else ""

@@ -416,6 +416,12 @@ def test_added_trials_are_those_of_a_longer_run() -> None:
     assert part.trials == 7
 
 
+@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": 1.0}, {"max_trials": 0}])
+def test_a_level_and_a_number_of_trials_must_be_possible(wrong: dict[str, Any]) -> None:
+    with pytest.raises(varprobe.VarprobeError, match=next(iter(wrong))):
+        varprobe.check(_config(), **wrong)
+
+
 def test_claims_follow_the_config() -> None:
     spec = varprobe.load(_config({"signal": "preserved", "rate": {"forward": [0.5, 2]}, "safe_in": "float16"}))
     assert [claim.expectation for claim in claims_of(spec)] == ["signal", "rate.forward", "safe_in.float16"]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from varprobe.diagnose import report_on
+from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claims import claims_of
 from varprobe.gate.evidence import Claim, Evidence
@@ -45,6 +46,12 @@ def check(
     Raises:
         VarprobeError: where the network cannot be measured, or cannot have what is expected of it.
     """
+    if not 0 < alpha < 1:
+        raise VarprobeError(f"alpha is a chance between 0 and 1, given {alpha:g}", hint=f"the usual one is {ALPHA:g}")
+    if max_trials < 1:
+        raise VarprobeError(
+            f"max_trials must be at least 1, given {max_trials}", hint=f"the usual ones are {MAX_TRIALS}"
+        )
     started = time.perf_counter()
     settings = settings or spec.settings
 

@@ -197,10 +197,15 @@ class Fluctuation:
     """A second moment at finite width: variance of its ln in one draw, and the relative shift of its mean.
 
     The shift is None where it is not known.
+
+    Attributes:
+        leans_on: the largest such variance of a second moment that this one hangs on beside its own: the expansion
+            ends where that one's does.
     """
 
     variance: float
     shift: float | None
+    leans_on: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 The expected ln of a mean over trials is ln of the prediction plus its shift at finite width. Its error comes from the
 trials themselves; what the first order in 1/width leaves out is allowed beside it, as a share of the variance of ln of
 one draw: `MARGIN` of it, or all of it (`UNSHIFTED`) where the shift is not known. A layer is tested where that variance
-is at most `LARGEST`, and the critical value is Student's t for an error of `FAMILY_ERROR` over all that is tested
+is at most `LARGEST`, and so are those of what it hangs on; the critical value is Student's t for an error of `FAMILY_ERROR` over all that is tested
 (Bonferroni, so at most that for layers that depend on each other, as they do).
 """
 
@@ -134,7 +134,9 @@ def _tested(prediction: Prediction) -> int:
 
 
 def _is_tested(log: float | None, width: Fluctuation | None) -> bool:
-    return log is not None and math.isfinite(log) and width is not None and width.variance <= LARGEST
+    if log is None or not math.isfinite(log) or width is None:
+        return False
+    return max(width.variance, width.leans_on) <= LARGEST
 
 
 def _critical(tested: int, trials: int, family_error: float = FAMILY_ERROR) -> float | None:

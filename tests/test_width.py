@@ -157,7 +157,7 @@ def test_a_gradient_is_not_tested_where_it_hangs_on_what_is_not() -> None:
     assert prediction.rows[-1].width.gradient.variance <= LARGEST < prediction.rows[-1].width.source.variance
     assert (band.source.low, band.gradient.low) == (None, None)
     # The derivative of relu hangs on nothing.
-    deep = foreseen(varprobe.predict(chain("relu", "he", 64, 30, batch=8)), 10).rows[-1]
+    deep = foreseen(varprobe.predict(chain("relu", "he", 256, 30, batch=8)), 10).rows[-1]
     assert deep.source.low is None
     assert deep.gradient.low is not None
 

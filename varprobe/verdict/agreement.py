@@ -3,8 +3,8 @@
 The expected ln of a mean over trials is ln of the prediction plus its shift at finite width. Its error comes from the
 trials themselves; what the first order in 1/width leaves out is allowed beside it, as a share of the variance of ln of
 one draw: `MARGIN` of it, or all of it (`UNSHIFTED`) where the shift is not known. A layer is tested where that variance
-is at most `LARGEST`, and so are those of what it hangs on; the critical value is Student's t for an error of `FAMILY_ERROR` over all that is tested
-(Bonferroni, so at most that for layers that depend on each other, as they do).
+is at most `LARGEST`, and so are those of what it hangs on; the critical value is Student's t for an error of
+`FAMILY_ERROR` over all that is tested (Bonferroni, so at most that for layers that depend on each other, as they do).
 """
 
 from __future__ import annotations

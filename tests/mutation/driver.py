@@ -1,0 +1,187 @@
+"""Runs tests against mutants, each in a fork of one process that has imported and collected everything.
+
+In the fork the function's code is replaced (what stands outside of functions: its module is imported anew), and the
+tests that reach the changed line run, quickest first, until one fails. Tests above `SLOWEST` are left out, and so are
+those beyond `BUDGET` a mutant. Which tests reach a line is found first, each test alone on empty caches.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import coverage
+import pytest
+from operators import Mutant, mutated
+
+ROOT = Path(__file__).parents[2]
+SLOWEST, BUDGET = 1.0, 5.0  # seconds of the processor
+FLAGS = ("-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=-q --doctest-modules")
+
+
+class Driver:
+    """Takes the place of pytest's loop over the tests."""
+
+    def __init__(
+        self, jobs: Sequence[tuple[str, Path, Mutant]], files: list[Path], result: Path, reached: Path, *, again: bool
+    ) -> None:
+        self.jobs, self.files, self.result, self.reached, self.again = jobs, files, result, reached, again
+        self.failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed |= report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for path in self.files:
+            importlib.import_module(_dotted(path))
+        everything = gc.get_objects()
+        self.caches = [each for each in everything if isinstance(each, functools._lru_cache_wrapper)]
+        self.functions = [each for each in everything if isinstance(each, FunctionType)]
+        del everything
+        gc.freeze()  # forks share it, and no collection looks through it again
+        if not self.reached.exists():
+            if not (child := os.fork()):
+                self.reached.write_text(json.dumps(self.traced(session)))
+                os._exit(0)
+            os.waitpid(child, 0)
+        reached = json.loads(self.reached.read_text())
+        items = {item.nodeid: item for item in session.items}
+        known = json.loads(self.result.read_text()) if self.result.exists() else {}
+        for name, path, mutant in self.jobs:
+            if name in known and not self.again:
+                continue
+            tests = [items[test] for test in _quickest(reached, path, mutant) if test in items]
+            limit = 60 + 20 * sum(reached["seconds"][item.nodeid] for item in tests)
+            outcome = self.outcome(path, mutant, tests, limit) if tests else "not reached"
+            known[name] = [outcome, mutant.line, mutant.change, len(tests)]
+            self.result.write_text(json.dumps(known, indent=0))
+            print(name, *known[name], flush=True)
+        return True
+
+    def traced(self, session: pytest.Session) -> dict[str, Any]:
+        """Seconds by test, and by file and line the tests that reach it."""
+        names = [str(path) for path in self.files]
+        tracer = coverage.Coverage(data_file=None, include=names, config_file=False)
+        tracer.start()
+        seconds = {}
+        for item in session.items:
+            self.empty_caches()
+            tracer.switch_context(item.nodeid)
+            self.failed, started = False, time.process_time()
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            took = time.process_time() - started
+            if not self.failed and took < SLOWEST:
+                seconds[item.nodeid] = took
+        tracer.stop()
+        by_line = {name: tracer.get_data().contexts_by_lineno(name) for name in names}
+        lines = {
+            name: {line: [test for test in tests if test in seconds] for line, tests in found.items()}
+            for name, found in by_line.items()
+        }
+        return {"seconds": seconds, "lines": lines}
+
+    def empty_caches(self) -> None:
+        for each in self.caches:
+            each.cache_clear()
+
+    def outcome(self, path: Path, mutant: Mutant, tests: list[pytest.Item], limit: float) -> str:
+        if not (child := os.fork()):
+            _silence()
+            signal.alarm(int(limit))
+            os._exit(self.killed(path, mutant, tests))
+        _, status = os.waitpid(child, 0)
+        outcomes = {0: "survived", 1 << 8: "killed", int(signal.SIGALRM): "killed by time"}
+        return outcomes.get(status, f"status {status}")
+
+    def killed(self, path: Path, mutant: Mutant, tests: list[pytest.Item]) -> int:
+        code = compile(mutated(path.read_text(), mutant.number), str(path), "exec")
+        try:
+            self.empty_caches()
+            if mutant.function is None:
+                return _run_anew(path, code, [item.nodeid for item in tests])
+            _replace(mutant.function, path, code, self.functions)
+            for item, following in zip(tests, [*tests[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self.failed:
+                    return 1
+        except BaseException:
+            return 1
+        return 0
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _quickest(reached: dict[str, Any], path: Path, mutant: Mutant) -> list[str]:
+    """The tests for a mutant; outside of functions all that reach its module."""
+    lines: dict[str, list[str]] = reached["lines"][str(path)]
+    near = list(lines.values())
+    if mutant.function:  # a line that begins no statement may have no tests of its own
+        above = range(mutant.line, mutant.function[1], -1)
+        near = [next((tests for line in above if (tests := lines.get(str(line)))), [])]
+    chosen, took = [], 0.0
+    for test in sorted({test for tests in near for test in tests}, key=lambda test: reached["seconds"][test]):
+        took += reached["seconds"][test]
+        if took > BUDGET:
+            break
+        chosen.append(test)
+    return chosen
+
+
+def _replace(function: tuple[str, int], path: Path, module: CodeType, known: list[FunctionType]) -> None:
+    """Gives every live copy of a function its changed code."""
+
+    def codes(code: CodeType) -> Iterator[CodeType]:
+        yield code
+        for each in code.co_consts:
+            if isinstance(each, CodeType):
+                yield from codes(each)
+
+    def wanted(code: CodeType) -> bool:
+        return (code.co_qualname, code.co_firstlineno) == function and code.co_filename == str(path)
+
+    (changed,) = filter(wanted, codes(module))
+    live = [each for each in known if wanted(each.__code__)]
+    if not live:
+        os._exit(9)
+    for each in live:
+        each.__code__ = changed
+
+
+def _run_anew(path: Path, code: CodeType, tests: list[str]) -> int:
+    """Runs the tests in modules that are imported anew, one of them changed."""
+
+    class Changed(importlib.machinery.SourceFileLoader):
+        def get_code(self, fullname: str) -> CodeType:
+            return code
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: Any) -> Any:
+            if name != _dotted(path):
+                return None
+            return importlib.util.spec_from_file_location(name, path, loader=Changed(name, str(path)))
+
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("varprobe", "conftest") or name.startswith("test_"):
+            del sys.modules[name]
+    sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
+    return int(pytest.main([*FLAGS, "-x", *tests]) != 0)
+
+
+def _silence() -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)

@@ -1,8 +1,8 @@
 """Runs tests against mutants, each in a fork of one process that has imported and collected everything.
 
 In the fork the function's code is replaced (what stands outside of functions: its module is imported anew), and the
-tests that reach the changed line run, quickest first, until one fails. Tests above `SLOWEST` are left out, and so are
-those beyond `BUDGET` a mutant. Which tests reach a line is found first, each test alone on empty caches.
+tests that reach the changed line run, quick ones first, until one fails. Tests above `SLOWEST` are left out, and so
+are those beyond `BUDGET` a mutant. Which tests reach a line is found first, each test alone on empty caches.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -27,6 +29,7 @@ from operators import Mutant, mutated
 
 ROOT = Path(__file__).parents[2]
 SLOWEST, BUDGET = 1.0, 5.0  # seconds of the processor
+MEMORY = 4 * 2**30
 FLAGS = ("-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=-q --doctest-modules")
 
 
@@ -37,6 +40,7 @@ class Driver:
         self, jobs: Sequence[tuple[str, Path, Mutant]], files: list[Path], result: Path, reached: Path, *, again: bool
     ) -> None:
         self.jobs, self.files, self.result, self.reached, self.again = jobs, files, result, reached, again
+        self.sources = {path: path.read_text() for path in files}
         self.failed = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -50,46 +54,49 @@ class Driver:
         self.functions = [each for each in everything if isinstance(each, FunctionType)]
         del everything
         gc.freeze()  # forks share it, and no collection looks through it again
-        if not self.reached.exists():
-            if not (child := os.fork()):
-                self.reached.write_text(json.dumps(self.traced(session)))
-                os._exit(0)
-            os.waitpid(child, 0)
-        reached = json.loads(self.reached.read_text())
+        reached = self.all_reached(session)
         items = {item.nodeid: item for item in session.items}
         known = json.loads(self.result.read_text()) if self.result.exists() else {}
         for name, path, mutant in self.jobs:
             if name in known and not self.again:
                 continue
-            tests = [items[test] for test in _quickest(reached, path, mutant) if test in items]
-            limit = 60 + 20 * sum(reached["seconds"][item.nodeid] for item in tests)
+            tests = [items[test] for test in _tests(reached, path, mutant) if test in items]
+            limit = 10 + 4 * sum(reached["seconds"][item.nodeid] for item in tests)
             outcome = self.outcome(path, mutant, tests, limit) if tests else "not reached"
             known[name] = [outcome, mutant.line, mutant.change, len(tests)]
             self.result.write_text(json.dumps(known, indent=0))
             print(name, *known[name], flush=True)
         return True
 
-    def traced(self, session: pytest.Session) -> dict[str, Any]:
-        """Seconds by test, and by file and line the tests that reach it."""
-        names = [str(path) for path in self.files]
-        tracer = coverage.Coverage(data_file=None, include=names, config_file=False)
+    def all_reached(self, session: pytest.Session) -> dict[str, Any]:
+        """Seconds by test (null where it is left out), and by file and line the tests that reach it."""
+        store = {"seconds": {}, "lines": {str(path): {} for path in self.files}}
+        if self.reached.exists():
+            store = json.loads(self.reached.read_text())
+        new = [item for item in session.items if item.nodeid not in store["seconds"]]
+        if new:
+            if not (child := os.fork()):
+                self.reached.write_text(json.dumps(self.traced(new, store)))
+                os._exit(0)
+            os.waitpid(child, 0)
+            store = json.loads(self.reached.read_text())
+        return store
+
+    def traced(self, items: list[pytest.Item], store: dict[str, Any]) -> dict[str, Any]:
+        tracer = coverage.Coverage(data_file=None, include=list(store["lines"]), config_file=False)
         tracer.start()
-        seconds = {}
-        for item in session.items:
+        for item in items:
             self.empty_caches()
             tracer.switch_context(item.nodeid)
             self.failed, started = False, time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             took = time.process_time() - started
-            if not self.failed and took < SLOWEST:
-                seconds[item.nodeid] = took
+            store["seconds"][item.nodeid] = None if self.failed or took > SLOWEST else took
         tracer.stop()
-        by_line = {name: tracer.get_data().contexts_by_lineno(name) for name in names}
-        lines = {
-            name: {line: [test for test in tests if test in seconds] for line, tests in found.items()}
-            for name, found in by_line.items()
-        }
-        return {"seconds": seconds, "lines": lines}
+        for file, lines in store["lines"].items():
+            for line, tests in tracer.get_data().contexts_by_lineno(file).items():
+                lines.setdefault(str(line), []).extend(test for test in tests if store["seconds"].get(test))
+        return store
 
     def empty_caches(self) -> None:
         for each in self.caches:
@@ -98,14 +105,16 @@ class Driver:
     def outcome(self, path: Path, mutant: Mutant, tests: list[pytest.Item], limit: float) -> str:
         if not (child := os.fork()):
             _silence()
-            signal.alarm(int(limit))
+            signal.alarm(int(20 * limit))  # for what waits without end
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit)))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             os._exit(self.killed(path, mutant, tests))
         _, status = os.waitpid(child, 0)
-        outcomes = {0: "survived", 1 << 8: "killed", int(signal.SIGALRM): "killed by time"}
+        outcomes = {0: "survived", 1 << 8: "killed", signal.SIGKILL: "killed by time", signal.SIGALRM: "killed by time"}
         return outcomes.get(status, f"status {status}")
 
     def killed(self, path: Path, mutant: Mutant, tests: list[pytest.Item]) -> int:
-        code = compile(mutated(path.read_text(), mutant.number), str(path), "exec")
+        code = compile(mutated(self.sources[path], mutant.number), str(path), "exec")
         try:
             self.empty_caches()
             if mutant.function is None:
@@ -124,16 +133,19 @@ def _dotted(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _quickest(reached: dict[str, Any], path: Path, mutant: Mutant) -> list[str]:
-    """The tests for a mutant; outside of functions all that reach its module."""
-    lines: dict[str, list[str]] = reached["lines"][str(path)]
-    near = list(lines.values())
+def _tests(reached: dict[str, Any], path: Path, mutant: Mutant) -> list[str]:
+    """The tests for a mutant: from each file of tests in turn the quickest that is left."""
+    lines, seconds = reached["lines"][str(path)], reached["seconds"]
+    near = {test for tests in lines.values() for test in tests} or {test for test, took in seconds.items() if took}
     if mutant.function:  # a line that begins no statement may have no tests of its own
         above = range(mutant.line, mutant.function[1], -1)
-        near = [next((tests for line in above if (tests := lines.get(str(line)))), [])]
+        near = set(next((tests for line in above if (tests := lines.get(str(line)))), []))
+    files: dict[str, list[str]] = {}
+    for test in sorted(near, key=lambda test: (seconds[test], test)):
+        files.setdefault(test.partition("::")[0], []).append(test)
     chosen, took = [], 0.0
-    for test in sorted({test for tests in near for test in tests}, key=lambda test: reached["seconds"][test]):
-        took += reached["seconds"][test]
+    for test in (test for turn in zip_longest(*files.values()) for test in turn if test):
+        took += seconds[test]
         if took > BUDGET:
             break
         chosen.append(test)
@@ -178,6 +190,7 @@ def _run_anew(path: Path, code: CodeType, tests: list[str]) -> int:
         if name.partition(".")[0] in ("varprobe", "conftest") or name.startswith("test_"):
             del sys.modules[name]
     sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
+    importlib.import_module(_dotted(path))  # now: later pytest would find it first, and take the file itself
     return int(pytest.main([*FLAGS, "-x", *tests]) != 0)
 
 

@@ -28,7 +28,8 @@ GROUPS = {
     "config": tuple(f"spec/{name}.py" for name in CONFIG.split()),
 }
 TESTS = (
-    "config verdict gate expect expectations intervals error_rates findings compare initializers predict check_formats"
+    "config verdict gate gate_answers expect intervals error_rates findings compare initializers predict check_formats "
+    "formats theory_coverage theory_range width frozen"
 )
 
 

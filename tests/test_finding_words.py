@@ -1,0 +1,566 @@
+"""Findings figure by figure and word by word, of measurements made by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from test_verdict import _layer, _line, _measurement, _walk
+
+from varprobe.probe.measurement import Measurement
+from varprobe.verdict import advice
+from varprobe.verdict.agreement import Agreement, Band, RowAgreement
+from varprobe.verdict.case import Case
+from varprobe.verdict.judge import judge, measured_case
+from varprobe.verdict.judged import Point, judged_points
+from varprobe.verdict.layer_checks import number_ranges
+from varprobe.verdict.records import Finding, FormatRange, Leaving
+from varprobe.verdict.theory_checks import theory_mismatch
+
+LN10 = math.log(10)
+
+
+def _found(measurement: Measurement, code: str) -> list[Finding]:
+    return [finding for finding in judge(measurement).findings if finding.code == code]
+
+
+def _points(*layers: Any) -> tuple[Point, ...]:
+    return judged_points(layers)
+
+
+# --- advice ---
+
+
+def test_one_factor_for_all_weights_is_the_rate_to_minus_a_half() -> None:
+    layers = [_layer()] * 20
+    # 10**(3/40) = 1.1885; the variance is 64 (0.11885)**2.
+    assert advice.scale_remedy(_points(*layers), layers, -3.0) == (
+        "Multiply the weights' standard deviation by about 1.19 in every layer: 0.1 -> 0.119, a variance of "
+        "0.904/fan_in. Then measure again: with tanh the rate depends on the size of the signal."
+    )
+    linear = [_layer(activation="relu", expected_std=None)] * 20
+    assert advice.scale_remedy(_points(*linear), linear, 3.0) == (
+        "Multiply the weights' standard deviation by about 0.841 in every layer."
+    )
+
+
+def test_no_factor_is_named_where_none_would_do() -> None:
+    layers = [_layer()] * 2
+    check = "Check the scale of the weights, layer by layer."
+    assert advice.scale_remedy(_points(*layers), layers, None) == check
+    assert advice.scale_remedy((), layers, 3.0) == check
+    # 10**100 a layer is the end of it.
+    assert advice.scale_remedy(_points(*layers), layers, 399.9).startswith("Multiply the weights'")
+    for far in (400.1, -400.1):
+        assert advice.scale_remedy(_points(*layers), layers, far) == (
+            "No one factor mends so large a change: check the activation and the scale of the weights."
+        )
+
+
+def test_blocks_and_norms_have_their_own_remedies() -> None:
+    layers = [_layer(), *[_layer("residual")] * 4, _layer("residual", trunk=False)]
+    assert advice.scale_remedy(_points(*layers), layers, 3.0) == (
+        "Each block adds its branch to the skip. Scale the branches by 1/sqrt(blocks), 0.5 "
+        "(`residual: {scale: ...}`), or start the last map of each branch at zero."
+    )
+    normed = [_layer(), _layer("norm")]
+    assert advice.scale_remedy(_points(*normed), normed, 3.0) == (
+        "A norm takes the weights' scale out again, so no scale of the weights helps here. Use fewer layers, "
+        "residual blocks, or layer norm in place of batch norm."
+    )
+    inner = [_layer(), _layer("norm", trunk=False)]
+    assert advice.scale_remedy(_points(*inner), inner, 3.0).startswith("Multiply the weights'")
+
+
+def test_a_single_step_is_named_with_its_factor() -> None:
+    assert advice.single_remedy(7, _layer(), -4.0, "forward") == (
+        "Most of it happens at one step, at layer 7 (fell 1.00e+4-fold, forward): look at that layer and what stands "
+        "before it, or multiply its weights by about 100."
+    )
+    assert advice.single_remedy(7, _layer("residual"), 4.0, "backward") == (
+        "Most of it happens at one step, at layer 7 (grew 1.00e+4-fold, backward): look at that layer and what stands "
+        "before it."
+    )
+
+
+def test_the_chaotic_phase_has_smaller_weights_for_a_remedy() -> None:
+    head = "The activation's bounds hide that the weights are too large."
+    tail = (
+        " Lower the weights' standard deviation until the backward rate is 1 (the edge of chaos), and keep the biases "
+        "small."
+    )
+    assert advice.chaotic_remedy(None) == head + tail
+    assert advice.chaotic_remedy(1.23456) == (
+        f"{head} Each layer multiplies the gradient's second moment by 1.235.{tail}"
+    )
+
+
+# --- the change over depth ---
+
+
+def test_a_change_over_depth_is_told_from_end_to_end() -> None:
+    # 10**-0.145 a layer: 10**-2.755 from the first to the last; a hundredth is passed 14 layers on.
+    flat = np.zeros((5, 20))
+    (forward,) = _found(_measurement(_line(-2.9 * LN10), flat), "forward-vanishing")
+    remedy = (
+        "Multiply the weights' standard deviation by about 1.18 in every layer: 0.1 -> 0.118, a variance of "
+        "0.894/fan_in. Then measure again: with tanh the rate depends on the size of the signal."
+    )
+    assert forward == Finding(
+        "forward-vanishing",
+        "error",
+        15,
+        "The activations fell 569-fold between the first layer and the last (second moment). The deep half's rate of "
+        "0.716 a layer makes x 0.00126 over 20 layers.",
+        remedy,
+        pytest.approx(-2.9),
+        -2.0,
+    )
+    (backward,) = _found(_measurement(flat, _line(2.9 * LN10)), "backward-vanishing")
+    assert backward == Finding(
+        "backward-vanishing",
+        "error",
+        6,
+        "On its way to the input the gradient fell 569-fold between the first layer and the last (second moment). The "
+        "deep half's rate of 0.716 a layer makes x 0.00126 over 20 layers.",
+        remedy,
+        pytest.approx(-2.9),
+        -2.0,
+    )
+
+
+def test_limits_and_words_follow_the_label() -> None:
+    flat = np.zeros((5, 20))
+    (growing,) = _found(_measurement(_line(1.5 * LN10), flat), "forward-borderline")
+    assert (growing.severity, growing.layer, growing.measured, growing.limit) == (
+        "warning", None, pytest.approx(1.5), 1.0,
+    )  # fmt: skip
+    (falling,) = _found(_measurement(_line(-1.5 * LN10), flat), "forward-borderline")
+    assert falling.limit == -1.0
+    (up,) = _found(_measurement(_line(3 * LN10), flat), "forward-exploding")
+    assert up.limit == 2.0
+    # Rows that are not judged are not counted among the layers.
+    layers = [layer for _ in range(20) for layer in (_layer(), _layer("dropout"))]
+    rows = np.repeat(_line(3 * LN10), 2, axis=1)
+    (mixed,) = _found(_measurement(rows, np.zeros((5, 40)), layers=layers), "forward-exploding")
+    assert mixed.message.endswith("makes x 1000 over 20 judged layers.")
+
+
+def test_few_layers_are_told_over_the_whole_network() -> None:
+    logs = np.full((4, 2), 3 * LN10)
+    (found,) = _found(_measurement(logs, gradient_at_input=0.0), "forward-exploding")
+    assert found.message == "The activations grew 1000-fold over the whole network (second moment)."
+    assert found.layer is None
+
+
+def test_one_step_that_makes_most_of_the_change_is_the_remedy() -> None:
+    logs = np.zeros((5, 20))
+    logs[:, 12:] = -6.0
+    # Within the deep half's window the step counts in T; the layer is the thirteenth.
+    (found,) = _found(_measurement(logs, np.zeros((5, 20))), "forward-vanishing")
+    assert found.layer == 13
+    assert found.remedy == advice.single_remedy(13, _layer(), -6.0 / LN10, "forward")
+    (back,) = _found(_measurement(np.zeros((5, 20)), -logs), "backward-vanishing")
+    assert back.layer == 12
+    assert back.remedy == advice.single_remedy(13, _layer(), -6.0 / LN10, "backward")
+    # Less than half of the whole change, or less than a factor three, is not most of it.
+    steep = _line(-8.0) + np.where(np.arange(20) >= 12, -6.0, 0.0)
+    (part,) = _found(_measurement(steep, np.zeros((5, 20))), "forward-vanishing")
+    assert part.remedy.startswith("Multiply the weights'")
+
+
+def test_a_chaotic_network_is_told_both_ways() -> None:
+    measurement = _measurement(np.zeros((5, 20)), -_line(3 * LN10))
+    (chaotic,) = _found(measurement, "chaotic")
+    assert chaotic == Finding(
+        "chaotic",
+        "warning",
+        None,
+        "The activations are stable and the gradient explodes: small differences between inputs grow with depth, "
+        "1.41-fold a layer.",
+        "The remedy is that of backward-exploding.",
+        pytest.approx(10**0.15),
+        1.0,
+    )
+    (backward,) = _found(measurement, "backward-exploding")
+    assert backward.remedy == advice.chaotic_remedy(10**0.15)
+    # Blocks and norms have remedies of their own.
+    layers = [*[_layer("residual")] * 20]
+    (other,) = _found(_measurement(np.zeros((5, 20)), -_line(3 * LN10), layers=layers), "backward-exploding")
+    assert other.remedy.startswith("Each block adds")
+    few = _measurement(np.zeros((5, 2)), np.zeros((5, 2)), gradient_at_input=7.0)
+    assert _found(few, "chaotic")[0].message == "The activations are stable and the gradient explodes."
+
+
+def test_what_died_and_what_ended_are_told_apart() -> None:
+    dead, ended = _walk(10, 20), _walk(10, 20)
+    dead[:6, 13:] = -np.inf
+    ended[:7, 13:] = np.nan
+    assert _found(_measurement(dead, np.zeros((10, 20))), "forward-degenerate") == [
+        Finding(
+            "forward-degenerate",
+            "error",
+            14,
+            "In 60 % of the trials the activations became exactly zero, first here.",
+            "Look for weights or inputs that are zero, a layer that is too narrow, or an activation that is flat.",
+            0.6,
+            0.5,
+        )
+    ]
+    back = np.zeros((10, 20))
+    back[:7, :6] = np.nan
+    assert _found(_measurement(np.zeros((10, 20)), back), "backward-degenerate") == [
+        Finding(
+            "backward-degenerate",
+            "error",
+            6,
+            "The gradient cannot be judged: the arithmetic ended in 70 % of the trials.",
+            "See the finding non-finite.",
+            0.7,
+            0.5,
+        )
+    ]
+    (left,) = _found(_measurement(ended, np.zeros((10, 20))), "forward-exploding")
+    assert left.message == "The activations left the range of numbers."
+    assert left.limit == 2.0
+    (first, *_) = _found(_measurement(ended, np.zeros((10, 20))), "non-finite")
+    assert first == Finding(
+        "non-finite",
+        "error",
+        14,
+        "From here on the activations left the range of float32, in 70 % of the trials.",
+        "Lower the weights' scale, or look for nan and inf in given arrays; float64 reaches further.",
+        0.7,
+        0.0,
+    )
+    (gradient, *more) = _found(_measurement(np.zeros((10, 20)), back), "non-finite")
+    assert (gradient.layer, more) == (6, [])
+    assert gradient.message.startswith("From here on the gradient left the range")
+
+
+def test_of_many_jumps_three_are_spelled_out() -> None:
+    logs = _walk(5, 20, noise=0.01)
+    for at in (3, 6, 9, 12, 15):
+        logs[:, at:] += 5.0 if at % 2 else -5.0
+    found = _found(_measurement(logs, np.zeros((5, 20))), "jump")
+    assert [jump.layer for jump in found] == [4, 7, 10]
+    assert [jump.limit for jump in found] == [2.0, -2.0, 2.0]
+    assert found[0].message == (
+        f"The activations grew {found[0].message.split()[3]} at this one layer (forward; std 0.1, fan_in 64). "
+        "So do 4 more."
+    )
+    assert found[1].message.endswith("(forward; std 0.1, fan_in 64).")
+    for jump in found:
+        assert jump.measured is not None
+        assert abs(jump.measured) == pytest.approx(5 / LN10, abs=0.05)
+        # Its half takes the step back: 10**1.086 either way.
+        factor = float(jump.remedy.split("about ")[1].split(",")[0])
+        assert factor == pytest.approx(10 ** (-jump.measured / 2), rel=0.01)
+    three = _walk(5, 20, noise=0.01)
+    for at in (3, 6, 9):
+        three[:, at:] += 5.0 if at % 2 else -5.0
+    assert not any("more" in jump.message for jump in _found(_measurement(three, np.zeros((5, 20))), "jump"))
+    given = [_layer(given=True, expected_std=None)] * 20
+    (jump, *_) = _found(_measurement(three, np.zeros((5, 20)), layers=given), "jump")
+    assert jump.message.endswith("(forward; given weights).")
+    assert jump.remedy.endswith(", or look for a forgotten factor in its scheme.")
+
+
+def test_a_signal_that_collapses_says_how() -> None:
+    remedy = (
+        "Use a zero-centred activation, larger weights or smaller biases: what all samples share drowns what differs."
+    )
+    logs = np.zeros((5, 20))
+    (slow,) = _found(_measurement(logs, signal=_line(-3 * LN10)), "collapsed-signal")
+    assert slow == Finding(
+        "collapsed-signal",
+        "warning",
+        None,
+        "The part of the signal that depends on the input fell 1000-fold over the depth.",
+        remedy,
+        pytest.approx(-3.0),
+        -2.0,
+    )
+    signal = np.zeros((5, 20))
+    signal[:, 9:] = -40.0
+    (lost,) = _found(_measurement(logs, signal=signal), "collapsed-signal")
+    assert lost == Finding(
+        "collapsed-signal",
+        "warning",
+        10,
+        "From here on the samples cannot be told apart in float32.",
+        remedy,
+        None,
+        pytest.approx(math.log10(100 * 2.0**-46)),
+    )
+
+
+def test_a_loss_in_the_first_half_is_told_with_its_end() -> None:
+    logs = np.tile(np.minimum(np.arange(20), 6) * -1.0, (5, 1))
+    (found,) = _found(_measurement(logs, np.zeros((5, 20))), "total-change")
+    assert found == Finding(
+        "total-change",
+        "warning",
+        6,
+        f"From the first judged layer to the last the activations fell {round(math.exp(6))}-fold (forward); "
+        "the deep half is steady.",
+        "The loss is in the first layers; check their scale, or accept a slow, not exponential, decay.",
+        pytest.approx(-6 / LN10),
+        -2.0,
+    )
+    (back,) = _found(_measurement(np.zeros((5, 20)), logs), "total-change")
+    assert back.limit == 2.0
+    assert "the gradient grew 403-fold (backward)" in back.message
+
+
+# --- trials ---
+
+
+def test_dead_trials_are_counted() -> None:
+    logs = _walk(10, 20)
+    logs[:2, 13:] = -np.inf
+    logs[2, 15:] = -np.inf
+    (found,) = _found(_measurement(logs, np.zeros((10, 20))), "dead-trials")
+    assert found == Finding(
+        "dead-trials",
+        "warning",
+        14,
+        "In 3 trials of 10 the activations became exactly zero (forward); the rest is judged.",
+        "Widen the narrowest layer, or use an activation that passes negative values.",
+        0.3,
+        0.5,
+    )
+
+
+def test_draws_that_differ_are_told_with_their_spread() -> None:
+    logs = _walk(10, 20, noise=0.5, seed=3)
+    verdict = judge(_measurement(logs, np.zeros((10, 20))))
+    (found,) = (item for item in verdict.findings if item.code == "finite-width")
+    spread = float((logs[:, -1] - logs[:, 0]).std(ddof=1))
+    assert found.measured == pytest.approx(spread)
+    total, typical = verdict.forward.total_log10, verdict.forward.typical_log10
+    assert total is not None
+    assert typical is not None
+    assert found.message == (
+        f"Draws differ (forward): the change of the activations is x {10**total:.3g} on the mean, x {10**typical:.3g} "
+        f"in a typical draw; its ln has sd {spread:.2g} over draws."
+    )
+    assert found.remedy == "Widen the layers or use fewer: depth/width sets the spread."
+    assert (found.severity, found.layer, found.limit) == ("warning", None, 1.0)
+
+
+def test_what_is_inconclusive_says_what_it_knows() -> None:
+    logs = _walk(6, 60, noise=0.5, seed=5)
+    verdict = judge(_measurement(logs))
+    (found,) = (item for item in verdict.findings if item.code == "inconclusive")
+    error = verdict.forward.error_log10
+    assert error is not None
+    assert found.message == (
+        f"Forward: a mean over 6 trials knows the change over the depth to a factor {10**error:.3g} only."
+    )
+    assert (found.measured, found.limit, found.layer) == (error, 1.0, None)
+    one = judge(_measurement(np.zeros((1, 20))))
+    messages = [item.message for item in one.findings if item.code == "inconclusive"]
+    assert messages == [f"{way}: a mean over 1 trial has no error." for way in ("Forward", "Backward", "Signal")]
+
+
+# --- layers ---
+
+
+def test_saturated_layers_are_counted_and_the_worst_is_told() -> None:
+    measurement = _measurement(np.zeros((4, 6)))
+    shares = measurement.statistics.saturated
+    shares[:] = 0.5  # at the limit is not above it
+    assert _found(measurement, "saturated") == []
+    shares[:, 2], shares[:, 4] = 0.6, 0.8
+    assert _found(measurement, "saturated") == [
+        Finding(
+            "saturated",
+            "warning",
+            3,
+            "80 % of the values are at the limits of tanh; more than half are in 2 layers.",
+            "Lower the weights' standard deviation: at its limits an activation passes no gradient.",
+            0.8,
+            0.5,
+        )
+    ]
+
+
+def test_the_first_layer_with_too_many_dead_units_is_told() -> None:
+    layers = [_layer(activation="relu") for _ in range(6)]
+    measurement = _measurement(np.zeros((4, 6)), layers=layers)
+    dead = measurement.statistics.dead
+    dead[:, 3:] = 0.9
+    (found,) = _found(measurement, "dead-units")
+    assert (found.layer, found.measured) == (4, pytest.approx(0.9))
+    assert found.limit is not None
+    assert found.message == (
+        "90 % of the units are zero for the whole batch; a healthy network of this depth and batch shows "
+        f"{100 * (found.limit - 0.1):.0f} %."
+    )
+    assert found.remedy == "Look for negative biases or weights with a negative mean, or use leaky_relu."
+    # Two standard errors below the mean must lie above the limit.
+    noisy = np.array([0.0, 0.0, 0.9, 0.9])
+    dead[:] = 0.0
+    dead[:, 3] = noisy
+    assert _found(measurement, "dead-units") == []
+    others = [_layer(activation="tanh") for _ in range(6)]
+    measurement = _measurement(np.zeros((4, 6)), layers=others)
+    measurement.statistics.dead[:] = 0.9
+    assert _found(measurement, "dead-units") == []
+
+
+def test_widths_that_change_are_told() -> None:
+    layers = [_layer(width=width) for width in (64, 64, 32, 48)]
+    (found,) = _found(_measurement(np.zeros((4, 4)), layers=layers), "width-ratio")
+    assert found == Finding(
+        "width-ratio",
+        "info",
+        3,
+        "Widths change 2-fold, and the gradient per entry with them; judged is width times it.",
+        "Nothing to do.",
+        2.0,
+        2.0,
+    )
+    near = [_layer(width=width) for width in (64, 64, 33, 48)]
+    assert _found(_measurement(np.zeros((4, 4)), layers=near), "width-ratio") == []
+
+
+def test_branches_that_add_nothing_are_counted() -> None:
+    layers = [_layer(), _layer("residual"), _layer("residual"), _layer("residual")]
+    measurement = _measurement(np.zeros((4, 4)), layers=layers)
+    measurement.statistics.zero_branch[:] = 0
+    measurement.statistics.zero_branch[:, 1] = 1
+    measurement.statistics.zero_branch[:, 3] = 1
+    measurement.statistics.zero_branch[1:, 2] = 1  # not in every trial
+    assert _found(measurement, "zero-branch") == [
+        Finding(
+            "zero-branch",
+            "info",
+            2,
+            "2 residual blocks: the branch adds exactly zero, the block starts as the identity.",
+            "Nothing to do where this is meant.",
+            2.0,
+            0.0,
+        )
+    ]
+
+
+# --- number formats ---
+
+_STAYS = Leaving(None, 0.0, None, 0.0, None, 0.0, None, 0.0, 0)
+
+
+def _ranges(measured: Leaving | None, predicted: Leaving = _STAYS, name: str = "float16") -> list[Finding]:
+    case = measured_case(_measurement(np.zeros((4, 6))))
+    number = FormatRange(name, 65504.0, 2.0**-24, measured, predicted)
+    return list(number_ranges(replace(case, formats=(number,))))
+
+
+def test_activations_that_leave_a_format_are_told_before_gradients() -> None:
+    both = replace(
+        _STAYS, overflow_layer=3, overflow_probability=0.9, gradient_underflow_layer=2, underflow_layer=5,
+        gradient_underflow_probability=0.7, underflow_probability=0.6,
+    )  # fmt: skip
+    remedy = "Keep the signal stable, or compute this network in a wider format."
+    assert _ranges(both) == [
+        Finding(
+            "float16-range",
+            "info",
+            3,
+            "From layer 3 of 6 on the activations overflow float16, which ends at 6.55e+4: in 90 % of the draws at the "
+            "worst layer.",
+            remedy,
+            0.9,
+            0.5,
+        )
+    ]
+    under = Finding(
+        "float16-range",
+        "info",
+        5,
+        "From layer 5 of 6 on the activations underflow float16, which ends at 5.96e-8: in 60 % of the draws at the "
+        "worst layer.",
+        remedy,
+        0.6,
+        0.5,
+    )
+    assert _ranges(replace(both, overflow_layer=None)) == [under]
+    # Beyond the network's end is not in it; the last layer is.
+    assert _ranges(replace(both, overflow_layer=7)) == [under]
+    assert _ranges(replace(both, overflow_layer=6))[0].layer == 6
+    # Measured comes before predicted; only formats of the table are told.
+    assert _ranges(_STAYS, both) == []
+    assert _ranges(None, both)[0].layer == 3
+    assert _ranges(both, name="float64") == []
+
+
+def test_gradients_that_leave_a_format_are_told_with_their_loss_scale() -> None:
+    under = replace(_STAYS, gradient_underflow_layer=4, gradient_underflow_probability=0.8, loss_scale_log2=11)
+    assert _ranges(under) == [
+        Finding(
+            "float16-range",
+            "info",
+            4,
+            "From layer 4 on, towards the input, the gradient underflows float16, which ends at 5.96e-8, if it has "
+            "second moment 1 at the output.",
+            "Multiply such a loss by 2^11.",
+            0.8,
+            0.5,
+        )
+    ]
+    over = replace(_STAYS, gradient_overflow_layer=2, gradient_overflow_probability=0.7, loss_scale_log2=None)
+    assert _ranges(over) == [
+        Finding(
+            "float16-range",
+            "info",
+            2,
+            "From layer 2 on, towards the input, the gradient overflows float16, which ends at 6.55e+4, if it has "
+            "second moment 1 at the output.",
+            "No loss scale holds the gradients of all layers: keep the gradient stable, or use a wider format.",
+            0.7,
+            0.5,
+        )
+    ]
+
+
+# --- theory ---
+
+
+def test_layers_that_leave_theory_are_counted_and_the_first_is_told() -> None:
+    inside = Band(-1.0, 1.0, measured=0.5, deviation=1.0)
+    low = Band(-1.0, 1.0, measured=-1.5, deviation=-6.25)
+    high = Band(-1.0, 1.0, measured=1.5, deviation=4.0)
+    rows = [RowAgreement(inside, inside) for _ in range(6)]
+    rows[2], rows[4] = RowAgreement(low, high), RowAgreement(high, low)
+    layers = [*[_layer()] * 4, _layer(), _layer("norm")]
+    rows[5] = RowAgreement(low, low)  # of no dense layer: it is not tested
+    case: Case = measured_case(_measurement(np.zeros((4, 6)), layers=layers))
+    prediction: Any = None
+    found = list(theory_mismatch(replace(case, agreement=Agreement(prediction, tuple(rows), 12))))
+    tail = " A network that follows its config shows this in fewer than 1 % of the runs."
+    remedy = "Run it with another --seed and more --trials; if it stays, varprobe's theory is wrong for this network."
+    assert found == [
+        Finding(
+            "theory-mismatch",
+            "warning",
+            3,
+            "The second moment of the activations is 0.223 times what theory says, 6.2 standard errors away, first "
+            f"here of 2 layers (forward).{tail}",
+            remedy,
+            -6.25,
+        ),
+        Finding(
+            "theory-mismatch",
+            "warning",
+            5,
+            "The second moment of the gradient is 0.223 times what theory says, 6.2 standard errors away, first "
+            f"here of 2 layers (backward).{tail}",
+            remedy,
+            -6.25,
+        ),
+    ]
+    assert list(theory_mismatch(case)) == []

@@ -1,0 +1,648 @@
+"""What claims answer, word by word and figure by figure, on measurements made by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from test_gate import _config, _layers
+from test_verdict import _measurement, _naive
+
+import varprobe
+from varprobe.comparison import Change, Comparison
+from varprobe.gate import finding_claims
+from varprobe.gate.check import _explained, gathered
+from varprobe.gate.claims import claims_of
+from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
+from varprobe.gate.evidence import Answer, Evidence, trials_needed
+from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
+from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
+from varprobe.gate.possible import possible, possible_overall
+from varprobe.gate.records import Checked, Decision
+from varprobe.spec.expectation import LayerBound, Range, SideRange
+from varprobe.verdict.agreement import Agreement, Band, RowAgreement
+from varprobe.verdict.intervals import binomial_interval
+from varprobe.wording import number, power
+
+LN10, LN100 = math.log(10), math.log(100)
+LEVEL = 0.01
+TRIALS, DEPTH = 30, 12
+
+
+def _noisy(total: float = 0.0, noise: float = 0.1, seed: int = 0, trials: int = TRIALS) -> np.ndarray:
+    steps = np.random.default_rng(seed).normal(total / DEPTH - noise**2 / 2, noise, (trials, DEPTH))
+    return np.cumsum(steps, axis=1)
+
+
+def _evidence(forward: np.ndarray, backward: np.ndarray | None = None, signal: np.ndarray | None = None) -> Evidence:
+    spec = varprobe.load(_config(depth=DEPTH))
+    measurement = _measurement(forward, backward, signal, layers=_layers(DEPTH), features=32)
+    return Evidence(spec, replace(spec.settings, trials=len(forward)), measurement)
+
+
+def _reach(half: float, level: float, trials: int = TRIALS) -> float:
+    """Half an interval of 95 %, at another level."""
+    freedom = trials - 1
+    return half / float(stats.t.isf(0.025, freedom)) * float(stats.t.isf(level / 2, freedom))
+
+
+def _interval(logs: np.ndarray, level: float) -> tuple[float, float, float]:
+    """T and its interval; half of the level is for dead draws."""
+    total, half = _naive(logs)
+    reach = _reach(half, level / 2, len(logs))
+    return total, total - reach, total + reach
+
+
+def _close(found: float | None, wanted: float) -> bool:
+    return found == pytest.approx(wanted, rel=1e-6)
+
+
+# --- the change over depth ---
+
+
+def test_a_label_is_answered_with_its_interval() -> None:
+    logs = _noisy(1.0)
+    total, low, high = _interval(logs, LEVEL)
+    answer = label_claim("forward", ("stable",), 7).answer(_evidence(logs), LEVEL)
+    assert answer.outcome == "met"
+    assert (
+        answer.found == f"stable: x {power(total / LN10)} over the depth ({power(low / LN10)} to {power(high / LN10)})"
+    )
+    assert _close(answer.value, total / LN10)
+    assert _close(answer.low, low / LN10)
+    assert _close(answer.high, high / LN10)
+    assert (answer.needed, answer.layer, answer.remedy) == (None, None, "")
+
+
+def test_a_label_at_its_edge_is_undecided_until_the_interval_has_left_it() -> None:
+    logs = _noisy(2.0, 0.3)
+    total, low, high = _interval(logs, LEVEL)
+    assert low < LN10 < high < LN100
+    answer = label_claim("forward", ("stable",), None).answer(_evidence(logs), LEVEL)
+    assert answer.outcome == "undecided"
+    assert answer.found.startswith("stable or borderline: x ")
+    assert answer.needed == max(math.ceil(1.1 * TRIALS * ((high - low) / 2 / (total - LN10)) ** 2), TRIALS + 1)
+    wide = label_claim("forward", ("stable", "borderline"), None).answer(_evidence(logs), LEVEL)
+    assert (wide.outcome, wide.needed) == ("met", None)
+    other = label_claim("forward", ("exploding", "vanishing"), None).answer(_evidence(logs), LEVEL)
+    assert (other.outcome, other.needed) == ("failed", None)
+
+
+def test_what_is_backward_is_not_what_is_forward() -> None:
+    evidence = _evidence(_noisy(0.0), -_noisy(9.0, seed=1))
+    assert label_claim("forward", ("stable",), None).answer(evidence, LEVEL).outcome == "met"
+    assert label_claim("backward", ("exploding",), None).answer(evidence, LEVEL).outcome == "met"
+    assert possible_overall(evidence.case, LEVEL) == ("exploding",)
+
+
+def test_the_signal_has_the_whole_level_for_its_interval() -> None:
+    logs = np.zeros((TRIALS, DEPTH))
+    signal = _noisy(-3.5, seed=2)
+    total, half = _naive(signal)
+    reach = _reach(half, LEVEL)
+    found = possible(_evidence(logs, signal=signal).case, "signal", LEVEL)
+    assert found.labels == ("fading",)
+    assert _close(found.value, total)
+    assert _close(found.low, total - reach)
+    assert _close(found.high, total + reach)
+    assert (found.layers, found.trials, found.spared) == (DEPTH, TRIALS, True)
+
+
+def test_a_signal_below_the_rounding_floor_is_collapsing_however_the_layers_before_it_do() -> None:
+    signal = np.tile(np.arange(DEPTH) * -0.2, (TRIALS, 1))
+    signal[:, 9:] = -100.0
+    found = possible(_evidence(np.zeros((TRIALS, DEPTH)), signal=signal).case, "signal", LEVEL)
+    assert found.labels == ("collapsing",)
+    assert (found.layers, found.trials) == (9, TRIALS)
+    # 9 points before the floor, 0.2 a layer.
+    assert _close(found.value, -0.2 * 9)
+    assert _close(found.low, -0.2 * 9)
+
+
+def test_a_signal_that_has_no_error_may_be_anything() -> None:
+    found = possible(_evidence(np.zeros((1, DEPTH))).case, "signal", LEVEL)
+    assert found.labels == ("preserved", "fading", "collapsing")
+    assert math.isnan(found.value)
+
+
+def test_of_one_draw_nothing_is_known() -> None:
+    found = possible(_evidence(np.zeros((1, DEPTH))).case, "forward", LEVEL)
+    assert found.labels == ("exploding", "vanishing", "borderline", "stable", "degenerate")
+    assert (found.layers, found.trials, found.spared) == (DEPTH, 1, False)
+    rate = SideRange("forward", Range(0.9, 1.1))
+    spec = varprobe.load(_config(depth=DEPTH))
+    answer = range_claim("rate", rate, None, spec, DEPTH).answer(_evidence(np.zeros((1, DEPTH))), LEVEL)
+    assert answer == Answer("undecided", "exploding or vanishing or borderline or stable or degenerate")
+
+
+def test_a_dead_network_has_no_rate() -> None:
+    dead = np.zeros((TRIALS, DEPTH))
+    dead[:, 5:] = -np.inf
+    spec = varprobe.load(_config(depth=DEPTH))
+    answer = range_claim("rate", SideRange("forward", Range(0.9, 1.1)), None, spec, DEPTH).answer(
+        _evidence(dead), LEVEL
+    )
+    assert answer == Answer("failed", "degenerate")
+    label = label_claim("forward", ("stable",), None).answer(_evidence(dead), LEVEL)
+    assert label == Answer("failed", "degenerate")
+
+
+def test_dead_draws_are_shared_out_at_half_of_the_level() -> None:
+    logs = _noisy()
+    logs[:8, 7:] = -np.inf
+    found = possible(_evidence(logs).case, "forward", LEVEL)
+    low, high = binomial_interval(8, TRIALS, LEVEL / 2)
+    assert low < 0.5 < high
+    assert found.labels == ("stable", "degenerate")
+    assert (found.trials, found.spared) == (TRIALS - 8, False)
+    logs = _noisy()
+    logs[:5, 7:] = -np.inf
+    assert binomial_interval(5, TRIALS, LEVEL / 2)[1] < 0.5
+    assert possible(_evidence(logs).case, "forward", LEVEL).labels == ("stable",)
+
+
+def test_overall_is_the_worse_of_both_at_half_of_the_level_each() -> None:
+    logs, back = _noisy(2.0, 0.3), -_noisy(-2.1, 0.3, seed=3)
+    answer = overall_claim(("stable",), 3).answer(_evidence(logs, back), LEVEL)
+    assert answer.outcome == "undecided"
+    assert answer.found == "borderline or stable"
+    needed = []
+    for one in (logs, -back):
+        total, low, high = _interval(one, LEVEL / 2)
+        edge = LN10 if total > 0 else -LN10
+        assert low < edge < high
+        needed.append(max(math.ceil(1.1 * TRIALS * ((high - low) / 2 / abs(total - edge)) ** 2), TRIALS + 1))
+    assert answer.needed == max(needed)
+    assert needed[0] != needed[1]
+    assert overall_claim(("stable", "borderline"), 3).answer(_evidence(logs, back), LEVEL).outcome == "met"
+    failed = overall_claim(("exploding", "degenerate"), 3).answer(_evidence(logs, back), LEVEL)
+    assert (failed.outcome, failed.needed) == ("failed", None)
+
+
+def test_a_rate_is_answered_with_its_interval() -> None:
+    logs = _noisy(1.0)
+    total, low, high = _interval(logs, LEVEL)
+    rates = [math.exp(one / DEPTH) for one in (total, low, high)]
+    spec = varprobe.load(_config(depth=DEPTH))
+    answer = range_claim("rate", SideRange("forward", Range(1.0, 1.2)), None, spec, DEPTH).answer(
+        _evidence(logs), LEVEL
+    )
+    assert answer.outcome == "met"
+    assert answer.found == f"{number(rates[0])} a layer ({number(rates[1])} to {number(rates[2])})"
+    assert [_close(*pair) for pair in zip((answer.value, answer.low, answer.high), rates, strict=True)] == [True] * 3
+    assert answer.needed is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [
+        (None, -1.1, "failed"),
+        (1.1, None, "failed"),
+        (-1.1, None, "met"),
+        (None, 1.1, "met"),
+        (-math.inf, 1.1, "met"),
+        (-math.inf, -math.inf, "failed"),
+        (0.5, None, "undecided"),
+        (None, 0.5, "undecided"),
+        (-1.1, 0.5, "undecided"),
+    ],
+)
+def test_ranges_of_rates_are_held_against_the_interval(low: float | None, high: float | None, outcome: str) -> None:
+    """The ends of the range are given in halves of the interval from its middle."""
+    logs = _noisy(1.0)
+    total, least, _ = _interval(logs, LEVEL)
+    half = total - least
+    ends = [None if end is None else math.exp((total + end * half) / DEPTH) for end in (low, high)]
+    spec = varprobe.load(_config(depth=DEPTH))
+    answer = range_claim("rate", SideRange("forward", Range(*ends)), None, spec, DEPTH).answer(_evidence(logs), LEVEL)
+    assert answer.outcome == outcome
+    assert answer.needed == (math.ceil(1.1 * TRIALS / 0.5**2) if outcome == "undecided" else None)
+
+
+def test_a_total_is_answered_in_powers_of_ten() -> None:
+    logs = _noisy(1.0)
+    three = [one / LN10 for one in _interval(logs, LEVEL)]
+    spec = varprobe.load(_config(depth=DEPTH))
+    answer = range_claim("total_log10", SideRange("forward", Range(-1, 1)), None, spec, 3).answer(
+        _evidence(logs), LEVEL
+    )
+    assert answer.outcome == "met"
+    assert answer.found == f"{three[0]:.4g} ({three[1]:.4g} to {three[2]:.4g})"
+    assert [_close(*pair) for pair in zip((answer.value, answer.low, answer.high), three, strict=True)] == [True] * 3
+    below = range_claim("total_log10", SideRange("forward", Range(None, three[0])), None, spec, 3).answer(
+        _evidence(logs), LEVEL
+    )
+    assert below.outcome == "undecided"
+
+
+def test_a_range_is_not_met_while_half_of_the_draws_may_be_dead() -> None:
+    few = _noisy(trials=5)
+    spec = varprobe.load(_config(depth=DEPTH))
+    answer = range_claim("total_log10", SideRange("forward", Range(-50, 50)), None, spec, DEPTH).answer(
+        _evidence(few), LEVEL
+    )
+    assert answer.outcome == "undecided"
+    # 2**-n below a quarter of the level: 9 draws.
+    assert 2.0**-9 < LEVEL / 4 < 2.0**-8
+    assert answer.needed == math.ceil(-math.log2(LEVEL / 4)) + 1 == 10
+
+
+def test_claims_say_what_is_wanted() -> None:
+    expect = {"forward": ["stable", "borderline"], "rate": {"forward": [0.5, None]}, "saturated": 0.1, "dead": 0.25,
+              "safe_in": ["float16"], "allow": ["jump"], "theory": "agree", "overall": "stable",
+              "layers": {"all": {"activation.variance": [None, 2]}}}  # fmt: skip
+    wanted = [(claim.expectation, claim.wanted) for claim in claims_of(varprobe.load(_config(expect)))]
+    assert wanted == [
+        ("forward", "stable or borderline"),
+        ("overall", "stable"),
+        ("rate.forward", "at least 0.5"),
+        ("layers.all.activation.variance", "at most 2"),
+        ("saturated", "at most 10 % in every layer"),
+        ("dead", "at most 25 % in every layer"),
+        ("safe_in.float16", "safe in float16: at most 1 % of the draws leave it"),
+        ("theory", "agrees with the measurement"),
+        ("findings", "no errors but jump"),
+    ]
+
+
+# --- jumps and other findings ---
+
+
+def _jumped(size: float, noise: float = 0.02) -> np.ndarray:
+    logs = _noisy(noise=noise)
+    logs[:, 6:] += size
+    return logs
+
+
+def _step(logs: np.ndarray, level: float) -> tuple[float, float]:
+    """The step from the sixth layer to the seventh, with half its interval; jackknife by leaving out one in turn."""
+    ratios = np.exp(logs[:, 6] - logs[:, 5])
+    without = np.log((ratios.sum() - ratios) / (len(ratios) - 1))
+    error = math.sqrt((len(ratios) - 1) / len(ratios) * float(np.square(without - without.mean()).sum()))
+    return float(np.log(ratios.mean())), error * float(stats.t.isf(level / 2, len(ratios) - 1))
+
+
+@pytest.mark.parametrize(("sign", "way"), [(1, "forward"), (-1, "forward"), (1, "backward"), (-1, "backward")])
+def test_a_jump_is_named_with_its_factor_and_its_layer(sign: int, way: str) -> None:
+    logs, flat = _jumped(sign * 6.0), _noisy()
+    evidence = _evidence(logs, flat) if way == "forward" else _evidence(flat, logs)
+    # Half of the level for each direction, shared by eleven steps.
+    change, half = _step(logs if way == "forward" else -logs, LEVEL / 2 / (DEPTH - 1))
+    words = [power(one / LN10) for one in (abs(change), abs(change) - half, abs(change) + half)]
+    assert findings_claim((), None).answer(evidence, LEVEL) == Answer(
+        "failed",
+        f"jump: a factor {words[0]} ({words[1]} to {words[2]}) at this one layer ({way}), the limit is 100",
+        "Look for a forgotten factor in this layer's scheme.",
+        layer=7,
+    )
+    assert findings_claim(("jump",), None).answer(evidence, LEVEL) == Answer("met", "none")
+
+
+def test_a_step_that_may_be_a_jump_is_undecided() -> None:
+    logs = _jumped(LN100 + 0.15, 0.4)
+    change, half = _step(logs, LEVEL / 2 / (DEPTH - 1))
+    assert change - half < LN100 < change
+    answer = findings_claim((), None).answer(_evidence(logs), LEVEL)
+    assert answer.outcome == "undecided"
+    assert answer.layer == 7
+    assert answer.needed == trials_needed(TRIALS, half, change - LN100)
+    assert answer.needed is not None
+
+
+def test_steps_below_a_hundred_are_none() -> None:
+    assert findings_claim((), None).answer(_evidence(_jumped(4.3)), LEVEL) == Answer("met", "none")
+    one = findings_claim((), None).answer(_evidence(_noisy(trials=1)), LEVEL)
+    assert (one.outcome, one.found, one.needed) == ("undecided", "too few trials", 2)
+
+
+def test_a_single_layer_has_no_step() -> None:
+    spec = varprobe.load(_config(depth=1))
+    measurement = _measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
+    assert findings_claim((), None).answer(Evidence(spec, spec.settings, measurement), LEVEL) == Answer("met", "none")
+
+
+# --- theory and baselines ---
+
+
+def test_what_leaves_theory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = Band(-1.0, 1.0, measured=0.1, deviation=0.2)
+    outside = Band(-1.0, 1.0, measured=-2.0, deviation=-7.25)
+    seen = []
+
+    def compare(measurement: Any, prediction: Any, level: float) -> Agreement:
+        seen.append(level)
+        rows = [RowAgreement(inside, inside)] * DEPTH
+        rows[3] = RowAgreement(inside, outside)
+        rows[5] = RowAgreement(outside, outside)
+        return Agreement(prediction, tuple(rows), 2 * DEPTH)
+
+    monkeypatch.setattr(finding_claims, "compare", compare)
+    answer = theory_claim(None).answer(_evidence(_noisy()), LEVEL)
+    assert seen == [LEVEL]
+    assert answer == Answer(
+        "failed",
+        f"layer 4 (backward) is {power(-2 / LN10)} times what theory says, 7.2 standard errors away; "
+        "3 of 24 second moments are",
+        "Measure it with more trials and another seed; if it stays, theory is wrong for this network.",
+        layer=4,
+    )
+    monkeypatch.setattr(
+        finding_claims, "compare", lambda *_: Agreement(_[1], (RowAgreement(inside, inside),) * DEPTH, 24)
+    )
+    assert theory_claim(None).answer(_evidence(_noisy()), LEVEL) == Answer("met", "agrees in 24 second moments")
+    monkeypatch.setattr(finding_claims, "compare", lambda *_: Agreement(_[1], (), 0))
+    assert theory_claim(None).answer(_evidence(_noisy()), LEVEL) == Answer(
+        "undecided", "no layer can be tested", "Remove theory: agree; theory has no bands for this network."
+    )
+
+
+def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = (
+        Change(4, "dense4", "gradient.second_moment", 0.3, 6.0, -1.0, -0.7),
+        Change(2, "dense2", "activation.variance", -0.1, -5.0, 0.0, -0.1),
+        Change(2, "dense2", "preactivation.second_moment", 0.1, 5.5, 2.0, 2.1),
+        Change(7, "dense7", "activation.variance", 1.0, -math.inf, 0.0, 1.0),
+    )
+    evidence = _evidence(_noisy())
+    baseline = evidence.report
+    seen = []
+
+    def compared(names: Any, reports: Any, level: float) -> Comparison:
+        seen.append((reports[0] is baseline, level))
+        return Comparison(names, reports, changes, 40)
+
+    monkeypatch.setattr(finding_claims, "compared", compared)
+    assert baseline_claim(baseline).answer(evidence, LEVEL) == Answer(
+        "failed",
+        "preactivation.second_moment of layer 2 (dense2) went from 100 to 126, 5.5 standard errors; "
+        "activation.variance of layer 7 (dense7) went from 1 to 10, exactly; 4 statistics of 3 layers drifted",
+        "If the change is meant, write the baseline anew by --update-baseline.",
+        layer=2,
+    )
+    assert seen == [(True, LEVEL)]
+    monkeypatch.setattr(finding_claims, "compared", lambda *_: Comparison((), (), changes[:1], 40))
+    assert "; 1 statistic of 1 layer drifted" in baseline_claim(baseline).answer(evidence, LEVEL).found
+    assert baseline_claim(baseline).answer(evidence, LEVEL).found.count("went from") == 1
+    monkeypatch.setattr(finding_claims, "compared", lambda *_: Comparison((), (), (), 40))
+    assert baseline_claim(baseline).answer(evidence, LEVEL) == Answer("met", "none in 40 statistics")
+
+
+@pytest.mark.parametrize(("trials", "outcome"), [(1, "undecided"), (2, "failed")])
+def test_what_cannot_be_compared_has_drifted_unless_trials_are_wanting(
+    trials: int, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding_claims, "compared", lambda *_: Comparison((), (), reason="their layers differ"))
+    evidence = _evidence(_noisy(trials=trials))
+    assert baseline_claim(evidence.report).answer(evidence, LEVEL) == Answer(
+        outcome,
+        "cannot be compared: their layers differ",
+        "Write the baseline anew by --update-baseline, if the change is meant.",
+    )
+
+
+# --- layers ---
+
+
+def _shares(values: np.ndarray) -> Evidence:
+    """Evidence whose saturated shares are these (trials, layers)."""
+    evidence = _evidence(_noisy(trials=len(values)))
+    evidence.measurement.statistics.saturated[:] = values
+    return evidence
+
+
+def _student(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Mean and half its interval."""
+    n = len(values)
+    return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n) * float(stats.t.isf(level / 2, n - 1))
+
+
+def test_a_share_is_held_to_its_limit_in_every_layer() -> None:
+    random = np.random.default_rng(4)
+    values = random.normal(0.2, 0.02, (TRIALS, DEPTH))
+    values[:, 4] += 0.1
+    values[:, 8] += 0.2
+    rows = tuple(range(1, DEPTH + 1))
+    evidence = _shares(values)
+    mean, half = _student(values[:, 4], LEVEL / DEPTH)
+    answer = limit_claim("saturated", 0.25, rows, None).answer(evidence, LEVEL)
+    assert answer.outcome == "failed"
+    assert (
+        answer.found == f"{number(mean)} ({number(mean - half)} to {number(mean + half)}) at layer 5, and 1 more layer"
+    )
+    assert (answer.layer, answer.needed) == (5, None)
+    assert _close(answer.value, mean)
+    assert _close(answer.low, mean - half)
+    assert _close(answer.high, mean + half)
+    # Met: told is the layer with the least room.
+    mean, half = _student(values[:, 8], LEVEL / DEPTH)
+    met = limit_claim("saturated", 0.6, rows, None).answer(evidence, LEVEL)
+    assert (met.outcome, met.layer) == ("met", 9)
+    assert met.found == f"{number(mean)} ({number(mean - half)} to {number(mean + half)}) at layer 9"
+    # Undecided: of these two layers the second, at its own share of the level.
+    mean, half = _student(values[:, 8], LEVEL / 2)
+    limit = mean + half / 3
+    unsure = limit_claim("saturated", limit, (1, 9), None).answer(evidence, LEVEL)
+    assert (unsure.outcome, unsure.layer) == ("undecided", 9)
+    assert unsure.needed == math.ceil(1.1 * TRIALS * 9)
+    assert limit_claim("dead", 0.5, (), None).answer(evidence, LEVEL) == Answer("met", "no layer has it")
+
+
+def _bound(statistic: str, low: float | None, high: float | None, rows: tuple[int, ...] = (3, 5)) -> Any:
+    return bound_claim(LayerBound("all", rows, statistic, Range(low, high)), None)
+
+
+def test_a_positive_statistic_is_bounded_on_the_log_scale() -> None:
+    logs = _noisy(noise=0.3)
+    evidence = _evidence(logs)
+    means = []
+    for row in (3, 5):
+        values = np.exp(logs[:, row - 1])
+        mean, half = _student(values, LEVEL / 2)
+        means.append((math.log(mean), half / mean))
+    three = [math.exp(means[1][0] + sign * means[1][1]) for sign in (0, -1, 1)]
+    answer = _bound("activation.second_moment", three[1] * 0.99, 5.0).answer(evidence, LEVEL)
+    assert answer.outcome == "met"
+    shown, low, high = (power(math.log10(one)) for one in three)
+    assert answer.found == f"{shown} ({low} to {high}) at layer 5"
+    assert [_close(*pair) for pair in zip((answer.value, answer.low, answer.high), three, strict=True)] == [True] * 3
+    unsure = _bound("activation.second_moment", three[1] * 1.01, 5.0).answer(evidence, LEVEL)
+    assert (unsure.outcome, unsure.layer) == ("undecided", 5)
+    assert unsure.needed == trials_needed(TRIALS, means[1][1], means[1][0] - math.log(three[1] * 1.01))
+    assert _bound("activation.second_moment", 0.0, 5.0).answer(evidence, LEVEL).outcome == "met"
+    assert _bound("activation.second_moment", None, 0.0).answer(evidence, LEVEL).outcome == "failed"
+    # Both limits outside: failed at the first, with how many more.
+    failed = _bound("activation.second_moment", 20.0, None).answer(evidence, LEVEL)
+    assert (failed.outcome, failed.layer, failed.needed) == ("failed", 3, None)
+    assert failed.found.endswith(" at layer 3, and 1 more layer")
+
+
+def test_means_that_can_be_negative_are_bounded_as_they_are() -> None:
+    evidence = _evidence(_noisy())
+    values = np.random.default_rng(5).normal(-0.5, 0.1, (TRIALS, DEPTH))
+    evidence.measurement.statistics.preactivation_mean[:] = values
+    mean, half = _student(values[:, 2], LEVEL)
+    answer = _bound("preactivation.mean", -1.0, -0.4, (3,)).answer(evidence, LEVEL)
+    assert answer.outcome == "met"
+    assert answer.found == f"{number(mean)} ({number(mean - half)} to {number(mean + half)}) at layer 3"
+    assert _close(answer.value, mean)
+    assert _bound("preactivation.mean", 0.0, None, (3,)).answer(evidence, LEVEL).outcome == "failed"
+
+
+def test_the_largest_value_is_one_of_the_statistics() -> None:
+    logs = _noisy()
+    answer = _bound("activation.max_abs", 0.1, 99.0, (3,)).answer(_evidence(logs), LEVEL)
+    assert _close(answer.value, float(np.exp(logs[:, 2] / 2 + 1).mean()))
+
+
+def test_exact_zeros_are_shown_as_zero_and_what_ended_fails() -> None:
+    logs = _noisy()
+    evidence = _evidence(logs)
+    table = evidence.measurement.statistics.log_activation_variance
+    table[:] = -np.inf
+    answer = _bound("activation.variance", None, 1.0, (3,)).answer(evidence, LEVEL)
+    assert (answer.outcome, answer.found) == ("met", "0 (0 to 0) at layer 3")
+    assert (answer.value, answer.low, answer.high) == (0.0, 0.0, 0.0)
+    assert _bound("activation.variance", 0.1, None, (3,)).answer(evidence, LEVEL).outcome == "failed"
+    table[:, 4] = np.nan
+    assert _bound("activation.variance", None, 1.0).answer(evidence, LEVEL) == Answer(
+        "failed", "the arithmetic ended at layer 5", layer=5
+    )
+
+
+def test_one_trial_bounds_nothing() -> None:
+    answer = _bound("activation.second_moment", 0.1, 10.0).answer(_evidence(_noisy(trials=1)), LEVEL)
+    assert (answer.outcome, answer.needed) == ("undecided", None)
+    assert (answer.low, answer.high) == (0.0, None)
+
+
+# --- number formats ---
+
+
+def _formats(margins: np.ndarray, row: int = 4) -> Evidence:
+    """Draws whose largest activation in one layer keeps these margins to float16's largest number."""
+    evidence = _evidence(np.zeros((len(margins), DEPTH)))
+    s = evidence.measurement.statistics
+    for table in (s.log_max_abs, s.log_gradient_max_abs, s.log_activation_second_moment, s.log_gradient_second_moment):
+        table[:] = 0.0
+    s.log_max_abs[:, row - 1] = math.log(65504.0) - margins
+    return evidence
+
+
+def _natrella(margins: np.ndarray, level: float) -> float:
+    """The bound below which at most 1 % of a normal law lies, by Natrella's approximation."""
+    n, zp, zg = len(margins), float(stats.norm.isf(0.01)), float(stats.norm.isf(level))
+    a, b = 1 - zg**2 / (2 * (n - 1)), zp**2 - zg**2 / n
+    return float(margins.mean() - (zp + math.sqrt(zp**2 - a * b)) / a * margins.std(ddof=1))
+
+
+@pytest.mark.parametrize("shift", [0.05, -0.05])
+def test_a_format_is_kept_by_the_tolerance_bound_of_the_margins(shift: float) -> None:
+    margins = np.random.default_rng(6).normal(0.0, 1.0, 40)
+    margins += shift - _natrella(margins, LEVEL)
+    assert margins.min() > 0
+    answer = format_claim("float16", None).answer(_formats(margins), LEVEL)
+    assert answer.outcome == ("met" if shift > 0 else "undecided")
+    assert answer.found == f"0 of 40 draws left it; the closest kept a factor {power(margins.min() / LN10)}"
+    assert answer.value == 0.0
+    assert (answer.low, answer.high) == binomial_interval(0, 40, LEVEL)
+    if shift > 0:
+        assert (answer.layer, answer.remedy) == (None, "")
+    else:
+        assert answer.layer == 4
+        assert answer.remedy == "Keep the signal stable, or compute this network in a wider format."
+
+
+def test_draws_that_leave_a_format_are_counted() -> None:
+    margins = np.full(40, 0.5)
+    margins[:10] = -0.5
+    answer = format_claim("float16", None).answer(_formats(margins), LEVEL)
+    assert (answer.outcome, answer.found, answer.layer) == ("failed", "10 of 40 draws left it", 4)
+    assert (answer.value, answer.low, answer.high) == (0.25, *binomial_interval(10, 40, LEVEL))
+    margins[1:10] = 0.5
+    few = format_claim("float16", None).answer(_formats(margins), LEVEL)
+    assert (few.outcome, few.found) == ("undecided", "1 of 40 draws left it")
+
+
+@pytest.mark.parametrize("table", ["log_max_abs", "log_gradient_max_abs"])
+def test_both_ways_count_at_the_top_of_a_format(table: str) -> None:
+    evidence = _formats(np.full(40, 1.0))
+    getattr(evidence.measurement.statistics, table)[:, 8] = math.log(65504.0) + 0.1
+    answer = format_claim("float16", None).answer(evidence, LEVEL)
+    assert (answer.outcome, answer.layer) == ("failed", 9)
+    assert format_claim("bfloat16", None).answer(evidence, LEVEL).outcome == "met"
+
+
+@pytest.mark.parametrize("table", ["log_activation_second_moment", "log_gradient_second_moment"])
+def test_both_ways_count_at_the_bottom_of_a_format(table: str) -> None:
+    smallest = 2.0**-24  # of float16, subnormal
+    evidence = _formats(np.full(40, 1.0))
+    logs = getattr(evidence.measurement.statistics, table)
+    logs[:, 8] = 2 * (math.log(smallest) + 0.1)
+    answer = format_claim("float16", None).answer(evidence, LEVEL)
+    assert (answer.outcome, answer.layer) == ("met", None)
+    assert answer.found.endswith(f"kept a factor {power(0.1 / LN10)}")
+    logs[:, 8] = 2 * (math.log(smallest) - 0.1)
+    answer = format_claim("float16", None).answer(evidence, LEVEL)
+    assert (answer.outcome, answer.layer) == ("failed", 9)
+    # An exact zero fits any format, what is not a number none.
+    logs[:, 8] = -np.inf
+    assert format_claim("float16", None).answer(evidence, LEVEL).outcome == "met"
+    logs[:, 8] = np.nan
+    assert format_claim("float16", None).answer(evidence, LEVEL).outcome == "failed"
+
+
+# --- what a check makes of the answers ---
+
+
+def _decision(**parts: Any) -> Decision:
+    return Decision("forward", "stable", "failed", "found", **parts)
+
+
+def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> None:
+    spec = varprobe.load(_config(depth=DEPTH, init="small"))
+    from varprobe.diagnose import diagnose
+
+    report = diagnose(spec)
+    forward = next(item for item in report.verdict.findings if item.code == "forward-vanishing")
+    explained = _explained(_decision(line=2), "failed", report)
+    assert (explained.remedy, explained.layer, explained.line) == (forward.remedy, forward.layer, 2)
+    total = _explained(replace(_decision(line=2), expectation="total_log10.backward"), "failed", report)
+    backward = next(item for item in report.verdict.findings if item.code == "backward-vanishing")
+    assert (total.remedy, total.layer) == (backward.remedy, backward.layer)
+    # What has a remedy of its own keeps it, what is met needs none.
+    for kept in (_decision(remedy="own"), replace(_decision(), outcome="met")):
+        assert _explained(kept, "failed", report) == kept
+    other = replace(_decision(), expectation="saturated")
+    assert _explained(other, "failed", report) == other
+
+
+def test_what_is_undecided_says_how_many_trials_would_do() -> None:
+    spec = varprobe.load(_config(depth=DEPTH))
+    from varprobe.diagnose import diagnose
+
+    report = diagnose(spec)
+    undecided = replace(_decision(needed=77, remedy="own"), outcome="undecided")
+    assert _explained(undecided, "undecided", report).remedy == "Run with --max-trials 77."
+    assert _explained(replace(undecided, needed=None), "undecided", report).remedy == "own"
+    dropped = _explained(undecided, "failed", report)
+    assert (dropped.remedy, dropped.needed) == ("Not pursued: the check had failed already.", None)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "worst"),
+    [
+        ((), "passed"),
+        (("passed", "undecided"), "undecided"),
+        (("undecided", "failed", "passed"), "failed"),
+        (("failed", "error"), "error"),
+        (("error", "fault"), "fault"),
+    ],
+)
+def test_several_checks_come_to_the_worst(outcomes: tuple[str, ...], worst: str) -> None:
+    checked = [Checked("c", "n", outcome, (), 0, 0, 0.1, 1, 0.0) for outcome in outcomes]
+    found = gathered(checked)
+    assert (found.check_version, found.outcome, found.checked) == (1, worst, tuple(checked))

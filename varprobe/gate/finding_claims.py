@@ -12,8 +12,8 @@ from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_n
 from varprobe.report.records import Report
 from varprobe.verdict.agreement import Band, compare
 from varprobe.verdict.checks import all_findings
-from varprobe.verdict.intervals import log_mean, reach
-from varprobe.verdict.rule import LN10, LN100, Judged, standard_error
+from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
+from varprobe.verdict.rule import LN10, LN100, Judged
 from varprobe.wording import count, power
 
 # What the labels say is left to the claims about labels; a jump is decided by its interval.
@@ -57,8 +57,7 @@ def _jumps(evidence: Evidence, judged: Judged, way: str, level: float) -> Answer
     steps = np.diff(logs)
     changes = np.abs(log_mean(steps))
     level /= steps.shape[1]
-    error = [standard_error(steps[:, [step]], np.ones(1)) for step in range(steps.shape[1])]
-    half = np.array([reach(one, len(logs), level) for one in error])
+    half = reach(1.0, len(logs), level) * jackknife_error(leave_one_out_log_means(steps))
     inside, outside = changes + half <= LN100, changes - half > LN100
     outcome = outcome_of(inside=bool(inside.all()), outside=bool(outside.any()))
     if outcome == "met":

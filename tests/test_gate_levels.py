@@ -42,6 +42,24 @@ def test_the_last_look_has_half() -> None:
     assert [(one.outcome, one.level) for one in checked.decisions] == [("undecided", pytest.approx(0.005))]
 
 
+def test_what_is_decided_at_once_has_all_of_its_chance() -> None:
+    config = {
+        "input": {"features": 48},
+        "layers": [{"dense": 48, "repeat": 3}],
+        "probe": {"batch": 8, "trials": 20},
+        "expect": {"forward": "stable", "theory": "agree"},
+    }
+    report = varprobe.run(config | {"probe": {"batch": 8, "trials": 20, "seed": 5}})
+    checked = varprobe.check(config, alpha=0.004, baseline=report)
+    found = {one.expectation: one.level for one in checked.decisions}
+    assert found == {
+        "forward": pytest.approx(0.0001),
+        "theory": pytest.approx(0.001),
+        "findings": pytest.approx(0.0001),
+        "baseline": pytest.approx(0.001),
+    }
+
+
 def test_dead_draws_have_less_of_the_level_the_more_trials_there_are() -> None:
     levels = [share_level(trials, 1e-4) for trials in (1, 10, 20, 40, 400)]
     assert levels == [pytest.approx(5e-5)] * 3 + [pytest.approx(2.5e-5), pytest.approx(2.5e-6)]

@@ -2,10 +2,10 @@
 
 Trials are looked at when there are `probe.trials` of them, and whenever their number has doubled, up to `max_trials`.
 Every expectation has the same share of alpha. Of that the last look has half, since what it leaves undecided is not
-met, and the looks before it, whose errors are known least, share the other half (Bonferroni): whatever the looks and
-expectations have to do with each other, the chance that any decision is wrong is at most alpha, as far as Student's t
-holds; `reports/check_study.md` counts how far. What is decided stays decided; drawing ends when everything is, or
-something has failed.
+met, and the looks before it, whose errors are known least, share the other half (Bonferroni); what is decided at once
+has all of it. Whatever the looks and expectations have to do with each other, the chance that any decision is wrong is
+at most alpha, as far as Student's t holds; `reports/check_study.md` counts how far. What is decided stays decided;
+drawing ends when everything is, or something has failed.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ def decide(
     measurement, looked = None, 0
     for size, share in zip(sizes, shares(len(sizes)), strict=True):
         measurement, looked = draw(size, measurement), looked + 1
-        level = alpha * share / len(claims)
         evidence = Evidence(spec, replace(settings, trials=size), measurement)
-        decisions = _decided(claims, decisions, evidence, level)
+        levels = [alpha / len(claims) * (1.0 if claim.at_once else share) for claim in claims]
+        decisions = _decided(claims, decisions, evidence, levels)
         outcomes = {decision.outcome for decision in decisions}
         if "failed" in outcomes or "undecided" not in outcomes:
             break
@@ -141,14 +141,14 @@ def shares(count: int) -> tuple[float, ...]:
 
 
 def _decided(
-    claims: tuple[Claim, ...], before: tuple[Decision, ...], evidence: Evidence, level: float
+    claims: tuple[Claim, ...], before: tuple[Decision, ...], evidence: Evidence, levels: list[float]
 ) -> tuple[Decision, ...]:
     """The decisions on this evidence; what was decided before stays."""
     if not before:
-        return tuple(claim.decide(evidence, level) for claim in claims)
+        return tuple(claim.decide(evidence, level) for claim, level in zip(claims, levels, strict=True))
     return tuple(
         claim.decide(evidence, level) if decision.outcome == "undecided" else decision
-        for claim, decision in zip(claims, before, strict=True)
+        for claim, decision, level in zip(claims, before, levels, strict=True)
     )
 
 

@@ -30,12 +30,12 @@ def findings_claim(allow: tuple[str, ...], line: int | None) -> Claim:
 
 def theory_claim(line: int | None) -> Claim:
     """No dense layer lies outside the band that theory foresees."""
-    return Claim("theory", "agrees with the measurement", line, _theory)
+    return Claim("theory", "agrees with the measurement", line, _theory, at_once=True)
 
 
 def baseline_claim(baseline: Report) -> Claim:
     """No statistic of any layer has changed beyond noise since a stored report."""
-    return Claim("baseline", "no drift beyond noise", None, partial(_drift, baseline))
+    return Claim("baseline", "no drift beyond noise", None, partial(_drift, baseline), at_once=True)
 
 
 def _findings(allow: tuple[str, ...], evidence: Evidence, level: float) -> Answer:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
 import varprobe
-from varprobe.comparison import Comparison, compared
+from varprobe.comparison import Comparison, compared, comparison_from_json
 from varprobe.diagnose import foretell
+from varprobe.errors import InputFileError
 from varprobe.report.records import Report
 from varprobe.reporters import COMPARERS
 from varprobe.reporters.comparison_figure import comparison_figure
@@ -139,6 +141,56 @@ def test_the_picture_holds_every_network(three: Comparison) -> None:
             assert line.get_ydata() == pytest.approx(rows)
     assert len(drawn.axes) == 2 + 2 * 3
     ElementTree.fromstring(COMPARERS[".svg"](three))
+
+
+def test_the_legend_names_every_network_with_its_verdict_and_fits(three: Comparison) -> None:
+    names = tuple(f"{number}: {'a name of many words ' * 5}" for number in range(9))
+    many = compared(names, [three.reports[number % 3] for number in range(9)])
+    for one in (three, many):
+        drawn = comparison_figure(one)
+        canvas = FigureCanvasAgg(drawn)
+        canvas.draw()
+        legend = drawn.legends[0]
+        words = [text.get_text() for text in legend.get_texts()]
+        for text, name, report in zip(words, one.names, one.reports, strict=True):
+            assert text.startswith(name[:10])
+            assert text.endswith(f": {report.verdict.overall}")
+        box = legend.get_window_extent(canvas.get_renderer())
+        assert box.x1 <= drawn.bbox.width
+        assert box.y0 >= max(axes.title.get_window_extent(canvas.get_renderer()).y1 for axes in drawn.axes[:2])
+        looks = {(line.get_color(), str(line.get_linestyle()), line.get_marker()) for line in drawn.axes[0].lines}
+        assert len(looks) == len(one.names)
+
+
+def test_every_format_is_made_from_a_stored_comparison(three: Comparison, tmp_path: Path) -> None:
+    stored = tmp_path / "c.json"
+    stored.write_text(str(COMPARERS[".json"](three)))
+    again = comparison_from_json(stored.read_bytes(), stored)
+    assert again == three
+    files = [tmp_path / f"again{suffix}" for suffix in COMPARERS]
+    command = [sys.executable, "-m", "varprobe", "show", str(stored), *(f"-o{file}" for file in files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(name in done.stdout for name in three.names)
+    for file in files:
+        made = COMPARERS[file.suffix](three)
+        assert file.read_bytes() == (made if isinstance(made, bytes) else made.encode())
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        ({"comparison_version": 99}, "reads version 1"),
+        ({"reports": []}, "3 networks and 0 reports"),
+        ({"networks": [{}]}, "networks.0.name"),
+        ({"reports": [{}]}, "reports.0"),
+    ],
+)
+def test_a_damaged_comparison_is_refused(three: Comparison, damage: dict[str, Any], word: str) -> None:
+    body = json.loads(COMPARERS[".json"](three)) | damage
+    with pytest.raises(InputFileError) as caught:
+        comparison_from_json(json.dumps(body).encode(), "c.json")
+    assert word in str(caught.value)
 
 
 def test_the_command_compares_schemes_and_stored_reports(tmp_path: Path) -> None:

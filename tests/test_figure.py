@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation
 
 import varprobe
 from varprobe.diagnose import foretell
 from varprobe.report.records import Report
 from varprobe.reporters import RENDERERS
-from varprobe.reporters.figure import figure, render_pdf, render_png, render_svg
+from varprobe.reporters.figure import figure, render_pdf, render_png, render_svg, styled
 
 
 def _config(layers: list[Any], **parts: Any) -> dict[str, Any]:
@@ -123,6 +124,48 @@ def test_every_report_has_a_picture(name: str) -> None:
     report = varprobe.run(EDGES[name])
     assert render_png(report).startswith(b"\x89PNG")
     ElementTree.fromstring(render_svg(report))
+
+
+@pytest.mark.parametrize("name", ["W" * 300, "a name of many words " * 9, "x", "\u6f22\u5b57" * 90])
+def test_a_name_of_any_length_leaves_the_size_in_sight(small: Report, name: str) -> None:
+    with styled():
+        drawn = figure(replace(small, name=name))
+        head = drawn.texts[0]
+        canvas = FigureCanvasAgg(drawn)
+        right = head.get_window_extent(canvas.get_renderer()).x1 / drawn.bbox.width
+    assert head.get_text().endswith(": 6 dense layers, width 12")
+    assert head.get_text()[0] == name[0]
+    assert right <= 0.97
+    assert render_png(replace(small, name=name)).startswith(b"\x89PNG")  # no warning of letters that the font has not
+
+
+def test_the_axes_say_what_they_show_and_number_layers_as_findings_do() -> None:
+    axes = figure(foretell(varprobe.load(_config([{"dense": 12, "repeat": 5000}])))).axes[0]
+    assert axes.get_xlabel() == "layer"
+    assert axes.get_ylabel() == "variance (log scale)"
+    assert axes.xaxis.get_major_formatter()(4500, 0) == "4500"
+
+
+def test_the_label_keeps_off_theory_s_lines() -> None:
+    steps = {"name": "small", "std": 0.2}
+    report = varprobe.run(_config([{"dense": 12, "repeat": 60}], defaults={"init": steps}))
+    lines = [row.predicted.log10_activation_variance for row in report.layers]
+    assert None not in lines
+    # Theory far above what was measured, where the label would stand otherwise.
+    place = _label_place(report)
+    low, high = figure(report).axes[0].get_ylim()
+    there = low + place[1] * (high - low)
+    layers = tuple(
+        replace(row, predicted=replace(row.predicted, log10_activation_variance=there)) for row in report.layers
+    )
+    moved = _label_place(replace(report, layers=layers))
+    assert abs(moved[1] - place[1]) > 0.15
+
+
+def _label_place(report: Report) -> tuple[float, float]:
+    note = next(child for child in figure(report).axes[0].get_children() if isinstance(child, Annotation))
+    x, y = note.get_position()
+    return float(x), float(y)
 
 
 def test_theory_alone_has_curves_and_no_histograms() -> None:

@@ -26,6 +26,8 @@ RANKS = (
     ("reporters",),
     ("classroom",),
     ("api",),
+    ("testing",),
+    ("pytest_plugin",),
     ("cli",),
     ("__main__",),
 )
@@ -38,6 +40,7 @@ FENCED = {
     "jinja2": ("reporters/page.py", "classroom/build.py"),
     "latex2mathml": ("classroom/build.py",),
     "distributed": ("sweeps/cluster.py",),
+    "pytest": ("pytest_plugin.py",),
     "ruamel": ("spec/document.py", "spec/rewriting.py"),
 }
 

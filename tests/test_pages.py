@@ -16,11 +16,17 @@ from typing import Any
 import pytest
 
 import varprobe
-from varprobe.comparison import Comparison, compared
+from varprobe.comparison import Comparison, compared, comparison_from_json
 from varprobe.diagnose import foretell
 from varprobe.report.records import Report
 from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
-from varprobe.reporters.wordlist import activation_cells, gradient_cells, verdict_words
+from varprobe.reporters.wordlist import (
+    activation_cells,
+    activation_log10,
+    gradient_cells,
+    gradient_log10,
+    verdict_words,
+)
 from varprobe.spec.loading import ConfigText, load_text
 from varprobe.spec.rewriting import written
 from varprobe.sweeps.records import Sweep
@@ -176,6 +182,70 @@ def test_a_config_written_out_is_the_same_config(path: Path) -> None:
     spec = varprobe.load(path)
     again = load_text(ConfigText(written(spec.document), "again", path.parent, path.stem))
     assert again.document == spec.document
+
+
+def test_the_page_of_a_comparison_tells_all_of_every_network(pages: dict[str, str], comparison: Comparison) -> None:
+    page = Page(pages["compare"])
+    heads = [index for index, word in enumerate(page.words) if "Networks" in word or "Variance over depth" in word]
+    top = " ".join(" ".join(page.words[: heads[0]]).split())
+    for name, report in zip(comparison.names, comparison.reports, strict=True):
+        assert f"{name} : {report.verdict.overall} : {verdict_words(report.verdict)}" in top
+        assert report.verdict.findings
+        for finding in report.verdict.findings:
+            assert finding.message in page.text
+            assert finding.remedy in page.text
+    rows = re.findall(r"<tr>(<td data-key.*?)</tr>", pages["compare"])
+    assert len(rows) == 6
+    for row, *layers in zip(rows, *(report.layers for report in comparison.reports), strict=True):
+        keys = [float(key) for key in re.findall(r'data-key="([^"]*)"', row)]
+        logs = [activation_log10(layer) for layer in layers] + [gradient_log10(layer) for layer in layers]
+        assert keys == pytest.approx([layers[0].index, *logs])
+
+
+def test_a_comparison_can_be_made_again_from_its_page(
+    pages: dict[str, str], comparison: Comparison, tmp_path: Path
+) -> None:
+    configs = [html.unescape(text) for text in re.findall(r"<h3>Config</h3>\n<pre>(.*?)</pre>", pages["compare"], re.S)]
+    command = re.findall(r"<pre>(varprobe compare .*?)</pre>", pages["compare"], re.S)[0].split()
+    files = [part for part in command if part.endswith(".yaml")]
+    for file, config in zip(files, configs, strict=True):
+        (tmp_path / file).write_text(config)
+    done = subprocess.run([sys.executable, "-m", *command, "-o", "again.json"], cwd=tmp_path, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    again = comparison_from_json((tmp_path / "again.json").read_bytes(), "again.json")
+    assert again.names == comparison.names
+    assert [report.verdict for report in again.reports] == [report.verdict for report in comparison.reports]
+
+
+def test_headings_that_look_alike_sound_different(pages: dict[str, str]) -> None:
+    for kind in ("run", "compare", "sweep"):
+        for table in re.findall(r'<table class="sortable">.*?</thead>', pages[kind], re.S):
+            names = [
+                re.sub("<.*?>", "", spoken or shown)
+                for spoken, shown in re.findall(r'<button type="button"(?: aria-label="(.*?)")?>(.*?)</button>', table)
+            ]
+            assert len(names) > 3
+            assert len(set(names)) == len(names)
+
+
+def test_findings_of_a_sweep_go_with_their_points(pages: dict[str, str], sweep: Sweep) -> None:
+    data = json.loads(re.findall(r'id="points">(.*?)</script>', pages["sweep"], re.S)[0])
+    told = [finding for point in sweep.points if point.verdict for finding in point.verdict.findings]
+    assert any(finding.remedy for finding in told)
+    for shown, point in zip(data["points"], sweep.points, strict=True):
+        assert point.verdict
+        expected = [(one.message, one.remedy) for one in point.verdict.findings if one.severity != "info"]
+        assert [(one["message"], one["remedy"]) for one in shown["findings"]] == expected
+        settings = [f"--set {axis.path}={value}" for axis, value in zip(sweep.axes, point.values, strict=True)]
+        assert shown["command"] == f"varprobe run net.yaml {' '.join(settings)}"
+
+
+def test_a_large_sweep_keeps_the_heads_of_its_findings(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("varprobe.reporters.sweep_page._WORDS", 10)
+    data = json.loads(re.findall(r'id="points">(.*?)</script>', str(SWEEPERS[".html"](sweep)), re.S)[0])
+    found = [one for point in data["points"] for one in point["findings"]]
+    assert found
+    assert all(one["head"] and not one["message"] and not one["remedy"] for one in found)
 
 
 def test_names_are_shown_as_they_are() -> None:

@@ -7,12 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import varprobe
 from varprobe.cli.main import run
 from varprobe.cli.tables import TABLES
+from varprobe.spec.models import Expect
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -67,7 +70,9 @@ def test_the_output_that_the_readme_shows_is_real(body: str, checkout: Path) -> 
     ours, theirs = result.stdout.splitlines(), shown.splitlines()
     assert len(ours) == len(theirs)
     for our, their in zip(ours, theirs, strict=True):
-        our, their = (re.sub(r", [\d.]+ s$", "", re.sub(r"[▏▎▍▌▋▊▉█]+", "", line)).rstrip() for line in (our, their))
+        our, their = (
+            re.sub(r", [\d.]+ s(?=\)?$)", "", re.sub(r"[▏▎▍▌▋▊▉█]+", "", line)).rstrip() for line in (our, their)
+        )
         assert alike(" ".join(our.split()), " ".join(their.split())), our
 
 
@@ -81,11 +86,41 @@ def test_the_python_of_the_readme_runs(checkout: Path) -> None:
     (code,) = [body for kind, body in BLOCKS if kind == "python"]
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[1] == "(10, 40)"
+    lines = result.stdout.splitlines()
+    assert lines[1] == "(10, 40)"
+    assert lines[2].startswith("passed ")
+
+
+def test_all_that_the_readme_expects_can_be_expected(tmp_path: Path) -> None:
+    (expect,) = [body for kind, body in BLOCKS if kind == "yaml" and body.startswith("expect:")]
+    assert set(re.findall(r"^  (\w+):", expect, re.M)) >= {field.name for field in fields(Expect)} - {
+        "backward", "overall", "signal"
+    }  # fmt: skip
+    config = tmp_path / "net.yaml"
+    config.write_text(
+        "input: {features: 128}\ndefaults: {activation: tanh, init: xavier}\nlayers: [{dense: 128, repeat: 4}]\n"
+        + expect
+    )
+    checked = varprobe.check(config)
+    # Four layers lose more than 5 % each; the rest is met, or not pursued.
+    assert {d.expectation for d in checked.decisions if d.outcome == "failed"} == {"rate.forward"}
 
 
 def test_every_table_and_command_is_named() -> None:
-    for word in (*TABLES, "run", "compare", "sweep", "lesson", "tune", "show", "new", "list", "schema", "gain"):
+    for word in (
+        *TABLES,
+        "run",
+        "check",
+        "compare",
+        "sweep",
+        "lesson",
+        "tune",
+        "show",
+        "new",
+        "list",
+        "schema",
+        "gain",
+    ):
         assert f"varprobe {word}" in README or f"varprobe list {word}" in README
 
 

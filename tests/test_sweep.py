@@ -20,13 +20,14 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
 import varprobe
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
 from varprobe.reporters import SWEEPERS
 from varprobe.reporters.sweep_figure import sweep_figure
-from varprobe.reporters.sweep_text import letter_map, print_sweep
+from varprobe.reporters.sweep_text import letter_map, print_sweep, sweep_title
 from varprobe.reporters.wordlist import LETTERS
 from varprobe.spec.loading import read_config
 from varprobe.sweeps.axes import parse_axis
@@ -498,6 +499,41 @@ def test_theory_s_line_lies_where_chi1_is_one(plane: Sweep) -> None:
     assert 1.0 <= place < 1.13  # tanh's edge of chaos is at gain 1, and chi1 stays near 1 beyond
     for vertex in np.concatenate([path.vertices for path in lines[0].get_paths()]):
         assert vertex[0] == pytest.approx(place, abs=1e-6)
+
+
+NAMED = ("defaults.activation=tanh,relu,gelu", "defaults.init={name: xavier, gain: 1.1},{name: xavier, gain: 1.2},he")
+
+
+def test_names_have_nothing_between_them() -> None:
+    drawn = sweep_figure(swept(*NAMED))
+    assert not [each for axes in drawn.axes for each in axes.collections if type(each).__name__ == "QuadContourSet"]
+    rates = sweep_figure(swept("defaults.init=small,xavier,he")).axes[0]
+    intervals = [path.vertices for each in rates.collections for path in each.get_paths()]
+    assert intervals
+    assert all(np.ptp(vertices[:, 0]) == 0 for vertices in intervals)
+
+
+@pytest.mark.parametrize("axes", [NAMED, NAMED[::-1], NAMED[:1], NAMED[1:]])
+def test_names_of_values_stand_within_the_picture_and_off_each_other(axes: tuple[str, ...]) -> None:
+    drawn = sweep_figure(swept(*axes))
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    for one in drawn.axes[: 4 if len(axes) > 1 else 3]:
+        boxes = [tick.get_window_extent(canvas.get_renderer()) for tick in one.get_yticklabels() if tick.get_text()]
+        boxes += [one.yaxis.label.get_window_extent(canvas.get_renderer())]
+        assert min(box.x0 for box in boxes) >= 0
+        others = [other.get_tightbbox(canvas.get_renderer()) for other in drawn.axes if other is not one]
+        if len(axes) > 1:
+            assert not any(box.width and box.overlaps(other) for box in boxes for other in others)
+    shown = [tick.get_text() for one in drawn.axes for tick in (*one.get_xticklabels(), *one.get_yticklabels())]
+    for axis in axes:
+        for value in parse_axis(axis).values:
+            assert value in shown
+
+
+def test_a_title_lists_names_and_gives_the_ends_of_numbers() -> None:
+    title = sweep_title(swept("defaults.activation=tanh,relu,gelu", "defaults.init.gain=1,1.5,2"))
+    assert title == "net: 9 points over defaults.activation (tanh, relu, gelu) and defaults.init.gain (1 to 2)"
 
 
 @pytest.mark.parametrize("axes", [("defaults.init=small,large",), ("defaults.init=small,he", "probe.trials=1,2"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ class Gate:
 
     Attributes:
         update: write the baseline in place of comparing with it.
+        tell: says what was written.
     """
 
     overrides: Sequence[Override]
@@ -41,6 +42,7 @@ class Gate:
     max_trials: int
     baseline: Path | None
     update: bool
+    tell: Callable[[str], None]
 
 
 def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> Checks:
@@ -80,7 +82,7 @@ def _checked(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
         )
     if target is not None and done.report is not None:
         write_file(target, to_json(done.report))
-        print(f"wrote {target}", file=sys.stderr)
+        gate.tell(f"wrote {target}")
     return replace(done, config=config)
 
 

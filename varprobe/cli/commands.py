@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import app
-from varprobe.cli.delivery import SWEEPERS, console, deliver, deliver_sweep, delivery_of
+from varprobe.cli.delivery import COMPARERS, SWEEPERS, console, deliver, deliver_comparison, deliver_sweep, delivery_of
 from varprobe.cli.options import (
     Activation,
     AsJson,
@@ -173,7 +173,7 @@ def tune(
 @app.command(epilog="Example: varprobe show report.json -o report.md")
 def show(
     stored: Annotated[
-        Path, typer.Argument(metavar="REPORT", help="What `run`, `predict` or `sweep` wrote as .json by -o.")
+        Path, typer.Argument(metavar="REPORT", help="What `run`, `predict`, `compare` or `sweep` wrote by -o.")
     ],
     output: Output = None,
     as_json: AsJson = False,
@@ -182,11 +182,18 @@ def show(
     lesson: Lesson = False,
     formats: Formats = False,
 ) -> None:
-    """Print or convert a stored report or sweep; nothing is measured."""
-    from varprobe.report.storage import is_stored_sweep, read_stored, report_from_json
+    """Print or convert a stored report, comparison or sweep; nothing is measured."""
+    from varprobe.report.storage import read_stored, report_from_json, stored_kind
 
     text = read_stored(stored)
-    if is_stored_sweep(text):
+    kind = stored_kind(text)
+    if kind == "comparison":
+        from varprobe.comparison import comparison_from_json
+
+        delivery = delivery_of(output, COMPARERS, as_json=as_json, lesson=lesson, window=window).checked()
+        deliver_comparison(comparison_from_json(text, stored), delivery)
+        return
+    if kind == "sweep":
         from varprobe.sweeps.storage import sweep_from_json
 
         delivery = delivery_of(output, SWEEPERS, as_json=as_json, lesson=lesson, window=window).checked()

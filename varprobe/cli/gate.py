@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -83,7 +85,8 @@ def check(
     delivery = check_delivery(output, "json" if as_json else format_.value)
     options = fields(init, activation, trials, batch, seed)
     options["probe.engine"] = ("--engine", engine.value if engine else None)
-    gate = Gate(overrides_of(options, set_ or []), threads, alpha, max_trials, baseline, update_baseline)
+    tell = partial(print, file=sys.stdout if delivery.printed == "terminal" else sys.stderr)
+    gate = Gate(overrides_of(options, set_ or []), threads, alpha, max_trials, baseline, update_baseline, tell)
     checks = check_all(configs_of(configs), gate, quiet=quiet)
     deliver_checks(checks, delivery)
     raise typer.Exit({"passed": 0, "undecided": 1, "failed": 1, "error": 2, "fault": 3}[checks.outcome])

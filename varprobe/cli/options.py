@@ -36,7 +36,7 @@ Init = Annotated[str | None, typer.Option(help="Scheme of every layer that does 
 Activation = Annotated[str | None, typer.Option(help="Activation of every layer that does not name one.")]
 Trials = Annotated[str | None, typer.Option(metavar="N", help="Independent draws.")]
 Batch = Annotated[str | None, typer.Option(metavar="N", help="Rows of a batch.")]
-Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws.")]
+Seed = Annotated[str | None, typer.Option(metavar="N", help="Seed of all draws, or random.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
 ]
@@ -64,8 +64,20 @@ def fields(
         "defaults.activation": ("--activation", activation),
         "probe.trials": ("--trials", trials),
         "probe.batch": ("--batch", batch),
-        "probe.seed": ("--seed", seed),
+        "probe.seed": ("--seed", _drawn(seed)),
     }
+
+
+def _drawn(seed: str | None) -> str | None:
+    """The seed; for `random` a new one, which is told, so that what it gives can be repeated."""
+    if seed != "random":
+        return seed
+    import secrets
+    import sys
+
+    seed = str(secrets.randbelow(2**31))
+    print(f"seed {seed}: --seed {seed} repeats this", file=sys.stderr)
+    return seed
 
 
 def overrides_of(options: dict[str, tuple[str, str | None]], assignments: list[str]) -> list[Override]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from varprobe.diagnose import report_on
+from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claims import claims_of
 from varprobe.gate.evidence import Claim, Evidence
@@ -23,7 +24,6 @@ from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.wording import count
 
 
 def check(
@@ -48,6 +48,12 @@ def check(
     Raises:
         VarprobeError: where the network cannot be measured, or cannot have what is expected of it.
     """
+    if not 0 < alpha < 1:
+        raise VarprobeError(f"alpha is a chance between 0 and 1, given {alpha:g}", hint=f"the usual one is {ALPHA:g}")
+    if max_trials < 1:
+        raise VarprobeError(
+            f"max_trials must be at least 1, given {max_trials}", hint=f"the usual ones are {MAX_TRIALS}"
+        )
     started = time.perf_counter()
     settings = settings or spec.settings
 
@@ -62,7 +68,7 @@ def check(
         config=spec.place.source if spec.place else spec.name,
         name=spec.name,
         outcome=reached.outcome,
-        decisions=tuple(_explained(decision, report) for decision in reached.decisions),
+        decisions=tuple(_explained(decision, reached.outcome, report) for decision in reached.decisions),
         trials=used.trials,
         looks=reached.looks,
         alpha=alpha,
@@ -164,16 +170,18 @@ def _outcome(decisions: tuple[Decision, ...]) -> str:
     return "failed" if "failed" in outcomes else "undecided" if "undecided" in outcomes else "passed"
 
 
-def _explained(decision: Decision, report: Report) -> Decision:
+def _explained(decision: Decision, outcome: str, report: Report) -> Decision:
     """What has not been met, with the layer where trouble begins and the remedy, as the report has them."""
     if decision.outcome == "met":
         return decision
     if decision.outcome == "undecided":
-        most = f"Run with --max-trials {decision.needed}." if decision.needed else decision.remedy
-        return replace(decision, remedy=most or f"{count(report.settings.trials, 'trial')} do not decide it.")
+        if outcome == "failed":
+            return replace(decision, remedy="Not pursued: the check had failed already.", needed=None)
+        more_trials = f"Run with --max-trials {decision.needed}." if decision.needed else ""
+        return replace(decision, remedy=more_trials or decision.remedy)
     side = decision.expectation.rpartition(".")[2]
-    codes = {"signal": ("collapsed-signal",)}.get(side, tuple(f"{side}-{label}" for label in
-             ("degenerate", "exploding", "vanishing", "borderline")))  # fmt: skip
+    labels = ("degenerate", "exploding", "vanishing", "borderline")
+    codes = {"signal": ("collapsed-signal",)}.get(side, tuple(f"{side}-{label}" for label in labels))
     cause = next((finding for finding in report.verdict.findings if finding.code in codes), None)
     if cause is None or decision.remedy:
         return decision

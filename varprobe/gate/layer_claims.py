@@ -130,7 +130,9 @@ def _scaled(limit: float | None, otherwise: float, means: _Means) -> float:
 
 def _furthest(means: _Means, low: float, high: float) -> int:
     """The row that is nearest to leaving the range, or furthest beyond it."""
-    return int(np.argmin(np.minimum(means.low - low, high - means.high)))
+    with np.errstate(invalid="ignore"):  # an exact zero is as far from an open side as can be
+        room = np.fmin(means.low - low, high - means.high)
+    return int(np.argmin(np.where(np.isnan(room), math.inf, room)))
 
 
 def _in_format(form: NumberFormat, evidence: Evidence, level: float) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -35,8 +36,9 @@ def check_to_json(checks: Checks) -> str:
 def _line(plain: dict[str, Any]) -> str:
     import json
 
-    # What is no text in the name of a file becomes `?`: a reader would refuse it.
-    return json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace").decode()
+    # Bytes in a file's name that are no text become `?`: readers refuse half a surrogate pair. Then all is ASCII.
+    text = json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace").decode()
+    return re.sub(r"[^ -~]", lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
 
 
 def check_schema() -> dict[str, Any]:

@@ -66,14 +66,15 @@ def report_from_json(text: bytes, path: str | Path) -> Report:
     return as_stored(_adapter(), text, path, "report", ("schema_version", SCHEMA_VERSION))
 
 
-def is_stored_sweep(text: bytes) -> bool:
-    """Whether a stored record is a sweep, and no report."""
+def stored_kind(text: bytes) -> str:
+    """What a stored record is: `report` (also where it is nothing that is known), `sweep` or `comparison`."""
     from pydantic_core import from_json
 
     try:
-        return "sweep_version" in from_json(text)
+        keys = from_json(text)
+        return next((kind for kind in ("sweep", "comparison") if f"{kind}_version" in keys), "report")
     except (ValueError, TypeError):
-        return False
+        return "report"
 
 
 def as_stored(adapter: TypeAdapter[T], text: bytes, path: str | Path, noun: str, version: tuple[str, int]) -> T:
@@ -91,7 +92,7 @@ def as_stored(adapter: TypeAdapter[T], text: bytes, path: str | Path, noun: str,
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(step) for step in first["loc"])
-        command = {"report": "run"}.get(noun, noun)
+        command = {"report": "run", "comparison": "compare"}.get(noun, noun)
         hint = f"name a file that `varprobe {command} -o {noun}.json` wrote"
         raise InputFileError(f"is no varprobe {noun}: {first['msg']}", hint=hint, place=place, field=field) from None
 

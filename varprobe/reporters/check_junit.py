@@ -40,7 +40,9 @@ def _suite(checked: Checked) -> Element:
     suite.set("errors", str(int(trouble is not None)))
     suite.set("skipped", "0")
     suite.set("time", f"{checked.seconds:.3f}")
-    suite.append(_properties(checked))
+    properties = SubElement(suite, "properties")
+    for name, value in properties_of(checked).items():
+        SubElement(properties, "property", name=name, value=value)
     for decision in checked.decisions:
         suite.append(_case(checked, decision))
     if trouble:
@@ -49,8 +51,8 @@ def _suite(checked: Checked) -> Element:
     return suite
 
 
-def _properties(checked: Checked) -> Element:
-    properties = Element("properties")
+def properties_of(checked: Checked) -> dict[str, str]:
+    """What JUnit XML says of a config beside its decisions: name -> value."""
     values = {
         "network": printable(checked.name),
         "outcome": checked.outcome,
@@ -60,10 +62,7 @@ def _properties(checked: Checked) -> Element:
         "alpha": checked.alpha,
         "seed": checked.report.settings.seed if checked.report else None,
     }
-    for name, value in values.items():
-        if value is not None:
-            SubElement(properties, "property", name=name, value=str(value))
-    return properties
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _case(checked: Checked, decision: Decision) -> Element:
@@ -78,7 +77,7 @@ def _case(checked: Checked, decision: Decision) -> Element:
 
 def _error(checked: Checked, trouble: Trouble) -> Element:
     case = Element("testcase", classname=place(checked), name="config")
-    error = SubElement(case, "error", type="config", message=trouble_words(trouble))
+    error = SubElement(case, "error", type=checked.outcome, message=trouble_words(trouble))
     at = f"at {place(checked, trouble.line, trouble.column)}"
     hint = [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
     error.text = "\n".join([trouble_words(trouble), at, *hint])

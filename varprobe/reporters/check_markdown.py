@@ -41,7 +41,7 @@ def _section(checked: Checked) -> Iterator[str]:
     if trouble:
         at = _escaped(place(checked, trouble.line, trouble.column))
         told_ = " ".join(_escaped(sentence(part)) for part in (trouble_words(trouble), trouble.hint) if part)
-        yield f"- **{word('error')}** at {at}: {told_}"
+        yield f"- **{word(checked.outcome)}** at {at}: {told_}"
         yield ""
         return
     yield f"{_escaped(place(checked))}: {_escaped(how(checked))}, alpha {checked.alpha:g}"

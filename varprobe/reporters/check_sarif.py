@@ -44,7 +44,9 @@ EXPECTATIONS = {
     "findings": "no finding of severity error",
     "baseline": "no drift from the stored report",
 }
-_CONFIG, _OTHER = "config", "expect/other"
+_OTHER = "expect/other"
+# The rules of what could not be checked, by outcome.
+_TROUBLE = {"error": "config", "fault": "fault"}
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 # A finding fails nothing by itself: what is expected decides, and an error that nobody forbids is a warning.
 _AS_RESULT = {"error": "warning", "warning": "warning", "info": "note"}
@@ -52,9 +54,10 @@ _AS_RESULT = {"error": "warning", "warning": "warning", "info": "note"}
 
 @dataclass(frozen=True)
 class _Result:
-    """What a result is made from."""
+    """What a result is made from; `what` tells it from the others of its rule and config, at any line."""
 
     rule: str
+    what: str
     level: str
     text: str
     checked: Checked
@@ -71,7 +74,7 @@ def render_check_sarif(checks: Checks) -> str:
     results = [result for checked in checks.checked for result in _results(checked, index)]
     run = {
         "tool": {"driver": {"name": "varprobe", "version": __version__, "rules": rules}},
-        "invocations": [{"executionSuccessful": all(one.outcome != "error" for one in checks.checked)}],
+        "invocations": [{"executionSuccessful": all(trouble_of(one) is None for one in checks.checked)}],
         "columnKind": "unicodeCodePoints",
         "results": list(_written(results, index)),
     }
@@ -84,7 +87,8 @@ def _rules() -> list[dict[str, Any]]:
     expected = [(f"expect/{kind}", f"expected: {meaning}", "error") for kind, meaning in EXPECTATIONS.items()]
     rest = [
         (_OTHER, "expected: another property", "error"),
-        (_CONFIG, "the config describes a network that can be checked", "error"),
+        (_TROUBLE["error"], "the config describes a network that can be checked", "error"),
+        (_TROUBLE["fault"], "varprobe itself works", "error"),
     ]
     return [
         {
@@ -101,27 +105,28 @@ def _results(checked: Checked, rules: Iterable[str]) -> Iterator[_Result]:
     trouble = trouble_of(checked)
     if trouble:
         text = " ".join(sentence(part) for part in (trouble_words(trouble), printable(trouble.hint)) if part)
-        yield _Result(_CONFIG, "error", text, checked, trouble.line, trouble.column, None, "error")
+        rule = _TROUBLE.get(checked.outcome, _TROUBLE["error"])
+        yield _Result(rule, "", "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
     for decision in broken(checked):
         rule = f"expect/{decision.expectation.split('.')[0]}"
         head = f"{printable(checked.name)}: {printable(decision.expectation)}: {told(decision)}"
         text = " ".join(map(sentence, (head, *to_do(checked, decision))))
-        known = rule if rule in rules else _OTHER
-        yield _Result(known, "error", text, checked, decision.line, None, decision.layer, decision.outcome)
+        known, what = rule if rule in rules else _OTHER, decision.expectation
+        yield _Result(known, what, "error", text, checked, decision.line, None, decision.layer, decision.outcome)
     for finding in checked.report.verdict.findings if checked.report else ():
         row = row_of(checked, finding.layer)
         level = _AS_RESULT.get(finding.severity, "warning")
         text = f"{printable(checked.name)}: {finding_words(finding)}"
         rule = finding.code if finding.code in FINDINGS else _OTHER
-        yield _Result(rule, level, text, checked, row.line if row else None, None, finding.layer, finding.severity)
+        line, what = row.line if row else None, f"{finding.code}:{finding.layer}"
+        yield _Result(rule, what, level, text, checked, line, None, finding.layer, finding.severity)
 
 
 def _written(results: Iterable[_Result], index: dict[str, int]) -> Iterator[dict[str, Any]]:
     seen: Counter[str] = Counter()
     for result in results:
-        # Without the line, which moves when a config is edited.
-        what = json.dumps([result.rule, result.checked.config, result.layer])
-        digest = hashlib.sha256(what.encode()).hexdigest()[:32]
+        which = json.dumps([result.rule, result.what, result.checked.config])
+        digest = hashlib.sha256(which.encode()).hexdigest()[:32]
         seen[digest] += 1
         yield {
             "ruleId": result.rule,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from io import StringIO
 
 from rich.console import Console
 from rich.text import Text
@@ -26,7 +27,13 @@ from varprobe.reporters.check_words import (
 )
 from varprobe.wording import printable
 
-_STYLES = {"passed": "green", "failed": "bold red", "undecided": "bold yellow", "error": "bold red"}
+_STYLES = {
+    "passed": "green",
+    "failed": "bold red",
+    "undecided": "bold yellow",
+    "error": "bold red",
+    "fault": "bold red",
+}
 _COLUMN = max(map(len, WORDS.values()))
 # Decisions of one config that are told: a thousand layers may break at once.
 _TOLD = 10
@@ -40,12 +47,27 @@ def print_checks(checks: Checks, console: Console) -> None:
     _put(console, counts_line(checks), style=_STYLES.get(checks.outcome, "bold"))
 
 
+def text_of(checked: Checked) -> str:
+    """What of one config broke, and then how it was checked, in the same words without colour.
+
+    The first line says the most: summaries of test runs show no other.
+    """
+    stream = StringIO()
+    console = Console(file=stream, color_system=None, highlight=False, markup=False, emoji=False)
+    _print_broken(checked, console)
+    return f"{textwrap.dedent(stream.getvalue())}{_tame(place(checked))}: {how(checked)}"
+
+
 def _print_one(checked: Checked, console: Console) -> None:
     trouble = trouble_of(checked)
     if trouble:
         _head(console, checked, f"{place(checked, trouble.line, trouble.column)}: could not be checked")
         return
     _head(console, checked, f"{place(checked)}: {how(checked)}")
+    _print_broken(checked, console)
+
+
+def _print_broken(checked: Checked, console: Console) -> None:
     decisions = broken(checked)
     for decision in decisions[:_TOLD]:
         _print_decision(checked, decision, console)

@@ -9,9 +9,18 @@ from varprobe.verdict.records import Finding
 from varprobe.wording import count, printable
 
 # What is bad is written so that it is found without colour.
-WORDS = {"passed": "passed", "met": "met", "failed": "FAILED", "undecided": "UNDECIDED", "error": "ERROR"}
+WORDS = {
+    "passed": "passed",
+    "met": "met",
+    "failed": "FAILED",
+    "undecided": "UNDECIDED",
+    "error": "ERROR",
+    "fault": "FAULT",
+}
 # The order in which configs are counted.
-_COUNTED = ("passed", "failed", "undecided", "error")
+_COUNTED = ("passed", "failed", "undecided", "error", "fault")
+# Outcomes of configs that could not be checked.
+_TROUBLED = ("error", "fault")
 _STDIN = ("-", "<stdin>")
 
 
@@ -33,7 +42,7 @@ def counts_line(checks: Checks) -> str:
 
 
 def _counted(amount: int, outcome: str) -> str:
-    return count(amount, "error") if outcome == "error" else f"{amount:,} {outcome}"
+    return count(amount, outcome) if outcome in _TROUBLED else f"{amount:,} {outcome}"
 
 
 def is_file(checked: Checked) -> bool:
@@ -97,7 +106,7 @@ def sentence(text: str) -> str:
 
 def trouble_of(checked: Checked) -> Trouble | None:
     """Why the config could not be checked; None where it could."""
-    if checked.trouble is None and checked.outcome == "error":
+    if checked.trouble is None and checked.outcome in _TROUBLED:
         return Trouble("could not be checked", "")
     return checked.trouble
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from varprobe.comparison import Comparison
 from varprobe.report.records import LayerRow
 from varprobe.reporters import figure as single
+from varprobe.reporters.fitting import fitted, width_of
 from varprobe.reporters.wordlist import activation_log10, gradient_log10
 from varprobe.wording import printable
 
@@ -23,6 +24,7 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
     {"color": "#000000", "linestyle": (0, (1, 1)), "marker": "x"},
 )
+_LEGEND = 9.5
 
 
 def render_comparison_png(comparison: Comparison) -> bytes:
@@ -46,16 +48,15 @@ def comparison_figure(comparison: Comparison) -> Figure:
     ridges = [single.ridge_rows(report)[:: 2 if count > 3 else 1] for report in comparison.reports[: len(_LOOKS)]]
     some = any(ridges)
     drawn = Figure(figsize=(9.0, 9.6 if some else 4.4))
-    outer = drawn.add_gridspec(3 if some else 1, 1, height_ratios=(1.25, 1, 1) if some else (1,), hspace=0.38)
+    outer = drawn.add_gridspec(3 if some else 1, 1, height_ratios=(1.25, 1, 1) if some else (1,), hspace=0.46)
     top = outer[0].subgridspec(1, 2, wspace=0.22)
     left, right = drawn.add_subplot(top[0, 0]), drawn.add_subplot(top[0, 1])
     _overlay(left, comparison, activation_log10, "activation variance")
     _overlay(right, comparison, gradient_log10, "gradient variance")
-    handles, labels = left.get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="upper left", ncols=3, frameon=False, fontsize=9.5, bbox_to_anchor=(0.06, 1.0))
-    drawn.subplots_adjust(
-        left=0.09, right=0.97, top=1 - 0.95 / drawn.get_figheight(), bottom=0.55 / drawn.get_figheight()
-    )
+    lines = _legend(drawn, left, comparison)
+    height = drawn.get_figheight() + 0.2 * (lines - 1)
+    drawn.set_figheight(height)
+    drawn.subplots_adjust(left=0.1, right=0.97, top=1 - (0.62 + 0.2 * lines) / height, bottom=0.55 / height)
     if not some:
         return drawn
     sides: tuple[tuple[str, Callable[[LayerRow], Any]], ...] = (
@@ -67,21 +68,43 @@ def comparison_figure(comparison: Comparison) -> Figure:
         for place, rows in enumerate(ridges):
             axes = drawn.add_subplot(columns[0, place])
             single.ridge(axes, rows, counts, _LOOKS[place]["color"])
-            axes.set_xlabel("root mean squares" if line == 2 else "", fontsize=9.5)
-            axes.set_title(f"{printable(comparison.names[place])[:28]}: {word}", fontsize=9)
+            axes.set_xlabel("root mean squares" if line == 2 else "", fontsize=9.5 if len(ridges) <= 3 else 7.5)
+            name = fitted(printable(comparison.names[place]), 7.2 / len(ridges), size=9)
+            axes.set_title(f"{name}\n{word}", fontsize=9, linespacing=1.1)
+            if len(ridges) > 3:
+                axes.set_xticks((-4, 0, 4))
     return drawn
+
+
+def _legend(drawn: Figure, axes: Axes, comparison: Comparison) -> int:
+    """The networks and their verdicts above everything, as many beside each other as fit; how many lines that takes."""
+    verdicts = (report.verdict.overall for report in comparison.reports)
+    words = [
+        fitted(printable(name), 7.4, size=_LEGEND, tail=f": {overall}")
+        for name, overall in zip(comparison.names, verdicts, strict=True)
+    ]
+    widest = max(width_of(text, _LEGEND) for text in words) + 0.75
+    columns = max(1, min(len(words), int(8.4 / widest)))
+    look: dict[str, Any] = {"ncols": columns, "frameon": False, "fontsize": _LEGEND, "bbox_to_anchor": (0.06, 1.0)}
+    drawn.legend(list(axes.lines), words, loc="upper left", **look)
+    return -(-len(words) // columns)
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Colour, line and marker of a network; beyond the last colour, with the next one's line and marker."""
+    rest = _LOOKS[(place + place // len(_LOOKS)) % len(_LOOKS)]
+    return {**rest, "color": _LOOKS[place % len(_LOOKS)]["color"]}
 
 
 def _overlay(axes: Axes, comparison: Comparison, log10: Callable[[LayerRow], float | None], heading: str) -> None:
     deepest = max(len(report.layers) for report in comparison.reports)
     for place, (name, report) in enumerate(zip(comparison.names, comparison.reports, strict=True)):
-        look = dict(_LOOKS[place % len(_LOOKS)])
+        look = _look(place)
         if deepest > single.MARKED:
             look["marker"] = ""
         depth = [row.index for row in report.layers]
         values = single.logs(map(log10, report.layers))
-        axes.plot(depth, values, label=printable(name)[:40], linewidth=1.6, markersize=4, **look)
+        axes.plot(depth, values, label=printable(name), linewidth=1.6, markersize=4, **look)
     axes.set_title(heading, fontsize=10.5)
-    axes.set_xlabel("layer")
-    axes.set_xlim(0.5, deepest + 0.5)
+    single.layers(axes, deepest)
     single.scale(axes)

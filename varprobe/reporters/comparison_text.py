@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from varprobe.comparison import FAMILY_ERROR, Change, Comparison
+from varprobe.comparison import COMPARISON_VERSION, FAMILY_ERROR, Change, Comparison
 from varprobe.report.records import Report
+from varprobe.report.storage import to_json
 from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, escaped_markdown
 from varprobe.verdict.records import Direction
 from varprobe.wording import count, percent, power, printable
@@ -94,15 +95,17 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def render_comparison_json(comparison: Comparison) -> str:
-    """The networks' figures and the changes."""
+    """The networks' figures and the changes; and the reports, so that every other format can be made from it."""
     changes = [vars_of(change) for change in comparison.changes]
     body = {
+        "comparison_version": COMPARISON_VERSION,
         "networks": comparison_rows(comparison),
         "changes": changes,
         "tested": comparison.tested,
         "reason": comparison.reason,
     }
-    return json.dumps(body, indent=2) + "\n"
+    reports = ",\n".join(map(to_json, comparison.reports))
+    return f'{json.dumps(body, indent=2)[:-2]},\n  "reports": [\n{reports}\n]}}\n'
 
 
 def vars_of(change: Change) -> dict[str, Any]:

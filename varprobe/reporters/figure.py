@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,9 +20,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from varprobe.report.records import Estimate, LayerRow, Report
-from varprobe.reporters.wordlist import activation_log10, gradient_log10, is_predicted, title
+from varprobe.reporters.fitting import fitted
+from varprobe.reporters.wordlist import activation_log10, gradient_log10, is_predicted, size_words
 from varprobe.verdict.records import Direction, Finding
-from varprobe.wording import count, power
+from varprobe.wording import count, power, printable
 
 T = TypeVar("T")
 
@@ -41,8 +43,9 @@ _STYLE: dict[str, Any] = {
     "text.parse_math": False,
 }
 _HEADER: tuple[dict[str, Any], ...] = ({"fontsize": 13, "fontweight": "bold"}, {"fontsize": 10.5}, {"fontsize": 9.5})
-# Inches above the axes.
+# Inches above the axes; where they begin and end, as shares of the width.
 _HEAD = 1.12
+_WIDTH, _LEFT, _RIGHT = 8.0, 0.125, 0.96
 _METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
@@ -69,9 +72,12 @@ def saved(draw: Callable[[T], Figure], what: T, kind: str) -> bytes:
         return stream.getvalue()
 
 
-def styled() -> AbstractContextManager[None]:
-    """The house's style, for what is drawn and saved within."""
-    return rc_context(_STYLE)  # type: ignore[arg-type]  # its stub lists every key
+@contextmanager
+def styled() -> Iterator[None]:
+    """The house's style, for what is drawn and saved within; what a name has and the font has not becomes a box."""
+    with rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]  # its stub lists every key
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def figure(report: Report, *, header: bool = True) -> Figure:
@@ -79,11 +85,11 @@ def figure(report: Report, *, header: bool = True) -> Figure:
     ridges = ridge_rows(report)
     head = _HEAD if header else 0.35
     height = (9.0 if ridges else 5.5) + head - _HEAD
-    drawn = Figure(figsize=(8.0, height))
-    drawn.subplots_adjust(left=0.11, right=0.96, top=1 - head / height, bottom=0.6 / height)
+    drawn = Figure(figsize=(_WIDTH, height))
+    drawn.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - head / height, bottom=0.6 / height)
     if header:
         for inches, text, style in zip((0.32, 0.58, 0.8), _header(report), _HEADER, strict=True):
-            drawn.text(0.11, 1 - inches / height, text, **style)
+            drawn.text(_LEFT, 1 - inches / height, text, **style)
     if not ridges:
         _variances(drawn.subplots(), report)
         return drawn
@@ -108,7 +114,9 @@ def _header(report: Report) -> tuple[str, str, str]:
     both = f"{said('forward', verdict.forward)}, {said('backward', verdict.backward)} over the depth"
     made = "theory at large width" if is_predicted(report) else count(report.settings.trials, "trial")
     band = "; the band holds the middle 90 % of them" if report.settings.trials > 1 and not is_predicted(report) else ""
-    return title(report), f"{verdict.overall}: {both}", f"{said('signal', verdict.signal)}; {made}{band}"
+    room, style = _WIDTH * (_RIGHT - _LEFT), _HEADER[0]
+    name = fitted(printable(report.name), room, size=style["fontsize"], bold=True, tail=f": {size_words(report)}")
+    return name, f"{verdict.overall}: {both}", f"{said('signal', verdict.signal)}; {made}{band}"
 
 
 # --- variances over depth ---
@@ -133,10 +141,8 @@ def _variances(axes: Axes, report: Report) -> None:
     if measured:
         _theory(axes, depth, rows)
     _joints(axes, rows)
-    axes.set_xlabel("layer")
-    axes.set_xlim(0.5, len(rows) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    layers(axes, len(rows))
+    axes.set_ylabel("variance (log scale)")
     scale(axes)
     _trouble(axes, report)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -196,6 +202,14 @@ def _joints(axes: Axes, rows: Sequence[LayerRow]) -> None:
             axes.plot(places, foot, marker, color="#555555", markersize=size, label=name, transform=where)
 
 
+def layers(axes: Axes, deepest: int) -> None:
+    """Layers along the axis, with their numbers as they stand in tables and findings."""
+    axes.set_xlabel("layer")
+    axes.set_xlim(0.5, deepest + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+
+
 def scale(axes: Axes) -> None:
     """Powers of ten at whole exponents; less than two decades do not look like much."""
     low, high = axes.get_ylim()
@@ -226,7 +240,10 @@ def _trouble(axes: Axes, report: Report) -> None:
         count = len(report.layers)
         return [((r.index - 0.5) / count, (v - low) / (high - low)) for r, v in points if v is not None]
 
-    curves = np.array(shares(activation_log10) + shares(gradient_log10))
+    theory = shares(lambda r: r.predicted.log10_activation_variance) + shares(
+        lambda r: r.predicted.log10_gradient_second_moment
+    )
+    curves = np.array(shares(activation_log10) + shares(gradient_log10) + theory)
     target = np.array([(finding.layer - 0.5) / len(report.layers), (value - low) / (high - low)])
     axes.annotate(
         f"{finding.code}, layer {finding.layer}",
@@ -281,6 +298,7 @@ def ridge(axes: Axes, rows: Sequence[LayerRow], counts: Callable[[LayerRow], Seq
     axes.set_yticks(range(len(rows)), [str(row.index) for row in reversed(rows)])
     axes.set_ylim(-0.1, len(rows))
     axes.set_xlim(-5, 5)
+    axes.set_xticks((-4, -2, 0, 2, 4))
     axes.set_xlabel("in units of the layer's root mean square", fontsize=9.5)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -8,7 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
-from varprobe.reporters.wordlist import DIRECTIONS, direction_figures
+from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, finding_head
 from varprobe.spec.rewriting import written
 from varprobe.verdict.records import Direction, Verdict
 from varprobe.version import __version__
@@ -17,10 +17,16 @@ from varprobe.wording import power, printable
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's heading; `word` for one that holds words."""
+    """A column's heading.
+
+    Attributes:
+        word: whether the column holds words.
+        spoken: what a screen reader says, where two headings look alike or the text is a sign; it holds the text.
+    """
 
     text: str
     word: bool = False
+    spoken: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,16 @@ class Line:
     rate: str
     total: str
     scale: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding as pages tell it."""
+
+    severity: str
+    head: str
+    message: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,17 @@ def lines_of(verdict: Verdict) -> tuple[Line, ...]:
     return tuple(Line(name, direction.label, *direction_figures(direction)) for name, direction in found)
 
 
+def told(verdict: Verdict) -> tuple[Told, ...]:
+    """The findings, with their remedies."""
+    return tuple(Told(f.severity, finding_head(f), f.message, f.remedy) for f in verdict.findings)
+
+
+def way_headings() -> tuple[Heading, ...]:
+    """Of the columns that `direction_cells` fills, for every direction."""
+    pairs = ((Heading(n, word=True), Heading("over the depth", spoken=f"over the depth, {n}")) for n in DIRECTIONS)
+    return tuple(heading for pair in pairs for heading in pair)
+
+
 def direction_cells(direction: Direction | None) -> tuple[Cell, Cell]:
     """Label and factor over the depth."""
     if direction is None:
@@ -106,9 +133,10 @@ def _total(direction: Direction) -> str:
     return "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
 
 
-def config_of(report: Report) -> str:
-    """The config, ready to be saved and run."""
-    return written({"name": report.name, **report.spec})
+def config_of(report: Report, name: str = "") -> str:
+    """The config, ready to be saved and run; under another name where one is given."""
+    rest = {key: value for key, value in report.spec.items() if key != "name"} if name else report.spec
+    return written({"name": name or report.name, **rest})
 
 
 def provenance_of(report: Report) -> str:

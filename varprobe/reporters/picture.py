@@ -28,7 +28,7 @@ _ID = re.compile(r'( id="|url\(#|href="#)([^")]+)')
 
 
 def picture(draw: Callable[[T], Figure], what: T, name: str, words: str) -> Markup:
-    """The figure as an `svg` element.
+    """The figure as an `svg` element, in a box that scrolls where the screen is too narrow to read it.
 
     Arguments:
         name: of this picture, unlike any other on the page.
@@ -43,8 +43,8 @@ def picture(draw: Callable[[T], Figure], what: T, name: str, words: str) -> Mark
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]+"', head)
     return Markup(
-        f'<svg class="picture" id="{name}" role="img" aria-label="{escape(words)}" {box[0] if box else ""} '
-        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
+        f'<div class="figure"><svg class="picture" id="{name}" role="img" aria-label="{escape(words)}" '
+        f'{box[0] if box else ""} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}</div>'
     )
 
 

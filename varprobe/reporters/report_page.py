@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from varprobe.frozen import dataclass
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters.figure import figure
 from varprobe.reporters.page import (
@@ -17,13 +16,13 @@ from varprobe.reporters.page import (
     provenance_of,
     questions_on,
     rendered,
+    told,
 )
 from varprobe.reporters.picture import picture
 from varprobe.reporters.wordlist import (
     activation_cells,
     activation_log10,
     expectation_lines,
-    finding_head,
     gradient_cells,
     gradient_log10,
     is_predicted,
@@ -37,29 +36,19 @@ from varprobe.reporters.wordlist import (
 )
 
 _HEADINGS = (
-    Heading("#"),
+    Heading("#", spoken="# of the layer"),
     Heading("layer", word=True),
     Heading("kind", word=True),
     Heading("width"),
     Heading("activation variance"),
-    Heading("theory"),
-    Heading("se off"),
+    Heading("theory", spoken="theory, activation variance"),
+    Heading("se off", spoken="se off, standard errors of the activation variance off theory"),
     Heading("gradient variance"),
-    Heading("theory"),
-    Heading("se off"),
+    Heading("theory", spoken="theory, gradient variance"),
+    Heading("se off", spoken="se off, standard errors of the gradient variance off theory"),
     Heading("weight std"),
     Heading("marks", word=True),
 )
-
-
-@dataclass(frozen=True)
-class _Told:
-    """A finding as the page tells it."""
-
-    severity: str
-    head: str
-    message: str
-    remedy: str
 
 
 def render_report_page(report: Report, *, lesson: bool = False) -> str:
@@ -67,7 +56,6 @@ def render_report_page(report: Report, *, lesson: bool = False) -> str:
     marked = marks(report)
     file = file_name(report.name)
     verb = "predict" if is_predicted(report) else "run"
-    findings = tuple(_Told(f.severity, finding_head(f), f.message, f.remedy) for f in report.verdict.findings)
     said = verdict_words(report.verdict)
     words = f"{title(report)}: activation and gradient variance by layer, and histograms. {said}"
     return rendered(
@@ -80,7 +68,7 @@ def render_report_page(report: Report, *, lesson: bool = False) -> str:
         directions=lines_of(report.verdict),
         lines=[line for line in (theory_line(report), tested_line(report), *expectation_lines(report)) if line],
         picture=picture(partial(figure, header=False), report, "figure", words),
-        findings=findings,
+        findings=told(report.verdict),
         headings=_HEADINGS,
         rows=[_row(row, marked.get(row.index, "")) for row in report.layers],
         config=config_of(report),

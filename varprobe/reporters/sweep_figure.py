@@ -13,14 +13,15 @@ from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from varprobe.frozen import dataclass
 from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, saved
+from varprobe.reporters.fitting import width_of
+from varprobe.reporters.sweep_scale import TICK_SIZE, Scale, fall, mark_axis, scale_of, tick_words
 from varprobe.reporters.wordlist import LETTERS, letter
 from varprobe.sweeps.axes import numbers
-from varprobe.sweeps.records import Axis, Point, Sweep
+from varprobe.sweeps.records import Point, Sweep
 from varprobe.verdict.records import Direction
 from varprobe.wording import count, number, printable
 
@@ -37,8 +38,8 @@ _COLOURS = {
 _FAILED = "#FFFFFF"
 # On colours, whatever the page behind them is.
 _LIGHT, _DARK = "#FEFEFE", "#010101"
-# Cells of a map up to which each has its letter; tick labels of an axis that is a list.
-_LETTERED, _TICKS = 700, 16
+# Cells of a map up to which each has its letter.
+_LETTERED = 700
 # Ends of the colours: a depth scale, and the ln of a rate; what lies beyond is as extreme as can be.
 _DEEPEST, _FARTHEST = 1000.0, math.log(2)
 
@@ -66,55 +67,6 @@ def sweep_figure(sweep: Sweep, *, header: bool = True) -> Figure:
     return drawn
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """Where an axis' values stand: at their numbers where these are evenly spaced, else side by side."""
-
-    axis: Axis
-    places: Values
-    edges: Values
-    log: bool
-    listed: bool
-
-
-def _scale(axis: Axis) -> _Scale:
-    found = numbers(axis)
-    values = np.array(found if found is not None else range(len(axis.values)), float)
-    if found is not None and len(found) > 2:
-        for log in (False, True):
-            if log and min(found) <= 0:
-                continue
-            places = np.log(values) if log else values
-            steps = np.diff(places)
-            # Whole numbers of a range are rounded, so that their steps differ somewhat.
-            if np.ptp(steps) <= 0.35 * abs(steps.mean()):
-                half = steps / 2
-                inner = places[:-1] + half
-                edges = np.concatenate([[places[0] - half[0]], inner, [places[-1] + half[-1]]])
-                ends = np.exp(edges) if log else edges
-                return _Scale(axis, values, ends, log, listed=False)
-    places = np.arange(len(axis.values), dtype=float)
-    sides = np.linspace(-0.5, len(places) - 0.5, len(places) + 1)
-    return _Scale(axis, places, sides, log=False, listed=True)
-
-
-def _mark_axis(axes: Axes, scale: _Scale, which: str) -> None:
-    handle = axes.xaxis if which == "x" else axes.yaxis
-    if scale.log:
-        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-        handle.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        handle.set_minor_locator(NullLocator())
-        handle.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    elif scale.listed:
-        step = -(-len(scale.places) // _TICKS)
-        handle.set_ticks(scale.places[::step], [printable(value)[:18] for value in scale.axis.values[::step]])
-        if which == "x" and max(map(len, scale.axis.values)) > 6 and len(scale.places) > 4:
-            axes.tick_params(axis="x", rotation=30)
-    else:
-        handle.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
-    handle.set_label_text(printable(scale.axis.path))
-
-
 def _header(drawn: Figure, sweep: Sweep) -> None:
     height, left = drawn.get_figheight(), drawn.subplotpars.left
     s = sweep.settings
@@ -127,14 +79,17 @@ def _header(drawn: Figure, sweep: Sweep) -> None:
 
 
 def _curves(sweep: Sweep) -> Figure:
-    drawn = Figure(figsize=(8.0, 8.0))
-    drawn.subplots_adjust(left=0.12, right=0.96, top=0.87, bottom=0.1)
+    scale = scale_of(sweep.axes[0])
+    below = fall(scale, 6.7)
+    height = 8.0 + below
+    drawn = Figure(figsize=(8.0, height))
+    drawn.subplots_adjust(left=0.12, right=0.96, top=1 - 1.04 / height, bottom=(0.95 + below) / height)
     rates, depths, labels = drawn.subplots(3, 1, sharex=True, height_ratios=(1.4, 1.1, 0.22))
     drawn.subplots_adjust(hspace=0.12)
-    scale = _scale(sweep.axes[0])
     marker: dict[str, Any] = {"markersize": 4.5} if len(scale.places) <= 60 else {"marker": ""}
     theory: dict[str, Any] = {"color": THEORY, "linewidth": 1.1, "linestyle": ":"}
-    if numbers(sweep.axes[0]) is None:  # names have nothing between them
+    named = numbers(sweep.axes[0]) is None
+    if named:  # names have nothing between them
         marker = {"markersize": 7, "linestyle": ""}
         theory = {"color": THEORY, "marker": "_", "markersize": 22, "linestyle": ""}
     has_rates = _has_rates(sweep)
@@ -148,7 +103,10 @@ def _curves(sweep: Sweep) -> Figure:
         rates.plot(scale.places, _factors(sweep, name), label=f"{name} {noun}", **look)
         if has_rates:
             low, high = _values(found, "rate_low"), _values(found, "rate_high")
-            rates.fill_between(scale.places, low, high, color=colour, alpha=0.22, linewidth=0)
+            if named:
+                rates.vlines(scale.places, low, high, color=colour, linewidth=2.2, alpha=0.6)
+            else:
+                rates.fill_between(scale.places, low, high, color=colour, alpha=0.22, linewidth=0)
         depths.plot(scale.places, _values(found, "depth_scale"), label=f"{name} depth scale", **look)
     chi1, xi = _theory(sweep, "chi1"), _theory(sweep, "trainable_depth")
     rates.axhline(1, color="#999999", linewidth=0.8, zorder=0)
@@ -168,7 +126,8 @@ def _curves(sweep: Sweep) -> Figure:
     rates.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, fontsize=9.5, borderaxespad=0.1)
     depths.legend(frameon=False, fontsize=9)
     _strip(labels, sweep, scale)
-    _mark_axis(labels, scale, "x")
+    mark_axis(labels, scale, "x")
+    drawn.text(0.12, 0.13 / height, f"verdict: {_legend(sweep)}", fontsize=9.5)
     return drawn
 
 
@@ -183,7 +142,7 @@ def _few(axes: Axes) -> Callable[[float, int], str]:
     return shown
 
 
-def _strip(axes: Axes, sweep: Sweep, scale: _Scale) -> None:
+def _strip(axes: Axes, sweep: Sweep, scale: Scale) -> None:
     """The verdict under each value, as colour and letter."""
     for place, low, high, point in zip(scale.places, scale.edges[:-1], scale.edges[1:], sweep.points, strict=True):
         axes.axvspan(low, high, color=_colour(point), linewidth=0)
@@ -193,7 +152,6 @@ def _strip(axes: Axes, sweep: Sweep, scale: _Scale) -> None:
     axes.set_ylim(0, 1)
     axes.set_ylabel("verdict", rotation=0, ha="right", va="center")
     axes.set_xlim(scale.edges[0], scale.edges[-1])
-    axes.text(1.0, -0.95, _legend(sweep), transform=axes.transAxes, ha="right", va="top", fontsize=9)
 
 
 def _legend(sweep: Sweep) -> str:
@@ -243,10 +201,9 @@ def _theory(sweep: Sweep, key: str) -> Values:
 
 
 def _maps(sweep: Sweep) -> Figure:
-    drawn = Figure(figsize=(10.0, 8.4))
-    drawn.subplots_adjust(left=0.09, right=0.97, top=0.88, bottom=0.1, hspace=0.3, wspace=0.2)
+    x, y = scale_of(sweep.axes[0]), scale_of(sweep.axes[1])
+    drawn = _sheet(x, y)
     (forward, backward), (verdict, depth) = drawn.subplots(2, 2)
-    x, y = _scale(sweep.axes[0]), _scale(sweep.axes[1])
     shape = len(x.places), len(y.places)
     rates = [_factors(sweep, name) for name in ("forward", "backward")]
     farthest, noun = (_FARTHEST, "rate per layer") if _has_rates(sweep) else (math.log(100), "factor over the depth")
@@ -266,19 +223,36 @@ def _maps(sweep: Sweep) -> Figure:
     _labels(verdict, sweep, x, y)
     handles = [line for axes in (forward, backward, verdict, depth) for line in _contours(axes, sweep, x, y)]
     for axes in (forward, backward, verdict, depth):
-        _mark_axis(axes, x, "x")
-        _mark_axis(axes, y, "y")
+        mark_axis(axes, x, "x")
+        mark_axis(axes, y, "y")
         axes.set_xlim(x.edges[0], x.edges[-1])
         axes.set_ylim(y.edges[0], y.edges[-1])
     by_name = {str(handle.get_label()): handle for handle in handles}
     if by_name:
         drawn.legend(list(by_name.values()), list(by_name), loc="upper right", frameon=False, fontsize=9.5,
                      bbox_to_anchor=(0.98, 0.995), facecolor="#888888")  # fmt: skip
-    drawn.text(0.09, 0.02, f"verdict: {_legend(sweep)}", fontsize=9.5)
+    drawn.text(drawn.subplotpars.left, 0.17 / drawn.get_figheight(), f"verdict: {_legend(sweep)}", fontsize=9.5)
     return drawn
 
 
-def _map(axes: Axes, x: _Scale, y: _Scale, values: Values, norm: Normalize, colours: Any, heading: str) -> None:
+def _sheet(x: Scale, y: Scale) -> Figure:
+    """The paper for four maps: as much larger as the axes' words need."""
+    aside = max(0.0, max(width_of(word, TICK_SIZE) for word in tick_words(y)) - 0.35) if y.listed else 0.0
+    below = fall(x, 3.3)
+    width, height = 10.0 + 2 * aside, 8.4 + 2 * below
+    drawn = Figure(figsize=(width, height))
+    drawn.subplots_adjust(
+        left=(0.9 + aside) / width,
+        right=(9.7 + 2 * aside) / width,
+        top=1 - 1.0 / height,
+        bottom=(0.84 + below) / height,
+        hspace=(0.86 + below) / 2.85,
+        wspace=(0.8 + aside) / 4,
+    )
+    return drawn
+
+
+def _map(axes: Axes, x: Scale, y: Scale, values: Values, norm: Normalize, colours: Any, heading: str) -> None:
     axes.set_facecolor("#bbbbbb")  # where there is nothing to show
     mesh = axes.pcolormesh(x.edges, y.edges, np.ma.masked_invalid(values.T), norm=norm, cmap=colours, rasterized=True)
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=28, extend="neither" if "scale" in heading else "both")
@@ -288,7 +262,7 @@ def _map(axes: Axes, x: _Scale, y: _Scale, values: Values, norm: Normalize, colo
     axes.set_title(heading, fontsize=10.5)
 
 
-def _labels(axes: Axes, sweep: Sweep, x: _Scale, y: _Scale) -> None:
+def _labels(axes: Axes, sweep: Sweep, x: Scale, y: Scale) -> None:
     shape = len(x.places), len(y.places)
     order = [*_COLOURS, ""]
     codes = np.array([order.index(p.verdict.overall if p.verdict else "") for p in sweep.points], float).reshape(shape)
@@ -302,10 +276,10 @@ def _labels(axes: Axes, sweep: Sweep, x: _Scale, y: _Scale) -> None:
     axes.set_title("verdict", fontsize=10.5)
 
 
-def _contours(axes: Axes, sweep: Sweep, x: _Scale, y: _Scale) -> list[Line2D]:
+def _contours(axes: Axes, sweep: Sweep, x: Scale, y: Scale) -> list[Line2D]:
     """Theory's lines over a map: chi1 = 1, and where the trainable depth 6 xi is the network's own."""
     shape = len(x.places), len(y.places)
-    if min(shape) < 2:
+    if min(shape) < 2 or any(numbers(axis) is None for axis in sweep.axes):  # between names there is nothing
         return []
     depth = np.array([point.depth or math.nan for point in sweep.points])
     reach = np.array([_reach(point) for point in sweep.points])

@@ -11,11 +11,21 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from varprobe.frozen import dataclass
-from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, scale, styled
-from varprobe.reporters.page import Cell, Heading, Question, Row, direction_cells, file_name, questions_on, rendered
+from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, layers, scale, styled
+from varprobe.reporters.page import (
+    Cell,
+    Heading,
+    Question,
+    Row,
+    direction_cells,
+    file_name,
+    questions_on,
+    rendered,
+    told,
+    way_headings,
+)
 from varprobe.reporters.picture import picture
 from varprobe.reporters.sweep_figure import sweep_figure
 from varprobe.reporters.sweep_text import counts_line, failure_lines, made_line, sweep_title
@@ -28,6 +38,9 @@ from varprobe.wording import printable
 # Values that all curves of a page may have together, and the fewest of one curve.
 _VALUES, _FEWEST = 160_000, 12
 _DECIMALS = 3
+# Letters that the findings of all points may have together, and what is shown of each.
+_WORDS = 500_000
+_TOLD = ("severity", "head", "message", "remedy")
 _LINES = ("activation", "gradient", "activation_theory", "gradient_theory")
 _BANDS = ("activation_low", "activation_high", "gradient_low", "gradient_high")
 _LOOKS = {
@@ -58,12 +71,16 @@ class _Frame:
 
 def render_sweep_page(sweep: Sweep, *, lesson: bool = False) -> str:
     """The page; as a lesson it asks what the learner expects before it shows anything."""
-    shown = [_shown(point, len(sweep.points)) for point in sweep.points]
+    file = file_name(sweep.name)
+    findings = _findings(sweep.points)
+    shown = [
+        _shown(point, len(sweep.points)) | {"findings": each, "command": _command(file, sweep, point)}
+        for point, each in zip(sweep.points, findings, strict=True)
+    ]
     with styled():
         frame = _frame(sweep)
     start = tuple(len(axis.values) // 2 for axis in sweep.axes)
     index = start[0] if len(start) == 1 else start[0] * len(sweep.axes[1].values) + start[1]
-    file = file_name(sweep.name)
     vary = " ".join(f"--vary {shlex.quote(axis.path + '=' + ','.join(axis.values))}" for axis in sweep.axes)
     said = f"{sweep_title(sweep)}. {counts_line(sweep)}."
     made = sweep.provenance
@@ -76,7 +93,7 @@ def render_sweep_page(sweep: Sweep, *, lesson: bool = False) -> str:
         failures=failure_lines(sweep),
         picture=picture(partial(sweep_figure, header=False), sweep, "map", said),
         axes=[_Slider(printable(axis.path), axis.values, place) for axis, place in zip(sweep.axes, start, strict=True)],
-        sentence=_sentence(sweep.points[index]),
+        shown=shown[index],
         curves=_curves(frame, shown[index]),
         headings=_headings(sweep),
         rows=[_row(point, place) for place, point in enumerate(sweep.points)],
@@ -110,10 +127,26 @@ def _sentence(point: Point) -> str:
     return f"{point.verdict.overall}: {verdict_words(point.verdict)}"
 
 
+def _findings(points: Sequence[Point]) -> list[list[dict[str, str]]]:
+    """Errors and warnings of every point; their heads alone where there is no room for all words."""
+    told_of = (told(point.verdict) if point.verdict else () for point in points)
+    found = [[one for one in each if one.severity != "info"] for each in told_of]
+    words = sum(len(one.message) + len(one.remedy) for each in found for one in each)
+    plain = [[{field: getattr(one, field) for field in _TOLD} for one in each] for each in found]
+    if words > _WORDS:
+        plain = [[one | {"message": "", "remedy": ""} for one in each] for each in plain]
+    return plain
+
+
+def _command(file: str, sweep: Sweep, point: Point) -> str:
+    """Measures the point alone."""
+    pairs = zip(sweep.axes, point.values, strict=True)
+    return " ".join(["varprobe run", file, *(f"--set {shlex.quote(f'{axis.path}={value}')}" for axis, value in pairs)])
+
+
 def _headings(sweep: Sweep) -> tuple[Heading, ...]:
     axes = (Heading(printable(axis.path)) for axis in sweep.axes)
-    ways = (heading for name in DIRECTIONS for heading in (Heading(name, word=True), Heading("over the depth")))
-    return *axes, Heading("overall", word=True), *ways
+    return *axes, Heading("overall", word=True), *way_headings()
 
 
 def _row(point: Point, index: int) -> Row:
@@ -149,16 +182,14 @@ def _picked(curves: Curves | None, name: str, places: Sequence[int]) -> list[flo
 
 def _frame(sweep: Sweep) -> _Frame:
     drawn = Figure(figsize=(8.0, 4.2), dpi=72)
-    drawn.subplots_adjust(left=0.11, right=0.97, top=0.9, bottom=0.13)
+    drawn.subplots_adjust(left=0.125, right=0.97, top=0.9, bottom=0.13)
     axes = drawn.subplots()
     curves = [point.curves for point in sweep.points if point.curves]
     values = [v for one in curves for name in (*_LINES, *_BANDS) for v in getattr(one, name) if v is not None]
     axes.set_ylim(min(values, default=-1), max(values, default=1))
     scale(axes)
-    axes.set_xlim(0.5, max((len(one.activation) for one in curves), default=1) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel("layer")
+    layers(axes, max((len(one.activation) for one in curves), default=1))
+    axes.set_ylabel("variance (log scale)")
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     handles = [
@@ -185,8 +216,8 @@ def _curves(frame: _Frame, shown: dict[str, Any]) -> Markup:
         Markup('<path id="curve-{}" d="{}" style="{}"/>').format(name, paths[name], look)
         for name, look in _LOOKS.items()
     )
-    head, end, _ = text.rpartition("</svg>")
-    return Markup(head) + Markup(drawn) + Markup(end)
+    head, end, rest = text.rpartition("</svg>")
+    return Markup(head) + Markup(drawn) + Markup(end + rest)
 
 
 def _line(frame: _Frame, values: Sequence[float | None], layers: Sequence[int]) -> str:

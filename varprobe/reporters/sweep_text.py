@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from varprobe.reporters.wordlist import DIRECTIONS, LETTERS, direction_figures, escaped_markdown, letter
+from varprobe.sweeps.axes import numbers
 from varprobe.sweeps.records import Axis, Point, Sweep
 from varprobe.sweeps.storage import sweep_to_json
 from varprobe.wording import count, printable
@@ -19,6 +20,8 @@ _FIGURES = ("label", "rate", "rate_low", "rate_high", "total_log10", "depth_scal
 _THEORY = ("regime", "chi1", "xi_q", "xi_c", "xi_gradient", "trainable_depth")
 # Failed points whose reasons are told.
 _TOLD = 3
+# Names that a title tells, and letters of one beside a map.
+_NAMED, _ASIDE = 6, 24
 
 
 def print_sweep(sweep: Sweep, console: Console) -> None:
@@ -43,8 +46,11 @@ def sweep_title(sweep: Sweep) -> str:
 
 
 def axis_words(axis: Axis) -> str:
-    """A setting and the ends of its values."""
+    """A setting and the ends of its values; names stand in no order, and are all told where they are few."""
     first, last = axis.values[0], axis.values[-1]
+    if numbers(axis) is None:
+        few = len(axis.values) <= _NAMED
+        return printable(f"{axis.path} ({', '.join(axis.values) if few else count(len(axis.values), 'value')})")
     return printable(f"{axis.path} ({first}{f' to {last}' if len(axis.values) > 1 else ''})")
 
 
@@ -96,7 +102,7 @@ def letter_map(sweep: Sweep, width: int) -> list[str]:
     """The overall labels by their first letters: the first axis from left to right, the second upward."""
     across, up = sweep.axes
     label = max(len(value) for value in up.values)
-    label = min(label, 12)
+    label = min(label, _ASIDE)
     room = max(8, width - label - 2)
     columns = len(across.values)
     step = -(-columns // room)

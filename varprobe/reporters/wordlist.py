@@ -24,10 +24,15 @@ LETTERS = {
 
 def title(report: Report) -> str:
     """The network in a line: name, depth, widths."""
+    return f"{printable(report.name)}: {size_words(report)}"
+
+
+def size_words(report: Report) -> str:
+    """Depth and widths of the network."""
     dense = [row for row in report.layers if row.kind == "dense"]
     widths = sorted({row.fan_out for row in dense})
     width = f"width {widths[0]:,}" if len(widths) == 1 else f"widths {widths[0]:,} to {widths[-1]:,}" if widths else ""
-    return f"{printable(report.name)}: {count(len(dense), 'dense layer')}, {width}"
+    return f"{count(len(dense), 'dense layer')}, {width}"
 
 
 def made_with(report: Report) -> str:

@@ -197,10 +197,15 @@ class Fluctuation:
     """A second moment at finite width: variance of its ln in one draw, and the relative shift of its mean.
 
     The shift is None where it is not known.
+
+    Attributes:
+        unknown: what the expansions of the second moments that this one hangs on may leave out: how far its ln may lie
+            off for that.
     """
 
     variance: float
     shift: float | None
+    unknown: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

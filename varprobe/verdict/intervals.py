@@ -81,7 +81,6 @@ def reach(error: float, trials: int, level: float = 0.05) -> float | None:
     return None if trials < 2 else student_quantile(1 - level / 2, trials - 1) * error
 
 
-@cache
 def binomial_interval(hits: int, cases: int, level: float) -> tuple[float, float]:
     """The share behind `hits` of `cases`, exact after Clopper and Pearson: each side misses with half of `level`.
 
@@ -92,6 +91,7 @@ def binomial_interval(hits: int, cases: int, level: float) -> tuple[float, float
     return low, 1.0 if hits == cases else _upper_share(hits, cases, level / 2)
 
 
+@cache
 def _upper_share(hits: int, cases: int, chance: float) -> float:
     """The share at which `hits` or fewer have that chance, by bisection of the binomial sum."""
     counts = np.arange(hits + 1)

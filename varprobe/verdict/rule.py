@@ -93,7 +93,7 @@ def judge_direction(
         ended |= np.isnan(total) & ~zero
     alive = ~(zero | ended)
     dead_count, ended_count = int((zero & ~ended).sum()), int(ended.sum())
-    bad = "exploding" if overflow and ended_count >= dead_count else "degenerate"
+    bad = "exploding" if overflow and ended_count >= max(dead_count, 1) else "degenerate"
     if 2 * alive.sum() <= len(logs):
         return Judged(Direction(bad), logs[alive], dead_count, ended_count, math.nan, bad, None, bad_label=bad)
     oriented = -logs[alive] if backward else logs[alive]

@@ -84,6 +84,21 @@ if (chosen) {
     return `M${[...up, ...back].join("L")}z`;
   }
 
+  function element(name, text, ...children) {
+    const made = document.createElement(name);
+    made.textContent = text;
+    made.prepend(...children);
+    return made;
+  }
+
+  function findingOf({ severity, head, message, remedy }) {
+    const made = element("div", "", element("h4", head));
+    made.className = `finding ${severity}`;
+    if (message) made.append(element("p", message));
+    if (remedy) made.append(element("p", ` ${remedy}`, element("strong", "Remedy:")));
+    return made;
+  }
+
   function show() {
     const index = sliders.reduce((sum, slider, place) => sum * axes[place].values.length + Number(slider.value), 0);
     const point = points[index];
@@ -97,6 +112,9 @@ if (chosen) {
     for (const name of ["activation", "gradient"])
       document.getElementById(`curve-${name}_band`).setAttribute("d", band(point[`${name}_low`], point[`${name}_high`], point.layers));
     document.getElementById("said-of-point").textContent = point.sentence;
+    const found = point.findings.map(findingOf);
+    document.getElementById("findings-of-point").replaceChildren(...(found.length ? found : [element("p", "None.")]));
+    document.getElementById("command-of-point").textContent = point.command;
     for (const row of rows) row.classList.remove("here");
     of.get(index).classList.add("here");
   }

@@ -1,0 +1,144 @@
+"""The grammar of `expect`: what it takes, and what it says of what it does not take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import varprobe
+from varprobe.findings import FINDINGS
+from varprobe.report.storage import to_dict
+from varprobe.spec.config_schema import config_schema
+from varprobe.spec.expectation import Expectation, LayerBound, Range, SideRange
+from varprobe.spec.statistics import STATISTICS
+
+HEAD = """\
+input: {features: 16}
+defaults: {activation: tanh}
+layers:
+  - {dense: 16, repeat: 4, name: trunk}
+  - norm: layer
+  - {dense: {width: 4, activation: relu}, name: head}
+expect:
+"""
+
+
+def _loaded(tmp_path: Path, expect: str) -> varprobe.NetworkSpec:
+    config = tmp_path / "net.yaml"
+    config.write_text(HEAD + "".join(f"  {line}\n" for line in expect.splitlines()))
+    return varprobe.load(config)
+
+
+def test_everything_that_can_be_expected_is_read(tmp_path: Path) -> None:
+    expect = """\
+forward: stable
+backward: [stable, borderline]
+overall: stable
+signal: [preserved]
+rate: {forward: [0.95, 1.05]}
+total_log10: {backward: [-1, null], signal: null}
+layers:
+  3: {activation.variance: [0.5, 2]}
+  trunk: {gradient.second_moment: [null, 10]}
+  all: {activation.saturated: [0, 0.1]}
+saturated: 0.1
+dead: 0.5
+safe_in: [float16, bfloat16]
+theory: agree
+allow: jump"""
+    found = _loaded(tmp_path, expect).expect
+    assert found == Expectation(
+        forward=("stable",),
+        backward=("stable", "borderline"),
+        overall=("stable",),
+        signal=("preserved",),
+        rate=(SideRange("forward", Range(0.95, 1.05)),),
+        total_log10=(SideRange("backward", Range(-1.0, None)),),
+        layers=(
+            LayerBound("3", (3,), "activation.variance", Range(0.5, 2.0)),
+            LayerBound("trunk", (1, 2, 3, 4), "gradient.second_moment", Range(None, 10.0)),
+            LayerBound("all", (1, 2, 3, 4), "activation.saturated", Range(0.0, 0.1)),
+        ),
+        saturated=0.1,
+        dead=0.5,
+        safe_in=("float16", "bfloat16"),
+        theory=True,
+        allow=("jump",),
+    )
+    lines = {"forward": 8, "rate.forward": 12, "total_log10.backward": 13, "layers.3.activation.variance": 15,
+             "layers.all.activation.saturated": 17, "safe_in": 20, "allow": 22}  # fmt: skip
+    assert {path: found.lines[path] for path in lines} == lines
+    assert "total_log10.signal" not in found.lines
+
+
+WRONG = {
+    "forward: stabel": ("8:12: expect.forward: must be one of 'stable'", "choose"),
+    "rate: {forward: 0.9}": ("8:19: expect.rate.forward: must be a range [low, high], given 0.9", "[0.5, 2]"),
+    "rate: {forward: [0.9]}": ("8:19: expect.rate.forward: must be a range [low, high], given a list of 1", "[0.5, 2]"),
+    "rate: {forward: [2, 1]}": ("8:19: expect.rate.forward: is empty: 2 is above 1", "smaller number first"),
+    "rate: {forward: [-1, 1]}": ("8:20: expect.rate.forward[0]: must be at least 0", "ranges"),
+    "rate: {forwrad: [1, 2]}": ("8:10: expect.rate.forwrad: unknown key 'forwrad'", "did you mean 'forward'?"),
+    "rate: {overall: [1, 2]}": ("8:10: expect.rate.overall: unknown key 'overall'", "forward, backward, signal"),
+    "layers: {7: {activation.variance: [0, 1]}}": ("8:15: expect.layers.7: there is no layer '7'", "from 1 to 6"),
+    "layers: {0: {activation.variance: [0, 1]}}": ("8:15: expect.layers.0: there is no layer '0'", "from 1 to 6"),
+    "layers: {trnk: {activation.variance: [0, 1]}}": ("there is no layer 'trnk'", "did you mean 'trunk'?"),
+    "layers: {1: {activation.varance: [0, 1]}}": ("unknown key 'activation.varance'", "'activation.variance'"),
+    "layers: {1: [0, 1]}": ("expect.layers.1: must be a mapping of statistics", "activation.variance: [0.5, 2]"),
+    "layers: {1: {activation.variance: 3}}": ("must be a range [low, high], given 3", "[0.5, 2]"),
+    "layers: {1: {activation.variance: [null, null]}}": ("bounds nothing: both sides are open", "one side"),
+    "layers: {5: {weight_gradient.variance: [0, 1]}}": ("layer 5 (norm) has no weight_gradient.variance", "another"),
+    "layers: {head: {activation.saturated: [0, 1]}}": ("layer 6 (dense) has no activation.saturated", "another"),
+    "layers: {}": ("8:11: expect.layers: is empty", "at least one"),
+    "safe_in: float17": ("8:12: expect.safe_in: unknown number format 'float17'", "did you mean 'float16'?"),
+    "theory: maybe": ("8:11: expect.theory: must be one of 'agree'", "choose"),
+    "allow: [jumpp]": ("8:11: expect.allow[0]: unknown finding 'jumpp'", "did you mean 'jump'?"),
+    "saturated: 2": ("8:14: expect.saturated: must be at most 1", "ranges"),
+    "dead: many": ("8:9: expect.dead: must be a number", "number"),
+}
+
+
+@pytest.mark.parametrize("expect", WRONG)
+def test_what_is_wrong_is_said_with_its_place_and_a_way_out(expect: str, tmp_path: Path) -> None:
+    message, hint = WRONG[expect]
+    with pytest.raises(varprobe.VarprobeError) as caught:
+        _loaded(tmp_path, expect)
+    first, second = str(caught.value).split("\n")
+    assert message in first
+    assert hint in second
+
+
+def test_a_sample_variance_takes_two_samples() -> None:
+    config: dict[str, Any] = {
+        "input": {"features": 4},
+        "layers": [{"dense": 4}],
+        "probe": {"batch": 1},
+        "expect": {"layers": {"all": {"activation.sample_variance": [0, 1]}}},
+    }
+    with pytest.raises(varprobe.VarprobeError, match=r"layer 1 .dense. has no activation.sample_variance"):
+        varprobe.load(config)
+    config["probe"]["batch"] = 2
+    assert varprobe.load(config).expect
+
+
+def test_the_statistics_are_keys_of_the_report() -> None:
+    defaults = {"activation": "tanh"}
+    report = to_dict(
+        varprobe.run({"input": {"features": 4}, "defaults": defaults, "layers": [{"dense": 4}], "probe": {"batch": 2}})
+    )
+    row = report["layers"][0]
+    parts = ("preactivation", "activation", "gradient", "activation_gradient", "weight_gradient")
+    assert set(STATISTICS) == {f"{part}.{key}" for part in parts for key in row[part]}
+
+
+def test_the_json_schema_knows_it_too() -> None:
+    validator = jsonschema.Draft202012Validator(config_schema())
+    config: dict[str, Any] = {"input": {"features": 4}, "layers": [{"dense": 4}]}
+    good = {"rate": {"forward": [0.9, None]}, "layers": {"all": {"activation.variance": [0.5, 2]}}, "allow": "jump",
+            "safe_in": ["float16"], "theory": "agree", "saturated": 0.1}  # fmt: skip
+    validator.validate({**config, "expect": good})
+    for bad in ({"allow": "jumpp"}, {"rate": {"forward": [1]}}, {"layers": {"all": {"x": [0, 1]}}}, {"dead": 2}):
+        assert not validator.is_valid({**config, "expect": bad}), bad
+    assert all(validator.is_valid({**config, "expect": {"allow": code}}) for code in FINDINGS)

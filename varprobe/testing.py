@@ -1,0 +1,112 @@
+"""A check as tests ask for it: paths from where the test is, settings from the test run.
+
+The pytest plugin imports this module when the first check runs, and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from varprobe.engine.plan import available_cores
+from varprobe.errors import InputFileError, Place, VarprobeError
+from varprobe.frozen import dataclass
+from varprobe.gate.baseline import load_baseline
+from varprobe.gate.check import check
+from varprobe.gate.records import Checked
+from varprobe.report.records import Report
+from varprobe.spec.loading import load
+from varprobe.spec.network import NetworkSpec, with_threads
+from varprobe.spec.overrides import Override, parse_assignment
+from varprobe.spec.rewriting import flow
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a test is, and how it checks.
+
+    Attributes:
+        folders: where paths that are not absolute are looked for, the first that has them.
+        shown_from: the folder that messages count paths from.
+        processes: how many test processes share the cores.
+    """
+
+    folders: Sequence[Path]
+    shown_from: Path
+    processes: int
+    alpha: float
+    max_trials: int
+
+
+def held(
+    config: str | Path | Mapping[str, Any] | NetworkSpec,
+    edits: Mapping[str, Any],
+    baseline: Report | str | Path | None,
+    around: Surroundings,
+) -> Checked:
+    """What the check of a network concludes.
+
+    Arguments:
+        edits: config path -> value.
+
+    Raises:
+        VarprobeError: where there is no such file, or what it says cannot be checked.
+    """
+    try:
+        spec = _loaded(config, [_edit(path, value) for path, value in edits.items()], around)
+        stored = load_baseline(_found(baseline, around)) if isinstance(baseline, (str, Path)) else baseline
+        settings = with_threads(spec.settings, _threads(around.processes))
+        done = check(spec, settings, alpha=around.alpha, max_trials=around.max_trials, baseline=stored)
+    except VarprobeError as error:
+        if error.place is not None:
+            error.place = replace(error.place, source=_shown(error.place.source, around))
+        raise
+    return replace(done, config=_shown(done.config, around))
+
+
+def _loaded(
+    config: str | Path | Mapping[str, Any] | NetworkSpec, overrides: list[Override], around: Surroundings
+) -> NetworkSpec:
+    if isinstance(config, (str, Path)):
+        return load(_found(config, around), overrides)
+    if not isinstance(config, NetworkSpec):
+        return load(config, overrides)
+    if overrides:
+        hint = "give the config itself, or change it before `varprobe.load`"
+        raise VarprobeError("a network that has been loaded takes no init and no set", hint=hint)
+    return config
+
+
+def _edit(path: str, value: Any) -> Override:
+    hint = 'write set={"layers.0.repeat": 50}'
+    return parse_assignment(f"{path}={flow(_plain(value))}", "set", hint)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences of any kind as those that YAML is written from."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    return [_plain(child) for child in value] if isinstance(value, (list, tuple)) else value
+
+
+def _found(path: str | Path, around: Surroundings) -> Path:
+    places = [folder / path for folder in around.folders]
+    existing = next((place for place in places if place.exists()), None)
+    if existing is None:
+        looked = " and ".join(dict.fromkeys(str(folder) for folder in around.folders))
+        hint = "name it from the folder of the test's file, or from pytest's root folder"
+        raise InputFileError(f"no such file in {looked}", hint=hint, place=Place(str(path)))
+    return existing
+
+
+def _shown(source: str, around: Surroundings) -> str:
+    """The path as people write it; what is no path below the folder stays as it is."""
+    path = Path(source)
+    return str(path.relative_to(around.shown_from)) if path.is_relative_to(around.shown_from) else source
+
+
+def _threads(processes: int) -> int | None:
+    """This process's share of the cores; draws do not depend on it."""
+    return None if processes == 1 else max(1, available_cores() // processes)

@@ -599,6 +599,14 @@ def test_baselines_from_the_command_line(folder: Path) -> None:
     assert command("check", "nets", "--baseline", "bases", cwd=folder).code == 0
 
 
+def test_two_networks_of_one_name_cannot_share_a_baseline(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("name: b\n" + GOOD)
+    done = command("check", "nets/b.yaml", "bad.yaml", "--baseline", "bases", "--update-baseline", cwd=folder)
+    assert done.code == 2
+    assert "bad.yaml: name: the network is called 'b' as that of nets/b.yaml" in done.err
+    assert load_report(folder / "bases" / "b.json").layers[0].path == "layers[0]"
+
+
 def test_files_and_standard_output_at_once(folder: Path) -> None:
     names = ("out.xml", "out.sarif", "out.md", "out.json")
     files = [part for name in names for part in ("-o", name)]

@@ -53,6 +53,7 @@ class Schema(StrEnum):
 
     config = "config"
     report = "report"
+    check = "check"
     sweep = "sweep"
 
 
@@ -238,13 +239,15 @@ def list_parts(what: Annotated[Table, typer.Argument(help="Which table.")]) -> N
 
 @app.command(epilog="Example: varprobe schema config > config.schema.json")
 def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = Schema.config) -> None:
-    """Print the JSON Schema of configs, of reports or of sweeps."""
+    """Print the JSON Schema of configs, of reports, of checks or of sweeps."""
     import json
 
     if what is Schema.config:
         from varprobe.spec.config_schema import config_schema as found
     elif what is Schema.report:
         from varprobe.report.storage import report_schema as found
+    elif what is Schema.check:
+        from varprobe.gate.storage import check_schema as found
     else:
         from varprobe.sweeps.storage import sweep_schema as found
     print(json.dumps(found(), indent=2))

@@ -76,6 +76,16 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def shortened(text: str, most: int = 600) -> str:
+    """Text from a config or a path that may be of any length: its beginning and its end.
+
+    >>> shortened("a" * 50 + "z" * 50, most=20)
+    'aaaaaaaaaaa...zzzzzz'
+    """
+    head, tail = 2 * (most - 3) // 3, (most - 3) // 3 + 1
+    return text if len(text) <= most else f"{text[:head]}...{text[-tail:]}"
+
+
 def size_of(memory: int) -> str:
     """Bytes as a person reads them.
 

@@ -36,6 +36,7 @@ from varprobe.cli.options import (
 )
 from varprobe.cli.output import check_targets, check_writable, write_file
 from varprobe.errors import OutputError, Place
+from varprobe.wording import printable
 
 
 class Engine(StrEnum):
@@ -190,17 +191,19 @@ def show(
     formats: Formats = False,
 ) -> None:
     """Print or convert a stored report or sweep; nothing is measured."""
-    from varprobe.report.storage import is_stored_sweep, read_stored, report_from_json
+    from varprobe.report.stored import parsed, read_stored
 
-    text = read_stored(stored)
-    if is_stored_sweep(text):
-        from varprobe.sweeps.storage import sweep_from_json
+    plain = parsed(read_stored(stored), stored)
+    if "sweep_version" in plain:
+        from varprobe.sweeps.storage import sweep_from_plain
 
         delivery = delivery_of(output, SWEEPERS, as_json=as_json, lesson=lesson, window=window).checked()
-        deliver_sweep(sweep_from_json(text, stored), delivery)
+        deliver_sweep(sweep_from_plain(plain, stored), delivery)
         return
+    from varprobe.report.storage import report_from_plain
+
     delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window).checked()
-    deliver(report_from_json(text, stored), delivery, every_row=every_row, formats=formats)
+    deliver(report_from_plain(plain, stored), delivery, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe new my_network.yaml && varprobe run my_network.yaml")
@@ -215,7 +218,7 @@ def new(
     from importlib import resources
 
     template = resources.files("varprobe.cli").joinpath("template.yaml").read_text(encoding="utf-8")
-    write_file(target, template.replace("NAME", str(target).encode(errors="replace").decode()))
+    write_file(target, template.replace("NAME", printable(str(target))))
     print(f"wrote {target}; run it with: varprobe run {target}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import InputFileError, Place
-from varprobe.report.storage import as_stored
+from varprobe.report.stored import as_stored, parsed
 from varprobe.sweeps.records import SWEEP_VERSION, Sweep
 
 if TYPE_CHECKING:
@@ -42,7 +42,12 @@ def sweep_from_json(text: bytes, path: str | Path) -> Sweep:
     Raises:
         InputFileError: where the text is no sweep, or one of another version.
     """
-    sweep = as_stored(_adapter(), text, path, "sweep", ("sweep_version", SWEEP_VERSION))
+    return sweep_from_plain(parsed(text, path, "sweep"), path)
+
+
+def sweep_from_plain(plain: dict[str, Any], path: str | Path) -> Sweep:
+    """As `sweep_from_json`, of data that have been parsed."""
+    sweep = as_stored(_adapter(), plain, path, "sweep", ("sweep_version", SWEEP_VERSION))
     count = 1
     for axis in sweep.axes:
         count *= len(axis.values)

@@ -14,6 +14,7 @@ import argparse
 import base64
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ from varprobe.version import __version__
 
 CORPUS = Path(__file__).parent / "corpus"
 # Inputs of one process.
-_SHARE = 2500
+_SHARE = 5000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +62,7 @@ def _plan(inputs: int, seed: int, only: str | None) -> Iterator[tuple[str, int, 
     for category, (portion, _) in SOURCES.items():
         if only not in (None, category):
             continue
-        left, part = inputs if only else -(-round(inputs * portion * 1000) // 1000), 0
+        left, part = inputs if only else math.ceil(inputs * portion), 0
         while left > 0:
             digest = hashlib.sha256(f"{seed} {category} {part}".encode()).digest()
             yield category, int.from_bytes(digest[:4], "little"), min(left, _SHARE)
@@ -75,8 +76,10 @@ def _share(category: str, number: int, count: int, folder: Path) -> Share:
         found = json.loads(done.stdout.splitlines()[-1])
         failures = [Failure(**failure) for failure in found.pop("failures")]
         return Share(**found, failures=failures)
-    suffix, _, data = (folder / ".now").read_bytes().partition(b"\0")  # what it died of
     details = done.stderr.decode(errors="replace")[-2000:]
+    if not folder.joinpath(".now").exists():
+        raise RuntimeError(details)
+    suffix, _, data = (folder / ".now").read_bytes().partition(b"\0")  # what it died of
     signature = f"process ended with {done.returncode}: {details.strip().splitlines()[-1:]}"
     failure = Failure(signature, details, suffix.decode(), base64.b64encode(data).decode())
     return Share(category, tried=1, failed=1, failures=[failure])

@@ -27,7 +27,7 @@ from varprobe.spec.loading import load
 
 ROOT = Path(__file__).parents[2]
 # One case in so many is measured, or drawn as pages and pictures, which takes hundreds of times as long.
-SELDOM = 400
+SELDOM = 800
 
 
 @cache
@@ -266,22 +266,22 @@ def _array(rng: Random) -> Case:
 
 SOURCES: Mapping[str, tuple[float, Callable[[int, int], Iterator[Case]]]] = {
     # The category's share of all inputs, and its source.
-    "config text": (0.20, from_rng(_text)),
-    "config bytes": (0.10, from_rng(_bytes)),
-    "config tricks": (0.06, from_rng(_trick)),
-    "config grammar": (0.08, from_strategy(spoiled(CONFIG, ANYTHING).map(lambda tree: as_yaml(json.dumps(tree))))),
+    "config text": (0.25, from_rng(_text)),
+    "config bytes": (0.14, from_rng(_bytes)),
+    "config tricks": (0.05, from_rng(_trick)),
+    "config grammar": (0.03, from_strategy(spoiled(CONFIG, ANYTHING).map(lambda tree: as_yaml(json.dumps(tree))))),
     "config measured": (0.004, from_strategy(CONFIG.map(lambda tree: as_yaml(json.dumps(tree), measured=True)))),
     "files that configs name": (0.05, from_rng(_traps)),
     "paths": (0.02, from_rng(_paths)),
     "overrides": (0.10, from_rng(_overrides)),
     "overrides grammar": (
-        0.04,
+        0.02,
         from_strategy(
             st.lists(ASSIGNMENT, min_size=1, max_size=2).map(lambda texts: Case(".set", json.dumps(texts).encode()))
         ),
     ),
-    "arrays": (0.10, from_rng(_array)),
-    "stored trees": (0.10, from_rng(_stored_tree)),
+    "arrays": (0.09, from_rng(_array)),
+    "stored trees": (0.11, from_rng(_stored_tree)),
     "stored numbers": (0.046, from_rng(_swapped)),
     "stored bytes": (0.10, from_rng(_stored_bytes)),
 }

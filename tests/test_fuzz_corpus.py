@@ -79,3 +79,20 @@ def test_what_an_array_claims_takes_no_memory(name: str, rows: int | None, reaso
     assert reason in str(caught.value)
     assert watch.memory < 20 * 2**20
     assert watch.seconds < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" + b"[]," * 1_000_000 + b"[]]",
+        b'{"a":[' + b"{}," * 1_000_000 + b"0]}",
+        b"{" + b",".join(b'"%d":0' % number for number in range(200_000)) + b"}",
+        b'{"schema_version":1,"layers":[' + b"0," * 500_000 + b"0]}",
+        b'{"sweep_version":1,"points":[' + b'"",' * 500_000 + b"0]}",
+    ],
+    ids=["lists", "mappings", "keys", "layers", "points"],
+)
+def test_what_a_stored_record_claims_takes_little_memory(text: bytes, here: Path) -> None:
+    with Watch() as watch:
+        assert not attempt(Case(".json", text), here)
+    assert watch.memory < 24 * len(text)

@@ -15,6 +15,8 @@ def number(value: float | None) -> str:
         return "-"
     if value == 0:
         return "0"
+    if not math.isfinite(value):
+        return str(value)
     sign = "-" if value < 0 else ""
     return sign + power(math.log10(abs(value)))
 
@@ -27,6 +29,8 @@ def power(log10: float | None) -> str:
     """
     if log10 is None:
         return "0"
+    if not math.isfinite(log10):
+        return str(log10) if log10 != -math.inf else "0"
     if -3 <= log10 < 4:
         value = float(f"{10**log10:.3g}")
         if value < 10_000:

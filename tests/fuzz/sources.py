@@ -267,12 +267,12 @@ def _array(rng: Random) -> Case:
 SOURCES: Mapping[str, tuple[float, Callable[[int, int], Iterator[Case]]]] = {
     # The category's share of all inputs, and its source.
     "config text": (0.25, from_rng(_text)),
-    "config bytes": (0.14, from_rng(_bytes)),
+    "config bytes": (0.18, from_rng(_bytes)),
     "config tricks": (0.05, from_rng(_trick)),
     "config grammar": (0.03, from_strategy(spoiled(CONFIG, ANYTHING).map(lambda tree: as_yaml(json.dumps(tree))))),
     "config measured": (0.004, from_strategy(CONFIG.map(lambda tree: as_yaml(json.dumps(tree), measured=True)))),
     "files that configs name": (0.05, from_rng(_traps)),
-    "paths": (0.02, from_rng(_paths)),
+    "paths": (0.01, from_rng(_paths)),
     "overrides": (0.10, from_rng(_overrides)),
     "overrides grammar": (
         0.02,
@@ -281,7 +281,7 @@ SOURCES: Mapping[str, tuple[float, Callable[[int, int], Iterator[Case]]]] = {
         ),
     ),
     "arrays": (0.09, from_rng(_array)),
-    "stored trees": (0.11, from_rng(_stored_tree)),
-    "stored numbers": (0.046, from_rng(_swapped)),
-    "stored bytes": (0.10, from_rng(_stored_bytes)),
+    "stored trees": (0.10, from_rng(_stored_tree)),
+    "stored numbers": (0.026, from_rng(_swapped)),
+    "stored bytes": (0.09, from_rng(_stored_bytes)),
 }

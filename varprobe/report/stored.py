@@ -27,6 +27,7 @@ MAX_BYTES, GROWTH = 2**30, 12
 _BYTES_PER_BRACKET, _FEW = 20, 100_000
 # More than any record has.
 _KEYS = 64
+_HARDER: dict[Any, dict[str, Any]] = {"tuple": {"fail_fast": True}, "int": {"ge": -(2**63), "le": 2**63 - 1}}
 
 
 def read_stored(path: str | Path) -> bytes:
@@ -110,19 +111,19 @@ def as_stored(
 
 @cache
 def _validator(adapter: TypeAdapter[Any]) -> SchemaValidator:
-    """A validator that leaves a list at the first wrong item, in place of a message for each."""
+    """A validator that leaves a list at the first wrong item, and takes no whole number beyond 64 bits."""
     from pydantic_core import SchemaValidator
 
-    return SchemaValidator(_failing_fast(adapter.core_schema))
+    return SchemaValidator(_hardened(adapter.core_schema))
 
 
-def _failing_fast(schema: Any) -> Any:
+def _hardened(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_failing_fast(item) for item in schema]
+        return [_hardened(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    changed = {key: _failing_fast(value) for key, value in schema.items()}
-    return {**changed, "fail_fast": True} if schema.get("type") == "tuple" else changed
+    changed = {key: _hardened(value) for key, value in schema.items()}
+    return changed | _HARDER.get(schema.get("type"), {}) if isinstance(schema.get("type"), str) else changed
 
 
 def _refused(noun: str, reason: str, place: Place, field: str = "") -> InputFileError:

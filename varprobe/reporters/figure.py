@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -16,12 +17,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from varprobe.report.records import Estimate, LayerRow, Report
 from varprobe.reporters.wordlist import activation_log10, gradient_log10, is_predicted, title
 from varprobe.verdict.records import Direction, Finding
-from varprobe.wording import count, power
+from varprobe.wording import count, power, printable
 
 T = TypeVar("T")
 
@@ -63,9 +65,12 @@ def render_pdf(report: Report) -> bytes:
 
 def saved(draw: Callable[[T], Figure], what: T, kind: str) -> bytes:
     """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
-    with styled():
-        stream = io.BytesIO()
-        draw(what).savefig(stream, format=kind, dpi=160, metadata=_METADATA[kind])
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a name in another script shows boxes
+        stream, drawn = io.BytesIO(), draw(what)
+        for text in drawn.findobj(Text):
+            text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
+        drawn.savefig(stream, format=kind, dpi=160, metadata=_METADATA[kind])
         return stream.getvalue()
 
 

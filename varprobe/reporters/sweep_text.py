@@ -132,10 +132,11 @@ def render_sweep_json(sweep: Sweep) -> str:
 def render_sweep_csv(sweep: Sweep) -> str:
     """A row a point; an empty cell where nothing is known."""
     stream = io.StringIO()
-    rows = [_flat(sweep, point) for point in sweep.points]
+    flat = (_flat(sweep, point) for point in sweep.points)
+    rows = [{spreadsheet_text(key): spreadsheet_text(value) for key, value in row.items()} for row in flat]
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: spreadsheet_text(value) for key, value in row.items()} for row in rows)
+    writer.writerows(rows)
     return stream.getvalue()
 
 

@@ -71,6 +71,7 @@ def ascii_yaml(text: str) -> str:
         ("claims.npy", None, "cut short"),
         ("sparse.npy", None, "more than is free"),
         ("object.npy", 4, "holds object"),
+        ("empty.npy", 4, "is empty"),
     ],
 )
 def test_what_an_array_claims_takes_no_memory(name: str, rows: int | None, reason: str, here: Path) -> None:
@@ -87,10 +88,11 @@ def test_what_an_array_claims_takes_no_memory(name: str, rows: int | None, reaso
         b"[" + b"[]," * 1_000_000 + b"[]]",
         b'{"a":[' + b"{}," * 1_000_000 + b"0]}",
         b"{" + b",".join(b'"%d":0' % number for number in range(200_000)) + b"}",
+        b'{"provenance":{' + b",".join(b'"%d":0' % number for number in range(200_000)) + b"}}",
         b'{"schema_version":1,"layers":[' + b"0," * 500_000 + b"0]}",
         b'{"sweep_version":1,"points":[' + b'"",' * 500_000 + b"0]}",
     ],
-    ids=["lists", "mappings", "keys", "layers", "points"],
+    ids=["lists", "mappings", "keys", "keys below", "layers", "points"],
 )
 def test_what_a_stored_record_claims_takes_little_memory(text: bytes, here: Path) -> None:
     with Watch() as watch:

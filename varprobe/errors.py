@@ -43,7 +43,8 @@ class VarprobeError(Exception):
         self.field = field
 
     def __str__(self) -> str:
-        head = ": ".join(printable(shortened(str(part))) for part in (self.place, self.field, self.message) if part)
+        where = (shortened(str(part)) for part in (self.place, self.field) if part)
+        head = ": ".join(map(printable, (*where, self.message)))
         return f"{head}\n  hint: {printable(self.hint)}" if self.hint else head
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from varprobe.cli.app import app
 from varprobe.cli.main import run as run_command
-from varprobe.cli.output import check_writable, write_file, write_folder
+from varprobe.cli.output import check_writable, reports_target, write_file, write_folder
 from varprobe.errors import OutputError
 
 ROOT = Path(__file__).parents[1]
@@ -198,6 +198,18 @@ def test_rights_are_kept_and_new_files_follow_the_mask(tmp_path: Path) -> None:
         0o600,
         0o700,
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../evil", "/etc/evil", "a/b", "..", ".", "~", "-", "\u5f00" * 200, "a\nb", "\0", "<script>", "con.json"],
+)
+def test_a_network_s_name_is_no_path(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = reports_target(name, ".md")
+    write_file(target, "x")
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == [target.name]
+    assert target.suffix == ".md"
 
 
 # --- signals --------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from varprobe.spec.loading import load
 
 ROOT = Path(__file__).parents[2]
 # One case in so many is measured, or drawn as pages and pictures, which takes hundreds of times as long.
-SELDOM = 800
+SELDOM = 40
 
 
 @cache

@@ -37,7 +37,8 @@ def reports_target(name: str, suffix: str) -> Path:
         hint = "name a file by -o"
         raise OutputError(f"cannot be made: {error.strerror}", hint=hint, place=Place(str(folder))) from None
     stem = re.sub(r"[^\w.-]+", "_", name).strip(".") or "network"
-    target = folder / f"{stem[:100]}{suffix}"
+    stem = stem.encode()[:150].decode(errors="ignore")  # file systems count bytes
+    target = folder / f"{stem}{suffix}"
     check_writable(target)
     return target
 

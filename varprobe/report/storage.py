@@ -6,8 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from varprobe.report.records import SCHEMA_VERSION, Report
-from varprobe.report.stored import as_stored, parsed, read_stored
+from varprobe.errors import Place
+from varprobe.report.records import SCHEMA_VERSION, Histogram, Report
+from varprobe.report.stored import as_stored, parsed, read_stored, refused
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -60,4 +61,19 @@ def report_from_plain(plain: dict[str, Any], path: str | Path) -> Report:
     Raises:
         InputFileError: where it is no report, or one of another version.
     """
-    return as_stored(_adapter(), plain, path, "report", ("schema_version", SCHEMA_VERSION))
+    report = as_stored(_adapter(), plain, path, "report", ("schema_version", SCHEMA_VERSION))
+    for number, row in enumerate(report.layers):
+        if row.histogram is not None and not _counted(row.histogram):
+            raise refused(
+                "report", "its counts are not those of its bins", Place(str(path)), f"layers.{number}.histogram"
+            )
+    return report
+
+
+def _counted(histogram: Histogram) -> bool:
+    """Whether every bin has its counts, or none has."""
+    bins = len(histogram.edges) - 1
+    return all(
+        len(counts) in (0, bins) and min(counts, default=0) >= 0
+        for counts in (histogram.activation, histogram.gradient)
+    )

@@ -64,18 +64,18 @@ def parsed(text: bytes, path: str | Path, noun: str = "report") -> dict[str, Any
     place = Place(str(path))
     brackets = text.count(b"[") + text.count(b"{")
     if brackets > max(_FEW, len(text) // _BYTES_PER_BRACKET):
-        raise _refused(noun, f"it has {brackets:,} lists and mappings", place)
+        raise refused(noun, f"it has {brackets:,} lists and mappings", place)
     try:
         plain = from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise _refused(noun, f"Invalid JSON: {error}", place) from None
+        raise refused(noun, f"Invalid JSON: {error}", place) from None
     if not isinstance(plain, dict):
-        raise _refused(noun, "it is no mapping", place)
+        raise refused(noun, "it is no mapping", place)
     for key, value in plain.items():
         if key != "spec" and type(value) in (dict, list) and _widest(value) > _KEYS:
-            raise _refused(noun, "a mapping has too many keys", place, key)
+            raise refused(noun, "a mapping has too many keys", place, key)
     if len(plain) > _KEYS:
-        raise _refused(noun, "it has too many keys", place)
+        raise refused(noun, "it has too many keys", place)
     return plain
 
 
@@ -105,7 +105,7 @@ def as_stored(
         record: T = _validator(adapter).validate_python(plain)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise _refused(noun, first["msg"], place, ".".join(str(step) for step in first["loc"])) from None
+        raise refused(noun, first["msg"], place, ".".join(str(step) for step in first["loc"])) from None
     return record
 
 
@@ -126,7 +126,8 @@ def _hardened(schema: Any) -> Any:
     return changed | _HARDER.get(schema.get("type"), {}) if isinstance(schema.get("type"), str) else changed
 
 
-def _refused(noun: str, reason: str, place: Place, field: str = "") -> InputFileError:
+def refused(noun: str, reason: str, place: Place, field: str = "") -> InputFileError:
+    """What is said of a file that holds no such record."""
     command = {"report": "run", "sweep": "sweep"}[noun]
     hint = f"name a file that `varprobe {command} -o {noun}.json` wrote"
     return InputFileError(f"is no varprobe {noun}: {reason}", hint=hint, place=place, field=field)

@@ -9,8 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from varprobe.errors import InputFileError, Place
-from varprobe.report.stored import as_stored, parsed
+from varprobe.errors import Place
+from varprobe.report.stored import as_stored, parsed, refused
 from varprobe.sweeps.records import SWEEP_VERSION, Curves, Point, Sweep
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def sweep_from_plain(plain: dict[str, Any], path: str | Path) -> Sweep:
     sweep = as_stored(_adapter(), plain, path, "sweep", ("sweep_version", SWEEP_VERSION))
     reason = _trouble(sweep)
     if reason:
-        hint = "name a file that `varprobe sweep -o sweep.json` wrote"
-        raise InputFileError(f"is no varprobe sweep: {reason}", hint=hint, place=Place(str(path)), field="points")
+        raise refused("sweep", reason, Place(str(path)), "points")
     return sweep
 
 

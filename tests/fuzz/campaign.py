@@ -137,8 +137,9 @@ def _written(shares: list[Share], kept: dict[str, str], seed: int, seconds: floa
         )
     lines += ["", f"The slowest, {slowest.slowest:.2f} s: `{_quoted(slowest.slowest_case)}`", ""]
     lines += [f"The largest, {largest.memory / 2**20:.1f} MiB: `{_quoted(largest.memory_case)}`", ""]
-    lines += [f"- `{_quoted(signature)}`: {name}" for signature, name in kept.items()]
-    lines += [""] if kept else []
+    if kept:
+        lines += ["What failed in this run, and the input that was put into the corpus for it:", ""]
+        lines += [*(f"- `{_quoted(signature)}`: {name}" for signature, name in kept.items()), ""]
     lines.append(
         f"`tests/fuzz/corpus` holds {corpus} inputs, past failures among them; the ordinary tests try them all."
     )

@@ -62,6 +62,8 @@ def report_from_plain(plain: dict[str, Any], path: str | Path) -> Report:
         InputFileError: where it is no report, or one of another version.
     """
     report = as_stored(_adapter(), plain, path, "report", ("schema_version", SCHEMA_VERSION))
+    if not report.layers:
+        raise refused("report", "it has no layers", Place(str(path)), "layers")
     for number, row in enumerate(report.layers):
         if row.histogram is not None and not _counted(row.histogram):
             raise refused(

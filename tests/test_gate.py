@@ -180,8 +180,8 @@ def test_at_the_edge_itself_it_is_wrong_no_more_often_than_it_says() -> None:
 
 def test_the_level_is_shared_by_expectations_and_looks() -> None:
     checked = _check({"forward": "stable", "signal": "preserved", "dead": 0.9}, alpha=0.012)
-    # forward, signal, dead and findings; six looks.
-    assert [decision.level for decision in checked.decisions] == [pytest.approx(0.012 / 24)] * 4
+    # forward, signal, dead and findings; the first of six looks has a tenth.
+    assert [decision.level for decision in checked.decisions] == [pytest.approx(0.012 / 4 / 10)] * 4
 
 
 def test_dead_draws_are_decided_by_their_share() -> None:
@@ -597,6 +597,14 @@ def test_baselines_from_the_command_line(folder: Path) -> None:
     assert command("check", "nets", "--baseline", "bases", "--update-baseline", cwd=folder).code == 0
     assert sorted(path.name for path in (folder / "bases").iterdir()) == ["a.json", "b.json", "c.json"]
     assert command("check", "nets", "--baseline", "bases", cwd=folder).code == 0
+
+
+def test_two_networks_of_one_name_cannot_share_a_baseline(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("name: b\n" + GOOD)
+    done = command("check", "nets/b.yaml", "bad.yaml", "--baseline", "bases", "--update-baseline", cwd=folder)
+    assert done.code == 2
+    assert "bad.yaml: name: the network is called 'b' as that of nets/b.yaml" in done.err
+    assert load_report(folder / "bases" / "b.json").layers[0].path == "layers[0]"
 
 
 def test_files_and_standard_output_at_once(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
-    ("version", "wording", "frozen"),
+    ("version", "wording", "frozen", "machine"),
     ("findings",),
     ("errors",),
     ("spec",),

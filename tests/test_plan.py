@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from varprobe.engine.memory import footprint
-from varprobe.engine.plan import Plan, available_cores, free_memory, make_plan
+from varprobe.engine.plan import Plan, available_cores, make_plan
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.stack import run_stack
 from varprobe.errors import ResourceError
+from varprobe.machine import free_memory
 from varprobe.probe.measure import measure
 from varprobe.spec.loading import load
 from varprobe.spec.network import NetworkSpec

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from varprobe.errors import InputFileError, Place
 from varprobe.frozen import dataclass
 from varprobe.report.records import Estimate, LayerRow, Report
-from varprobe.report.storage import as_stored
+from varprobe.report.stored import as_stored, parsed
 from varprobe.verdict.intervals import student_quantile
 
 # Chance that anything is called changed in two reports of one law, over all layers and statistics together.
@@ -84,9 +85,14 @@ def comparison_from_json(text: bytes, path: str | Path) -> Comparison:
     Raises:
         InputFileError: where the text is none, or one of another version.
     """
+    return comparison_from_plain(parsed(text, path, "comparison"), path)
+
+
+def comparison_from_plain(plain: dict[str, Any], path: str | Path) -> Comparison:
+    """As `comparison_from_json`, of data that have been parsed."""
     from pydantic import TypeAdapter
 
-    stored = as_stored(TypeAdapter(_Stored), text, path, "comparison", ("comparison_version", COMPARISON_VERSION))
+    stored = as_stored(TypeAdapter(_Stored), plain, path, "comparison", ("comparison_version", COMPARISON_VERSION))
     names = [network.name for network in stored.networks]
     if not len(names) == len(stored.reports) > 1:
         message = f"is no varprobe comparison: {len(names)} networks and {len(stored.reports)} reports"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from varprobe.frozen import dataclass
-from varprobe.wording import printable
+from varprobe.wording import printable, shortened
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class VarprobeError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", place: Place | None = None, field: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = shortened(message)
+        self.hint = shortened(hint)
         self.place = place
         self.field = field
 
     def __str__(self) -> str:
-        head = ": ".join(printable(str(part)) for part in (self.place, self.field, self.message) if part)
+        where = (shortened(str(part)) for part in (self.place, self.field) if part)
+        head = ": ".join(map(printable, (*where, self.message)))
         return f"{head}\n  hint: {printable(self.hint)}" if self.hint else head
 
 

@@ -16,6 +16,8 @@ def number(value: float | None) -> str:
         return "-"
     if value == 0:
         return "0"
+    if not math.isfinite(value):
+        return str(value)
     sign = "-" if value < 0 else ""
     return sign + power(math.log10(abs(value)))
 
@@ -28,6 +30,8 @@ def power(log10: float | None) -> str:
     """
     if log10 is None:
         return "0"
+    if not math.isfinite(log10):
+        return str(log10) if log10 != -math.inf else "0"
     if -3 <= log10 < 4:
         value = float(f"{10**log10:.3g}")
         if value < 10_000:
@@ -83,7 +87,18 @@ def file_stem(name: str) -> str:
     >>> file_stem("a/b c"), file_stem("..")
     ('a_b_c', 'network')
     """
-    return (re.sub(r"[^\w.-]+", "_", name).strip(".") or "network")[:100]
+    stem = re.sub(r"[^\w.-]+", "_", name).strip(".") or "network"
+    return stem.encode()[:150].decode(errors="ignore")  # file systems count bytes
+
+
+def shortened(text: str, most: int = 600) -> str:
+    """Text from a config or a path that may be of any length: its beginning and its end.
+
+    >>> shortened("a" * 50 + "z" * 50, most=20)
+    'aaaaaaaaaaa...zzzzzz'
+    """
+    head, tail = 2 * (most - 3) // 3, (most - 3) // 3 + 1
+    return text if len(text) <= most else f"{text[:head]}...{text[-tail:]}"
 
 
 def size_of(memory: int) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from varprobe.cli.output import check_writable, write_file
 from varprobe.cli.progress import progress_bar
 from varprobe.cli.waiting import wait_for
-from varprobe.errors import VarprobeError
+from varprobe.errors import ConfigError, VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.baseline import baseline_path, load_baseline
 from varprobe.gate.check import check, gathered
@@ -34,6 +34,7 @@ class Gate:
     Attributes:
         update: write the baseline in place of comparing with it.
         tell: says what was written.
+        several: whether there are several configs, each with a baseline of its own.
     """
 
     overrides: Sequence[Override]
@@ -43,17 +44,19 @@ class Gate:
     baseline: Path | None
     update: bool
     tell: Callable[[str], None]
+    several: bool = False
 
 
 def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> Checks:
     """Checks them in turn."""
-    several = len(configs) > 1
-    return gathered([_one(config, gate, several=several, quiet=quiet) for config in configs])
+    gate = replace(gate, several=len(configs) > 1)
+    baselines: dict[Path, str] = {}
+    return gathered([_one(config, gate, baselines, quiet=quiet) for config in configs])
 
 
-def _one(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
+def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> Checked:
     try:
-        return _checked(config, gate, several=several, quiet=quiet)
+        return _checked(config, gate, baselines, quiet=quiet)
     except VarprobeError as error:
         print(f"varprobe: {error}", file=sys.stderr)
         place = error.place
@@ -69,9 +72,9 @@ def _one(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
         return _not_checked(config, gate, "fault", Trouble(f"a fault of varprobe's: {error!r}", hint))
 
 
-def _checked(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
+def _checked(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> Checked:
     spec = load(config, gate.overrides)
-    stored, target = _baseline(spec, gate, several=several)
+    stored, target = _baseline(spec, gate, baselines)
     settings = with_threads(spec.settings, gate.threads)
     with progress_bar(spec.name, quiet=quiet) as progress:
         done = wait_for(
@@ -86,14 +89,18 @@ def _checked(config: str, gate: Gate, *, several: bool, quiet: bool) -> Checked:
     return replace(done, config=config)
 
 
-def _baseline(spec: NetworkSpec, gate: Gate, *, several: bool) -> tuple[Report | None, Path | None]:
-    """The report to compare with, or the file to write."""
+def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tuple[Report | None, Path | None]:
+    """The report to compare with, or the file to write; `baselines` are those of the configs before."""
     if gate.baseline is None:
         return None, None
-    path = baseline_path(gate.baseline, spec.name, several=several)
+    path = baseline_path(gate.baseline, spec.name, several=gate.several)
+    here = spec.place.source if spec.place else spec.name
+    if baselines.setdefault(path, here) != here:
+        message = f"the network is called '{spec.name}' as that of {baselines[path]}, and so is its baseline {path}"
+        raise ConfigError(message, hint="give one of them another `name`", place=spec.place, field="name")
     if not gate.update:
         return load_baseline(path), None
-    if several:
+    if gate.several:
         path.parent.mkdir(exist_ok=True)
     check_writable(path)
     return None, path

@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import app
-from varprobe.cli.delivery import COMPARERS, SWEEPERS, console, deliver, deliver_comparison, deliver_sweep, delivery_of
+from varprobe.cli.delivery import (
+    COMPARERS,
+    SWEEPERS,
+    check_delivery,
+    console,
+    deliver,
+    deliver_checks,
+    deliver_comparison,
+    deliver_sweep,
+    delivery_of,
+)
 from varprobe.cli.options import (
     Activation,
     AsJson,
@@ -37,6 +47,7 @@ from varprobe.cli.options import (
 )
 from varprobe.cli.output import check_targets, check_writable, write_file
 from varprobe.errors import OutputError, Place
+from varprobe.wording import printable
 
 
 class Table(StrEnum):
@@ -53,6 +64,7 @@ class Schema(StrEnum):
 
     config = "config"
     report = "report"
+    check = "check"
     sweep = "sweep"
 
 
@@ -182,25 +194,31 @@ def show(
     lesson: Lesson = False,
     formats: Formats = False,
 ) -> None:
-    """Print or convert a stored report, comparison or sweep; nothing is measured."""
-    from varprobe.report.storage import read_stored, report_from_json, stored_kind
+    """Print or convert a stored report, comparison, sweep or check; nothing is measured."""
+    from varprobe.report.stored import parsed, read_stored
 
-    text = read_stored(stored)
-    kind = stored_kind(text)
-    if kind == "comparison":
-        from varprobe.comparison import comparison_from_json
+    plain = parsed(read_stored(stored), stored)
+    if "check_version" in plain:
+        from varprobe.gate.storage import check_from_plain
+
+        deliver_checks(check_from_plain(plain, stored), check_delivery(output, "json" if as_json else "terminal"))
+        return
+    if "comparison_version" in plain:
+        from varprobe.comparison import comparison_from_plain
 
         delivery = delivery_of(output, COMPARERS, as_json=as_json, lesson=lesson, window=window).checked()
-        deliver_comparison(comparison_from_json(text, stored), delivery)
+        deliver_comparison(comparison_from_plain(plain, stored), delivery)
         return
-    if kind == "sweep":
-        from varprobe.sweeps.storage import sweep_from_json
+    if "sweep_version" in plain:
+        from varprobe.sweeps.storage import sweep_from_plain
 
         delivery = delivery_of(output, SWEEPERS, as_json=as_json, lesson=lesson, window=window).checked()
-        deliver_sweep(sweep_from_json(text, stored), delivery)
+        deliver_sweep(sweep_from_plain(plain, stored), delivery)
         return
+    from varprobe.report.storage import report_from_plain
+
     delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window).checked()
-    deliver(report_from_json(text, stored), delivery, every_row=every_row, formats=formats)
+    deliver(report_from_plain(plain, stored), delivery, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe new my_network.yaml && varprobe run my_network.yaml")
@@ -215,7 +233,7 @@ def new(
     from importlib import resources
 
     template = resources.files("varprobe.cli").joinpath("template.yaml").read_text(encoding="utf-8")
-    write_file(target, template.replace("NAME", str(target).encode(errors="replace").decode()))
+    write_file(target, template.replace("NAME", printable(str(target))))
     print(f"wrote {target}; run it with: varprobe run {target}")
 
 
@@ -238,13 +256,15 @@ def list_parts(what: Annotated[Table, typer.Argument(help="Which table.")]) -> N
 
 @app.command(epilog="Example: varprobe schema config > config.schema.json")
 def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = Schema.config) -> None:
-    """Print the JSON Schema of configs, of reports or of sweeps."""
+    """Print the JSON Schema of configs, of reports, of checks or of sweeps."""
     import json
 
     if what is Schema.config:
         from varprobe.spec.config_schema import config_schema as found
     elif what is Schema.report:
         from varprobe.report.storage import report_schema as found
+    elif what is Schema.check:
+        from varprobe.gate.storage import check_schema as found
     else:
         from varprobe.sweeps.storage import sweep_schema as found
     print(json.dumps(found(), indent=2))

@@ -59,7 +59,7 @@ def check_writable(target: Path) -> None:
     """Refuses a target whose folder does not exist or may not be written."""
     place = Place(str(target))
     try:
-        _check_folder(target, place)
+        _check_folder(Path(os.path.realpath(target)) if target.is_symlink() else target, place)
     except OSError as error:
         hint = "choose a shorter name or another folder"
         raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=place) from None
@@ -69,6 +69,8 @@ def _check_folder(target: Path, place: Place, *, new: bool = False) -> None:
     folder = target.parent
     if target.is_dir() and not new:
         raise OutputError("is a directory", hint="name a file in it", place=place)
+    if target.exists() and not target.is_file() and not new:
+        raise OutputError("is no ordinary file", hint="name another", place=place)
     if not folder.is_dir():
         raise OutputError(f"the folder '{folder}' does not exist", hint="make it first", place=place)
     target.exists()  # raises for a name that is too long
@@ -98,15 +100,13 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
         OutputError: where the disk is full or the folder cannot be written.
     """
     import shutil
-    import tempfile
 
     folder = folder.absolute()
-    temporary = ""
+    temporary = _temporary(folder)
     try:
-        temporary = tempfile.mkdtemp(dir=folder.parent, prefix=".varprobe-")
-        os.chmod(temporary, 0o777 & ~_mask())
+        temporary.mkdir()
         for name, text in files.items():
-            target = Path(temporary) / name
+            target = temporary / name
             target.parent.mkdir(exist_ok=True)
             target.write_text(text, encoding="utf-8")
         os.replace(temporary, folder)
@@ -114,8 +114,7 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
         hint = "nothing was written; check the disk's space and rights"
         raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(folder))) from None
     finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_file(target: Path, content: str | bytes) -> None:
@@ -124,26 +123,23 @@ def write_file(target: Path, content: str | bytes) -> None:
     Raises:
         OutputError: where the disk is full or the target cannot be written.
     """
-    import tempfile  # slow to import, and most runs write no file
-
     target = Path(os.path.realpath(target))  # a link stays, and what it points to is replaced
-
-    temporary = ""
+    temporary = _temporary(target)
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".varprobe-", delete=False) as stream:
-            temporary = stream.name
+        kept = target.stat().st_mode & 0o777 if target.exists() else None
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, kept or 0o666)) as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, _mode(target))
+        if kept is not None:
+            os.chmod(temporary, kept)  # whatever the mask
         os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "nothing was written; check the disk's space and rights"
         raise OutputError(f"cannot be written: {reason}", hint=hint, place=Place(str(target))) from None
     finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def append_file(target: Path, content: str) -> None:
@@ -160,14 +156,6 @@ def append_file(target: Path, content: str) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(target))) from None
 
 
-def _mode(target: Path) -> int:
-    """The rights of the file that is replaced, or those that a new file gets."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    return 0o666 & ~_mask()
-
-
-def _mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _temporary(target: Path) -> Path:
+    """A name beside the target, known before anything of that name exists: whatever interrupts, it can be removed."""
+    return target.with_name(f".varprobe-{os.urandom(8).hex()}")

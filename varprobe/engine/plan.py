@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
-from pathlib import Path
 
 from varprobe.engine.memory import footprint, table_bytes, value_bytes, weight_bytes
 from varprobe.errors import ResourceError
 from varprobe.frozen import dataclass
+from varprobe.machine import free_memory
 from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.wording import size_of
 
@@ -112,32 +112,3 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def free_memory() -> int:
-    """Bytes that this process may still take: the machine's, or its control group's if that is less."""
-    found = [_meminfo(), _control_group()]
-    known = [value for value in found if value is not None]
-    if known:
-        return min(known)
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 8 * 2**30
-
-
-def _meminfo() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return None
-
-
-def _control_group() -> int | None:
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
-        return max(0, int(limit) - int(used)) if limit != "max" else None
-    except (OSError, ValueError):
-        return None

@@ -1,9 +1,11 @@
 """A network held to what is expected of it, by as many trials as it takes.
 
 Trials are looked at when there are `probe.trials` of them, and whenever their number has doubled, up to `max_trials`.
-Every expectation has the same share of alpha, and of that every look the same share (Bonferroni): whatever the looks
-and expectations have to do with each other, the chance that any decision is wrong is at most alpha. What is decided
-stays decided; drawing ends when everything is, or something has failed.
+Every expectation has the same share of alpha. Of that the last look has half, since what it leaves undecided is not
+met, and the looks before it, whose errors are known least, share the other half (Bonferroni); what is decided at once
+has all of it. Whatever the looks and expectations have to do with each other, the chance that any decision is wrong is
+at most alpha, as far as Student's t holds; `reports/check_study.md` counts how far. What is decided stays decided;
+drawing ends when everything is, or something has failed.
 """
 
 from __future__ import annotations
@@ -102,13 +104,13 @@ def decide(
     """
     claims = claims_of(spec, baseline)
     sizes = looks(settings.trials, max_trials)
-    level = alpha / (len(claims) * len(sizes))
     decisions: tuple[Decision, ...] = ()
     measurement, looked = None, 0
-    for size in sizes:
+    for size, share in zip(sizes, shares(len(sizes)), strict=True):
         measurement, looked = draw(size, measurement), looked + 1
         evidence = Evidence(spec, replace(settings, trials=size), measurement)
-        decisions = _decided(claims, decisions, evidence, level)
+        levels = [alpha / len(claims) * (1.0 if claim.at_once else share) for claim in claims]
+        decisions = _decided(claims, decisions, evidence, levels)
         outcomes = {decision.outcome for decision in decisions}
         if "failed" in outcomes or "undecided" not in outcomes:
             break
@@ -135,15 +137,24 @@ def looks(trials: int, most: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def shares(count: int) -> tuple[float, ...]:
+    """What each of so many looks may spend of an expectation's chance of error: the last half, the others the rest.
+
+    >>> shares(1), shares(3)
+    ((1.0,), (0.25, 0.25, 0.5))
+    """
+    return (*(0.5 / (count - 1) for _ in range(count - 1)), 0.5) if count > 1 else (1.0,)
+
+
 def _decided(
-    claims: tuple[Claim, ...], before: tuple[Decision, ...], evidence: Evidence, level: float
+    claims: tuple[Claim, ...], before: tuple[Decision, ...], evidence: Evidence, levels: list[float]
 ) -> tuple[Decision, ...]:
     """The decisions on this evidence; what was decided before stays."""
     if not before:
-        return tuple(claim.decide(evidence, level) for claim in claims)
+        return tuple(claim.decide(evidence, level) for claim, level in zip(claims, levels, strict=True))
     return tuple(
         claim.decide(evidence, level) if decision.outcome == "undecided" else decision
-        for claim, decision in zip(claims, before, strict=True)
+        for claim, decision, level in zip(claims, before, levels, strict=True)
     )
 
 

@@ -48,13 +48,13 @@ def _expectation(expect: Expectation | None) -> Expectation:
 
 
 def _of_directions(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
-    judged = len(judged_points([describe(step) for step in spec.rows]))
     for side in _SIDES:
         labels = getattr(expect, side)
         if labels:
             yield label_claim(side, labels, expect.lines.get(side))
     if expect.overall:
         yield overall_claim(expect.overall, expect.lines.get("overall"))
+    judged = len(judged_points([describe(step) for step in spec.rows])) if expect.rate else 0
     for what in ("rate", "total_log10"):
         for bound in getattr(expect, what):
             yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, judged)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
 
 from varprobe.errors import ConfigError, Place
 from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
-from varprobe.gate.possible import DIRECTION_REGIONS, SIGNAL_REGIONS, Possible, edges, possible, possible_overall
+from varprobe.gate.possible import (
+    DIRECTION_REGIONS,
+    SIGNAL_REGIONS,
+    Possible,
+    edges,
+    possible,
+    possible_overall,
+    share_level,
+)
 from varprobe.spec.expectation import Range, SideRange
 from varprobe.spec.network import NetworkSpec
 from varprobe.verdict.rule import LN10
@@ -131,8 +140,7 @@ def _log10(log: float) -> float | None:
 
 def _needed(found: Possible, borders: list[float], level: float) -> int | None:
     """Trials that would tell T from the nearest border, and the share of dead draws from one half."""
-    # With no draw dead, n draws leave a share of one half possible while 2**-n is at least a quarter of the level.
-    for_share = 0 if found.spared else math.ceil(-math.log2(level / 4)) + 1
+    for_share = 0 if found.spared else _draws_to_spare(level)
     if math.isnan(found.value):
         return for_share or None
     crossed = [border for border in borders if found.low <= border <= found.high]
@@ -141,6 +149,15 @@ def _needed(found: Possible, borders: list[float], level: float) -> int | None:
     distance = min(abs(found.value - border) for border in crossed)
     needed = trials_needed(found.trials, (found.high - found.low) / 2, distance)
     return None if needed is None else max(needed, for_share)
+
+
+def _draws_to_spare(level: float) -> int:
+    """Draws that, with none of them dead, leave no share of one half possible.
+
+    >>> _draws_to_spare(0.001)
+    12
+    """
+    return next(trials for trials in itertools.count(1) if 2.0**-trials < share_level(trials, level) / 2)
 
 
 def _exp(log: float) -> float | None:

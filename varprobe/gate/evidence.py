@@ -68,12 +68,14 @@ class Claim:
     Attributes:
         expectation, wanted, line: as in `Decision`.
         answer: from the evidence and the chance that the answer may be wrong.
+        at_once: it is decided by the first look that has noise to go by, which then may spend all of its chance.
     """
 
     expectation: str
     wanted: str
     line: int | None
     answer: Callable[[Evidence, float], Answer]
+    at_once: bool = False
 
     def decide(self, evidence: Evidence, level: float) -> Decision:
         """The answer, with the line of its layer's entry where it is about one."""

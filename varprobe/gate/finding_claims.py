@@ -30,12 +30,12 @@ def findings_claim(allow: tuple[str, ...], line: int | None) -> Claim:
 
 def theory_claim(line: int | None) -> Claim:
     """No dense layer lies outside the band that theory foresees."""
-    return Claim("theory", "agrees with the measurement", line, _theory)
+    return Claim("theory", "agrees with the measurement", line, _theory, at_once=True)
 
 
 def baseline_claim(baseline: Report) -> Claim:
     """No statistic of any layer has changed beyond noise since a stored report."""
-    return Claim("baseline", "no drift beyond noise", None, partial(_drift, baseline))
+    return Claim("baseline", "no drift beyond noise", None, partial(_drift, baseline), at_once=True)
 
 
 def _findings(allow: tuple[str, ...], evidence: Evidence, level: float) -> Answer:
@@ -57,8 +57,7 @@ def _jumps(evidence: Evidence, judged: Judged, way: str, level: float) -> Answer
     steps = np.diff(logs)
     changes = np.abs(log_mean(steps))
     level /= steps.shape[1]
-    errors = jackknife_error(leave_one_out_log_means(steps))
-    half = np.array([reach(error, len(logs), level) for error in errors])
+    half = reach(1.0, len(logs), level) * jackknife_error(leave_one_out_log_means(steps))
     inside, outside = changes + half <= LN100, changes - half > LN100
     outcome = outcome_of(inside=bool(inside.all()), outside=bool(outside.any()))
     if outcome == "met":

@@ -1,8 +1,9 @@
 """Which labels are still possible: what an interval at a stated level leaves open.
 
-A direction's label is decided by two things, each at half of the level: the share of draws that are dead, by the exact
-interval of Clopper and Pearson against one half, and T, by Student's t on its jackknife error. The regions of T are
-those of `varprobe.verdict.rule`.
+A direction's label is decided by two things that share the level: the share of draws that are dead, by the exact
+interval of Clopper and Pearson against one half, and T, by Student's t on its jackknife error. The more trials, the
+less of the level the dead draws need: half of it up to `DEAD_TRIALS`, then as one over their number. The regions of T
+are those of `varprobe.verdict.rule`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ DIRECTION_REGIONS = (
 )
 SIGNAL_REGIONS = (("collapsing", -math.inf), ("fading", -LN100), ("preserved", -LN10))
 SIDES = ("forward", "backward", "signal")
+# Up to so many trials the share of dead draws has half of a direction's level.
+DEAD_TRIALS = 20
 
 Regions = tuple[tuple[str, float], ...]
 
@@ -65,12 +68,13 @@ def possible_overall(case: Case, level: float) -> tuple[str, ...]:
 
 
 def _direction(judged: Judged, trials: int, layers: int, level: float) -> Possible:
-    dead, most = binomial_interval(judged.dead + judged.ended, trials, level / 2)
+    for_share = share_level(trials, level)
+    dead, most = binomial_interval(judged.dead + judged.ended, trials, for_share)
     bad = (judged.bad_label,) if most >= 0.5 else ()
     if dead >= 0.5:
         return Possible(bad, spared=False)
     total, living = judged.direction.total_log10, len(judged.logs)
-    half = reach(judged.error, living, level / 2)
+    half = reach(judged.error, living, level - for_share)
     if total is None or half is None or math.isnan(half):
         known = tuple(label for label in ORDER if label not in ("inconclusive", *bad))
         return Possible((*known, *bad), layers=layers, trials=living, spared=not bad)
@@ -78,6 +82,15 @@ def _direction(judged: Judged, trials: int, layers: int, level: float) -> Possib
     low, high = value - half, value + half
     labels = tuple(dict.fromkeys((*labels_between(DIRECTION_REGIONS, low, high), *bad)))
     return Possible(labels, value, low, high, layers, living, spared=not bad)
+
+
+def share_level(trials: int, level: float) -> float:
+    """What the share of dead draws has of a direction's level; the number of trials alone decides it.
+
+    >>> share_level(10, 1.0), share_level(20, 1.0), share_level(400, 1.0)
+    (0.5, 0.5, 0.025)
+    """
+    return level / 2 * min(1.0, DEAD_TRIALS / trials)
 
 
 def _signal(judged: JudgedSignal, layers: int, level: float) -> Possible:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import InputFileError, Place
 from varprobe.gate.records import CHECK_VERSION, OUTCOMES, Checked, Checks
-from varprobe.report.storage import as_stored
+from varprobe.report.stored import as_stored, parsed
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -52,7 +52,12 @@ def check_from_json(text: bytes, path: str | Path) -> Checks:
     Raises:
         InputFileError: where the text is none, or of another version.
     """
-    checks = as_stored(_adapter(), text, path, "check", ("check_version", CHECK_VERSION))
+    return check_from_plain(parsed(text, path, "check"), path)
+
+
+def check_from_plain(plain: dict[str, Any], path: str | Path) -> Checks:
+    """As `check_from_json`, of data that have been parsed."""
+    checks = as_stored(_adapter(), plain, path, "check", ("check_version", CHECK_VERSION))
     for field, found, legal in _outcomes(checks):
         if found not in legal:
             hint = f"known are {', '.join(legal)}; name a file that `varprobe check -o check.json` wrote"

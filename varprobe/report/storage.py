@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from varprobe.errors import InputFileError, Place
-from varprobe.report.records import SCHEMA_VERSION, Report
+from varprobe.errors import Place
+from varprobe.report.records import SCHEMA_VERSION, Histogram, Report
+from varprobe.report.stored import as_stored, parsed, read_stored, refused
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-T = TypeVar("T")
-MAX_BYTES = 2**30
 
 
 @cache
@@ -54,79 +52,30 @@ def load_report(path: str | Path) -> Report:
     Raises:
         InputFileError: where the file cannot be read, is no report, or is one of another version.
     """
-    return report_from_json(read_stored(path), path)
+    return report_from_plain(parsed(read_stored(path), path), path)
 
 
-def report_from_json(text: bytes, path: str | Path) -> Report:
-    """A stored report, from its text; `path` is for messages.
+def report_from_plain(plain: dict[str, Any], path: str | Path) -> Report:
+    """A stored report, from its plain data; `path` is for messages.
 
     Raises:
         InputFileError: where it is no report, or one of another version.
     """
-    return as_stored(_adapter(), text, path, "report", ("schema_version", SCHEMA_VERSION))
+    report = as_stored(_adapter(), plain, path, "report", ("schema_version", SCHEMA_VERSION))
+    if not report.layers:
+        raise refused("report", "it has no layers", Place(str(path)), "layers")
+    for number, row in enumerate(report.layers):
+        if row.histogram is not None and not _counted(row.histogram):
+            raise refused(
+                "report", "its counts are not those of its bins", Place(str(path)), f"layers.{number}.histogram"
+            )
+    return report
 
 
-def stored_kind(text: bytes) -> str:
-    """What a stored record is: `report` (also where it is nothing that is known), `sweep` or `comparison`."""
-    from pydantic_core import from_json
-
-    try:
-        keys = from_json(text)
-        return next((kind for kind in ("sweep", "comparison") if f"{kind}_version" in keys), "report")
-    except (ValueError, TypeError):
-        return "report"
-
-
-def as_stored(adapter: TypeAdapter[T], text: bytes, path: str | Path, noun: str, version: tuple[str, int]) -> T:
-    """A stored record, checked; `version` is the key and the number that this varprobe reads.
-
-    Raises:
-        InputFileError: where the text is none, or one of another version.
-    """
-    from pydantic import ValidationError
-
-    place = Place(str(path))
-    _check_version(text, place, noun, *version)
-    try:
-        return adapter.validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(step) for step in first["loc"])
-        command = {"report": "run", "comparison": "compare"}.get(noun, noun)
-        hint = f"name a file that `varprobe {command} -o {noun}.json` wrote"
-        raise InputFileError(f"is no varprobe {noun}: {first['msg']}", hint=hint, place=place, field=field) from None
-
-
-def read_stored(path: str | Path) -> bytes:
-    """The bytes of a stored record.
-
-    Raises:
-        InputFileError: where the file cannot be read or is far too large.
-    """
-    path, place = Path(path), Place(str(path))
-    try:
-        if path.is_dir():
-            raise InputFileError("is a directory", hint="name a report in it", place=place)
-        if path.exists() and not path.is_file():
-            raise InputFileError("is no ordinary file", hint="name a report", place=place)
-        if path.stat().st_size > MAX_BYTES:
-            raise InputFileError("is larger than 1 GiB", hint="no report is that large", place=place)
-        return path.read_bytes()
-    except FileNotFoundError:
-        hint = "`varprobe run CONFIG -o report.json` writes one"
-        raise InputFileError("no such file", hint=hint, place=place) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputFileError(f"cannot be read: {reason}", hint="check the path and its rights", place=place) from None
-
-
-def _check_version(text: bytes, place: Place, noun: str, key: str, known: int) -> None:
-    from pydantic_core import from_json
-
-    try:
-        version = from_json(text)[key]
-    except (ValueError, KeyError, TypeError):
-        return
-    if version != known:
-        message = f"is a {noun} of version {str(version)[:20]}, this varprobe reads version {known}"
-        raise InputFileError(message, hint="measure again with this varprobe", place=place)
+def _counted(histogram: Histogram) -> bool:
+    """Whether every bin has its counts, or none has."""
+    bins = len(histogram.edges) - 1
+    return all(
+        len(counts) in (0, bins) and min(counts, default=0) >= 0
+        for counts in (histogram.activation, histogram.gradient)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from varprobe.gate.records import Checked, Checks, Decision
@@ -73,8 +72,8 @@ def _broken(checked: Checked, decision: Decision) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As `escaped_markdown`; and no formula, and nobody is mentioned."""
-    return re.sub(r"([$@])", r"\\\1", escaped_markdown(printable(text)))
+    """As `escaped_markdown`, and nobody is mentioned."""
+    return escaped_markdown(printable(text)).replace("@", "\\@")
 
 
 def _cut(lines: Iterable[str]) -> str:

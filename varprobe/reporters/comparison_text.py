@@ -14,7 +14,7 @@ from rich.text import Text
 from varprobe.comparison import COMPARISON_VERSION, FAMILY_ERROR, Change, Comparison
 from varprobe.report.records import Report
 from varprobe.report.storage import to_json
-from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, escaped_markdown
+from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, escaped_markdown, spreadsheet_text
 from varprobe.verdict.records import Direction
 from varprobe.wording import count, percent, power, printable
 
@@ -126,7 +126,7 @@ def render_comparison_csv(comparison: Comparison) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: spreadsheet_text(value) for key, value in row.items()} for row in rows)
     return stream.getvalue()
 
 
@@ -135,6 +135,6 @@ def render_comparison_markdown(comparison: Comparison) -> str:
     lines = ["| network | overall | forward | backward | signal |", "|---|---|---|---|---|"]
     for name, report in zip(comparison.names, comparison.reports, strict=True):
         cells = [f"{label} {total}" if total != "-" else label for _, label, _, total in _cells(report)]
-        shown = escaped_markdown(printable(name))
-        lines.append(f"| {shown} | {report.verdict.overall} | {' | '.join(cells)} |")
+        shown = map(escaped_markdown, (name, report.verdict.overall, *cells))
+        lines.append(f"| {' | '.join(shown)} |")
     return "\n".join([*lines, "", *change_lines(comparison)]).rstrip() + "\n"

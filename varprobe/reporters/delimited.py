@@ -16,6 +16,7 @@ from varprobe.report.records import (
     Report,
     SignalStatistics,
 )
+from varprobe.reporters.wordlist import spreadsheet_text
 
 _PLACE = (
     "index",
@@ -61,7 +62,7 @@ def _columns() -> list[str]:
 
 
 def _cells(row: LayerRow) -> dict[str, Any]:
-    cells: dict[str, Any] = {key: getattr(row, key) for key in _PLACE}
+    cells: dict[str, Any] = {key: spreadsheet_text(getattr(row, key)) for key in _PLACE}
     if row.weights:
         cells |= {"weights.expected_std": row.weights.expected_std, "weights.std": row.weights.std}
     for group, record in _GROUPS.items():

@@ -92,4 +92,4 @@ def _backward(report: Report) -> dict[int, Cells]:
 
 def _variance(row: LayerRow) -> float | None:
     std = None if row.weights is None else row.weights.expected_std
-    return None if std is None else std**2
+    return None if std is None else std * std

@@ -27,24 +27,24 @@ def render_markdown(report: Report) -> str:
     lines = [
         f"# {escaped_markdown(title(report))}",
         "",
-        f"**{verdict.overall}**. {escaped_markdown(made_with(report))}",
+        f"**{escaped_markdown(verdict.overall)}**. {escaped_markdown(made_with(report))}",
         "",
     ]
     lines += ["| direction | label | rate per layer (95 %) | over the depth | depth scale |", "|---|---|---|---|---|"]
     for name in ("forward", "backward", "signal"):
         direction = getattr(verdict, name)
-        lines.append("| " + " | ".join((name, direction.label, *direction_figures(direction))) + " |")
+        lines.append(_line((name, escaped_markdown(direction.label), *direction_figures(direction))))
     lines.append("")
-    lines += [f"- {line}" for line in expectation_lines(report)]
+    lines += [f"- {escaped_markdown(line)}" for line in expectation_lines(report)]
     if report.expect:
         lines.append("")
     for line in (theory_line(report), tested_line(report)):
         if line:
-            lines += [line, ""]
+            lines += [escaped_markdown(line), ""]
     if verdict.findings:
         lines += ["## Findings", ""]
         lines += [
-            f"- **{finding_head(f)}**: {escaped_markdown(f.message)} {escaped_markdown(f.remedy)}"
+            f"- **{escaped_markdown(finding_head(f))}**: {escaped_markdown(f.message)} {escaped_markdown(f.remedy)}"
             for f in verdict.findings
         ]
         lines.append("")

@@ -265,7 +265,9 @@ def _map(axes: Axes, x: Scale, y: Scale, values: Values, norm: Normalize, colour
 def _labels(axes: Axes, sweep: Sweep, x: Scale, y: Scale) -> None:
     shape = len(x.places), len(y.places)
     order = [*_COLOURS, ""]
-    codes = np.array([order.index(p.verdict.overall if p.verdict else "") for p in sweep.points], float).reshape(shape)
+    places = {label: place for place, label in enumerate(order)}
+    found = [places.get(p.verdict.overall, places[""]) if p.verdict else places[""] for p in sweep.points]
+    codes = np.array(found, float).reshape(shape)
     colours = ListedColormap([*_COLOURS.values(), _FAILED])
     axes.pcolormesh(x.edges, y.edges, codes.T, norm=Normalize(-0.5, len(order) - 0.5), cmap=colours, rasterized=True)
     if len(sweep.points) <= _LETTERED:

@@ -10,7 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from varprobe.reporters.wordlist import DIRECTIONS, LETTERS, direction_figures, escaped_markdown, letter
+from varprobe.reporters.wordlist import (
+    DIRECTIONS,
+    LETTERS,
+    direction_figures,
+    escaped_markdown,
+    letter,
+    spreadsheet_text,
+)
 from varprobe.sweeps.axes import numbers
 from varprobe.sweeps.records import Axis, Point, Sweep
 from varprobe.sweeps.storage import sweep_to_json
@@ -131,7 +138,8 @@ def render_sweep_json(sweep: Sweep) -> str:
 def render_sweep_csv(sweep: Sweep) -> str:
     """A row a point; an empty cell where nothing is known."""
     stream = io.StringIO()
-    rows = [_flat(sweep, point) for point in sweep.points]
+    flat = (_flat(sweep, point) for point in sweep.points)
+    rows = [{spreadsheet_text(key): spreadsheet_text(value) for key, value in row.items()} for row in flat]
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -153,10 +161,16 @@ def render_sweep_markdown(sweep: Sweep) -> str:
     """A row a point, in words."""
     paths = [escaped_markdown(axis.path) for axis in sweep.axes]
     headings = [*paths, "overall", "forward", "", "backward", "", "signal"]
-    lines = [f"# {escaped_markdown(sweep_title(sweep))}", "", made_line(sweep), "", counts_line(sweep), ""]
+    lines = [
+        f"# {escaped_markdown(sweep_title(sweep))}",
+        "",
+        escaped_markdown(made_line(sweep)),
+        "",
+        counts_line(sweep),
+        "",
+    ]
     lines += [f"| {' | '.join(headings)} |", "|" + "---|" * len(headings)]
     for point in sweep.points:
-        overall = point.verdict.overall if point.verdict else escaped_markdown(point.failure)
-        cells = [*map(escaped_markdown, point.values), overall, *_cells(point)]
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = [*point.values, point.verdict.overall if point.verdict else point.failure, *_cells(point)]
+        lines.append(f"| {' | '.join(map(escaped_markdown, cells))} |")
     return "\n".join(lines) + "\n"

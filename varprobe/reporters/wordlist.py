@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from varprobe.report.records import Estimate, LayerRow, Report
+from varprobe.spec.document import scalar
 from varprobe.sweeps.records import Point
 from varprobe.verdict.records import Direction, Finding, Verdict
 from varprobe.wording import count, number, power, printable
@@ -207,12 +209,24 @@ def row_label(row: LayerRow) -> str:
 
 
 def escaped_markdown(text: str) -> str:
-    """Text from a config as Markdown that shows it as it is.
+    """Text from a config as Markdown that shows it as it is; addresses in it become no links.
 
     >>> escaped_markdown("a|b_c")
     'a\\\\|b\\\\_c'
     """
-    return re.sub(r"([\\`*_\[\]<>|#!&~])", r"\\\1", text.replace("\n", " "))
+    marked = re.sub(r"([\\`*_\[\]<>|#!&~${}])", r"\\\1", printable(" ".join(text.splitlines())))
+    return marked.replace("://", ":\\//").replace("www.", "www\\.")
+
+
+def spreadsheet_text(value: Any) -> Any:
+    """A cell of a CSV file; text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text(-0.5)
+    ("'=1+1", '-0.5', -0.5)
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    return value if isinstance(scalar(value), (int, float)) else f"'{value}"
 
 
 def letter(point: Point) -> str:

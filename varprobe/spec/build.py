@@ -78,6 +78,7 @@ class _Builder:
         self.lines = lines
         self.names: dict[str, int] = {}
         self.cache: dict[tuple[Any, ...], Dense] = {}
+        self.places: dict[FieldPath, tuple[str, int | None]] = {}
 
     def steps(self, slots: list[Slot]) -> tuple[Step, ...]:
         width = self.config.input.features
@@ -108,17 +109,24 @@ class _Builder:
     def step(self, slot: Slot, layer: Layer, fan_in: int, fan_out: int) -> Step:
         self.names[layer.kind] = number = self.names.get(layer.kind, 0) + 1
         group = max(slot.copies, key=lambda copy: copy[2]) if slot.copies else None
+        path, line = self.place(slot.path)
         return Step(
             layer=layer,
             name=slot.entry.name or f"{layer.kind}{number}",
-            path=field_name(slot.path),
-            line=self.lines(slot.path),
+            path=path,
+            line=line,
             repeat_index=slot.copies[-1][1] if slot.copies else 1,
-            group=(field_name(group[0]), group[1]) if group else None,
+            group=(self.place(group[0])[0], group[1]) if group else None,
             fan_in=fan_in,
             fan_out=fan_out,
             trunk=slot.depth == 0,
         )
+
+    def place(self, path: FieldPath) -> tuple[str, int | None]:
+        """An entry's path as the report has it, and its line; the same for all its repeats."""
+        if path not in self.places:
+            self.places[path] = field_name(path), self.lines(path)
+        return self.places[path]
 
     def layer(self, slot: Slot, width: int, *, last: bool) -> Layer:
         entry = slot.entry

@@ -82,8 +82,8 @@ def scalar(text: str) -> Any:
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if _INTEGER.fullmatch(text):
-        # Longer integers are out of every range; as a float they stay comparable and cheap.
-        return int(text, 0) if len(text) < 400 else float(text) if len(text) < 4000 else float("inf")
+        # Longer integers are out of every range, and of that of doubles.
+        return int(text, 0) if len(text) < 400 else float("-inf" if text.startswith("-") else "inf")
     if _FLOAT.fullmatch(text):
         return float(text)
     if _SPECIAL.fullmatch(text):

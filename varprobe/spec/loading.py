@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from varprobe.spec.document import MAX_BYTES, Node, parse_yaml
 from varprobe.spec.fields import FieldError, field_name
 from varprobe.spec.network import NetworkSpec
 from varprobe.spec.overrides import Override, apply_overrides
+from varprobe.spec.reading import read_at_most
 
 _NUMBER = {"int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number"}
 _TYPES = {
@@ -28,6 +30,8 @@ _TYPES = {
     "dataclass_type": "a mapping",
     "finite_number": "a finite number",
 }
+# What was meant as a whole number, and is short enough to be repeated.
+_DIGITS = re.compile(r"[+-]?[0-9_]{0,30}[0-9]_*")
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),
@@ -108,8 +112,9 @@ def _read(source: str | Path) -> tuple[str, str]:
     try:
         if path.is_dir():
             raise InputFileError("is a directory", hint="name a config file in it", place=place)
-        with path.open("rb") as stream:
-            return str(source), _decoded(stream.read(MAX_BYTES + 1), str(source))
+        return str(source), _decoded(read_at_most(path, MAX_BYTES + 1), str(source))
+    except InputFileError as error:
+        raise InputFileError(error.message, hint=error.hint, place=error.place or place) from None
     except FileNotFoundError:
         hint = "check the path; `varprobe new` writes an example"
         raise InputFileError("no such file", hint=hint, place=place) from None
@@ -199,12 +204,18 @@ def _given(value: Any) -> str:
 
 def _type_hint(kind: str, value: Any) -> str:
     if isinstance(value, str) and kind in _NUMBER:
-        digits = value.replace("_", "")
-        if digits != value and digits.lstrip("+-").isdigit():
-            return f"write {int(digits)}, without underscores"
-        if value.lstrip("+-").startswith("0") and value.lstrip("+-0").isdigit():
-            return f"write {int(value)}, without the leading zero"
-        return "write a number without quotes"
+        return _number_hint(value)
     if kind == "string_type":
         return "put it in quotes"
     return "see `varprobe schema config`"
+
+
+def _number_hint(text: str) -> str:
+    """How to write what was meant as a number and is none in YAML 1.2."""
+    if _DIGITS.fullmatch(text):
+        meant = int(text.replace("_", ""))
+        if "_" in text:
+            return f"write {meant}, without underscores"
+        if text.lstrip("+-").startswith("0") and meant:
+            return f"write {meant}, without the leading zero"
+    return "write a number without quotes"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from varprobe.errors import ConfigError, Place, nearest
 from varprobe.frozen import dataclass
-from varprobe.spec.document import Node, parse_yaml, with_source
+from varprobe.spec.document import MAX_DEPTH, Node, parse_yaml, with_source
 from varprobe.spec.parts import DEFAULT_ACTIVATION, DEFAULT_INIT
+from varprobe.wording import shortened
 
 # What a scalar at these keys is short for, and what they are when the config does not name them.
 _SHORTHAND = {"init": "name", "activation": "name", "gradient": "name", "norm": "kind", "dense": "width"}
@@ -37,6 +38,10 @@ def parse_assignment(text: str, option: str = "--set", hint: str = _EXAMPLE) -> 
     path, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(path.strip()):
         raise ConfigError(f"cannot read '{text}' as path=value", hint=hint, place=Place(option))
+    if len(re.findall(r"\w+", path)) > MAX_DEPTH:
+        raise ConfigError(
+            f"the path goes more than {MAX_DEPTH} deep", hint=hint, place=Place(shortened(f"{option} {text}", 200))
+        )
     return Override(path.strip(), value, f"{option} {text}")
 
 

@@ -199,13 +199,13 @@ class Fluctuation:
     The shift is None where it is not known.
 
     Attributes:
-        leans_on: the largest such variance of a second moment that this one hangs on beside its own: the expansion
-            ends where that one's does.
+        unknown: what the expansions of the second moments that this one hangs on may leave out: how far its ln may lie
+            off for that.
     """
 
     variance: float
     shift: float | None
-    leans_on: float = 0.0
+    unknown: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

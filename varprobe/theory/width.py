@@ -53,11 +53,11 @@ class _Flow:
         return _fluctuation(self.variance + self.readout, self.shift)
 
 
-def _fluctuation(variance: float, shift: float | None, leans_on: float = 0.0) -> Fluctuation | None:
+def _fluctuation(variance: float, shift: float | None, unknown: float = 0.0) -> Fluctuation | None:
     """None where the expansion left the range of numbers."""
     if not (math.isfinite(variance) and math.isfinite(shift or 0.0)):
         return None
-    return Fluctuation(max(variance, 0.0), shift, leans_on)
+    return Fluctuation(max(variance, 0.0), shift, unknown)
 
 
 def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[RowWidth]:
@@ -258,7 +258,7 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
     `tied` the share of the gradient along the layer's own output, beyond the 1/n of a random direction.
     """
     found: list[Fluctuation | None] = [None] * len(spec.steps)
-    reach = noise = moved = tied = leans_on = 0.0
+    reach = noise = moved = tied = unknown = 0.0
     ahead_share = ahead_held = 0.0
     for k in range(len(spec.steps) - 1, -1, -1):
         step, passage, flow = spec.steps[k], forward[k], sources[k]
@@ -289,9 +289,8 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
             bend / 2 * (flow.variance - 2 * flow.held / n + (flow.kurtosis - 3) / 3) + slope * answer * flow.variance
         )
         reach = slope + answer
-        if slope or reach:
-            leans_on = max(leans_on, flow.variance)
-        found[k] = _fluctuation(noise + reach**2 * flow.variance, moved, leans_on)
+        unknown += abs(slope) * flow.variance**2  # the first order is in, the second goes as its square
+        found[k] = _fluctuation(noise + reach**2 * flow.variance, moved, unknown)
         # Through W towards the input: y = W a is Gaussian with variance v_y.
         weights = layer.weights.variance(step.fan_in, step.fan_out) or 0.0
         log_y = math.log(step.fan_in * weights) + passage.source.log_second_moment - z.log_second_moment

@@ -2,9 +2,10 @@
 
 The expected ln of a mean over trials is ln of the prediction plus its shift at finite width. Its error comes from the
 trials themselves; what the first order in 1/width leaves out is allowed beside it, as a share of the variance of ln of
-one draw: `MARGIN` of it, or all of it (`UNSHIFTED`) where the shift is not known. A layer is tested where that variance
-is at most `LARGEST`, and so are those of what it hangs on; the critical value is Student's t for an error of
-`FAMILY_ERROR` over all that is tested (Bonferroni, so at most that for layers that depend on each other, as they do).
+one draw: `MARGIN` of it, or all of it (`UNSHIFTED`) where the shift is not known. What the second moments that a
+gradient hangs on leave out is allowed too. A layer is tested where that variance is at most `LARGEST`, and so is what
+it hangs on; the critical value is Student's t for an error of `FAMILY_ERROR` over all that is tested (Bonferroni, so at
+most that for layers that depend on each other, as they do).
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def _tested(prediction: Prediction) -> int:
 def _is_tested(log: float | None, width: Fluctuation | None) -> bool:
     if log is None or not math.isfinite(log) or width is None:
         return False
-    return max(width.variance, width.leans_on) <= LARGEST
+    return max(width.variance, width.unknown) <= LARGEST
 
 
 def _critical(tested: int, trials: int, family_error: float = FAMILY_ERROR) -> float | None:
@@ -175,7 +176,7 @@ def _band(
 
 
 def _allowed(width: Fluctuation) -> float:
-    return width.variance * (UNSHIFTED if width.shift is None else MARGIN)
+    return width.variance * (UNSHIFTED if width.shift is None else MARGIN) + width.unknown
 
 
 def _deviation(log: float | None, width: Fluctuation | None, mean: float | None, error: float | None) -> float | None:

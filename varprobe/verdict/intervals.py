@@ -81,6 +81,7 @@ def reach(error: float, trials: int, level: float = 0.05) -> float | None:
     return None if trials < 2 else student_quantile(1 - level / 2, trials - 1) * error
 
 
+@cache
 def binomial_interval(hits: int, cases: int, level: float) -> tuple[float, float]:
     """The share behind `hits` of `cases`, exact after Clopper and Pearson: each side misses with half of `level`.
 

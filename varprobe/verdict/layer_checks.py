@@ -44,25 +44,24 @@ def _name(case: Case, row: int) -> str:
 
 def dead_units(case: Case) -> Iterator[Finding]:
     """Rectifiers only: the first layer whose dead share is above that of a healthy network by the margin."""
-    layers, dead = case.layers, case.measured.statistics.dead
+    dead = case.measured.statistics.dead
+    share = dead.mean(axis=0)
+    error = dead.std(axis=0, ddof=1) / math.sqrt(len(dead)) if len(dead) > 1 else np.zeros(len(share))
+    least = share - 2 * error
     depth = 0
-    for row, layer in enumerate(layers):
+    for row, layer in enumerate(case.layers):
         depth += layer.kind == "dense"
-        if (layer.activation or "").split("(")[0] not in _RECTIFIERS:
-            continue
-        share = dead[:, row]
-        error = float(share.std(ddof=1)) / math.sqrt(len(share)) if len(share) > 1 else 0.0
-        if float(share.mean()) - 2 * error <= DEAD_MARGIN:
+        if not least[row] > DEAD_MARGIN or (layer.activation or "").split("(")[0] not in _RECTIFIERS:
             continue
         limit = healthy_dead_share(depth, case.measured.batch) + DEAD_MARGIN
-        if float(share.mean()) - 2 * error > limit:
+        if least[row] > limit:
             yield finding(
                 "dead-units",
-                f"{percent(float(share.mean()))} of the units are zero for the whole batch; "
+                f"{percent(float(share[row]))} of the units are zero for the whole batch; "
                 f"a healthy network of this depth and batch shows {percent(limit - DEAD_MARGIN)}.",
                 "Look for negative biases or weights with a negative mean, or use leaky_relu.",
                 layer=row + 1,
-                measured=float(share.mean()),
+                measured=float(share[row]),
                 limit=limit,
             )
             return
@@ -133,7 +132,7 @@ def width_ratio(case: Case) -> Iterator[Finding]:
 def zero_branches(case: Case) -> Iterator[Finding]:
     """Residual branches that add nothing."""
     zero = case.measured.statistics.zero_branch
-    rows = [row for row in range(zero.shape[1]) if bool((zero[:, row] == 1).all())]
+    rows = np.flatnonzero((zero == 1).all(axis=0)).tolist()
     if rows:
         yield finding(
             "zero-branch",

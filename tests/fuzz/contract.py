@@ -1,0 +1,143 @@
+"""What must hold for every input: a network, a report, a sweep, or one clear error. Anything else is a failure."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from varprobe.diagnose import diagnose
+from varprobe.errors import VarprobeError
+from varprobe.report.records import Report
+from varprobe.report.storage import from_dict, load_report, report_from_plain, to_dict, to_json
+from varprobe.report.stored import parsed, read_stored
+from varprobe.reporters import RENDERERS, SWEEPERS
+from varprobe.reporters.explanation import print_explanation
+from varprobe.reporters.format_table import print_formats
+from varprobe.reporters.sweep_text import print_sweep
+from varprobe.reporters.terminal import print_report
+from varprobe.spec.loading import load
+from varprobe.spec.network import NetworkSpec
+from varprobe.spec.overrides import Override, parse_assignment
+from varprobe.sweeps.records import Sweep
+from varprobe.sweeps.storage import sweep_from_plain
+
+SECONDS = 5.0
+TINY_STEPS, TINY_WIDTH = 24, 32
+QUICK, SLOW = (".json", ".csv", ".md"), (".html", ".svg")
+# No message needs more than that, whatever it is about.
+LONGEST = 3000
+
+
+def check_error(error: VarprobeError) -> None:
+    assert error.message
+    assert error.place is not None, f"no place: {error}"
+    assert error.hint, f"no hint: {error}"
+    lines = str(error).split("\n")
+    assert len(lines) == 2, lines
+    assert all(line.isprintable() for line in lines)
+    assert len(str(error)) < LONGEST, f"{len(str(error)):,} characters: {str(error)[:200]}"
+
+
+def settled(work: Callable[[], Any]) -> Any:
+    """What `work` gives, or None where it ended in an error as it should be."""
+    started = time.process_time()
+    try:
+        return work()
+    except VarprobeError as error:
+        check_error(error)
+        return None
+    finally:
+        assert time.process_time() - started < SECONDS
+
+
+def settle(source: Any, assignments: Sequence[str] = ()) -> NetworkSpec | None:
+    """The network, or None where loading ended in a clear error."""
+
+    def work() -> NetworkSpec:
+        overrides: list[Override] = [parse_assignment(text) for text in assignments]
+        return load(source, overrides)
+
+    spec = settled(work)
+    assert spec is None or isinstance(spec, NetworkSpec)
+    return spec
+
+
+def settle_file(folder: Path, data: str | bytes, assignments: Sequence[str] = ()) -> NetworkSpec | None:
+    path = folder / "config.yaml"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode(errors="surrogatepass"))
+    return settle(path, assignments)
+
+
+def settle_report(folder: Path, data: bytes) -> Report | None:
+    path = folder / "report.json"
+    path.write_bytes(data)
+    report: Report | None = settled(lambda: load_report(path))
+    return report
+
+
+def settle_stored(folder: Path, data: bytes, *, slow: bool = False) -> Report | Sweep | None:
+    """As `varprobe show`: the report or sweep, shown in every way; `slow` with pages and pictures."""
+    path = folder / "report.json"
+    path.write_bytes(data)
+
+    def work() -> Report | Sweep:
+        plain = parsed(read_stored(path), path)
+        return sweep_from_plain(plain, path) if "sweep_version" in plain else report_from_plain(plain, path)
+
+    record: Report | Sweep | None = settled(work)
+    if isinstance(record, Report):
+        show_everywhere(record, QUICK + SLOW if slow else QUICK)
+    elif record is not None:
+        show_sweep(record, QUICK + SLOW if slow else QUICK)
+    return record
+
+
+def probe_if_tiny(spec: NetworkSpec | None) -> None:
+    """Measures a network that is small, and holds its report to what every report must be."""
+    if spec is None or len(spec.steps) > TINY_STEPS:
+        return
+    if max(max(step.fan_in, step.fan_out) for step in spec.steps) > TINY_WIDTH or spec.input.rows is not None:
+        return
+    report = diagnose(spec, replace(spec.settings, trials=2, batch=2))
+    text = to_json(report)
+    assert json.loads(text, parse_constant=refuse) == to_dict(report)
+    assert from_dict(to_dict(report)) == report
+    show_everywhere(report)
+
+
+def refuse(token: str) -> None:
+    raise AssertionError(f"{token} in a report")
+
+
+def show_everywhere(report: Report, suffixes: Sequence[str] = QUICK) -> None:
+    for suffix in suffixes:
+        _check_written(suffix, RENDERERS[suffix](report))
+    for legacy in (False, True):
+        console = _console(legacy=legacy)
+        print_report(report, console, every_row=legacy)
+        print_formats(report, console)
+        print_explanation(report, console, every_row=legacy)
+
+
+def show_sweep(sweep: Sweep, suffixes: Sequence[str] = QUICK) -> None:
+    for suffix in suffixes:
+        _check_written(suffix, SWEEPERS[suffix](sweep))
+    print_sweep(sweep, _console(legacy=False))
+
+
+def _console(*, legacy: bool) -> Console:
+    return Console(file=io.StringIO(), width=80, highlight=False, markup=False, emoji=False, legacy_windows=legacy)
+
+
+def _check_written(suffix: str, made: str | bytes) -> None:
+    text = made if isinstance(made, str) else made.decode()
+    text.encode()
+    if suffix == ".json":
+        json.loads(text, parse_constant=refuse)

@@ -29,7 +29,7 @@ GROUPS = {
 }
 TESTS = (
     "config verdict gate gate_answers expect intervals error_rates findings compare initializers predict check_formats "
-    "formats theory_coverage theory_range width frozen"
+    "formats theory_coverage width frozen finding_words gate_levels"
 )
 
 

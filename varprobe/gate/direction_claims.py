@@ -94,7 +94,7 @@ def _overall(allowed: tuple[str, ...], evidence: Evidence, level: float) -> Answ
 def _range(what: str, bound: SideRange, evidence: Evidence, level: float) -> Answer:
     found = possible(evidence.case, bound.side, level)
     if math.isnan(found.value):
-        known = not found.spared or len(found.labels) == 1
+        known = len(found.labels) == 1
         return Answer("failed" if known else "undecided", _words(found))
     scale = found.layers if what == "rate" else LN10
     low, high = _limits(what, bound.range)

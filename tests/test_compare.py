@@ -5,22 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
+from scipy import stats
 
 import varprobe
-from varprobe.comparison import Comparison, compared, comparison_from_json
+from varprobe.comparison import Comparison, _welch, compared, comparison_from_json
 from varprobe.diagnose import foretell
 from varprobe.errors import InputFileError
-from varprobe.report.records import Report
+from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import COMPARERS
 from varprobe.reporters.comparison_figure import comparison_figure
 from varprobe.reporters.comparison_text import change_lines, print_comparison
@@ -117,6 +121,96 @@ def test_what_changed_is_named_from_its_layer_on() -> None:
     )
     backward = [change.layer for change in found if change.statistic == "gradient.second_moment"]
     assert 2 in backward
+
+
+def test_the_test_is_welchs() -> None:
+    random = np.random.default_rng(8)
+    for sizes in ((2, 2), (5, 30), (30, 5)):
+        before, after = random.normal(0.0, 1.0, sizes[0]), random.normal(0.5, 3.0, sizes[1])
+        change, deviation, freedom = _welch(before.tolist(), after.tolist())
+        wanted = stats.ttest_ind(after, before, equal_var=False)
+        assert change == pytest.approx(after.mean() - before.mean())
+        assert deviation == pytest.approx(wanted.statistic)
+        assert freedom == max(1, math.floor(wanted.df))
+    # Constants: nothing, or without any doubt.
+    assert _welch([1.0] * 4, [1.0] * 3) == (0.0, 0.0, 2)
+    assert _welch([1.0] * 3, [1.0 + 1e-9] * 4)[1] == 0.0
+    assert _welch([1.0] * 3, [0.5] * 4) == (-0.5, -math.inf, 2)
+
+
+def _with_logs(report: Report, rows: dict[int, list[float | None]]) -> Report:
+    """The report, all of whose second moments of z vary alike from trial to trial, but for these rows (from 1)."""
+    usual = np.random.default_rng(9).normal(0.0, 0.1, report.settings.trials).tolist()
+
+    def changed(row: LayerRow) -> LayerRow:
+        assert row.preactivation is not None
+        trials = tuple(rows.get(row.index, usual))
+        moment = replace(row.preactivation.second_moment, trials=trials)
+        return replace(row, preactivation=replace(row.preactivation, second_moment=moment))
+
+    return replace(report, layers=tuple(map(changed, report.layers)))
+
+
+def test_a_change_is_told_from_what_to_what() -> None:
+    report = _report(trials=6)
+    other = [1.5, 1.6, 1.55, 1.45, 1.5, 1.4]
+    before, after = _with_logs(report, {}), _with_logs(report, {3: other})
+    comparison = compared(("a", "b"), (before, after))
+    (change,) = comparison.changes
+    first = before.layers[2].preactivation
+    assert first is not None
+    start = np.array(first.second_moment.trials, dtype=float)
+    wanted = stats.ttest_ind(other, start, equal_var=False)
+    assert (change.layer, change.name, change.statistic) == (3, "dense3", "preactivation.second_moment")
+    assert (change.before, change.after) == pytest.approx((start.mean(), np.mean(other)))
+    assert (change.log10, change.deviation) == pytest.approx((np.mean(other) - start.mean(), wanted.statistic))
+    # 6 layers of 5 statistics.
+    assert (comparison.tested, comparison.reason) == (30, "")
+
+
+def test_the_level_is_shared_by_all_that_is_tested() -> None:
+    report = _report(trials=6)
+    before = _with_logs(report, {})
+    first = before.layers[2].preactivation
+    assert first is not None
+    start = np.array(first.second_moment.trials, dtype=float)
+    # Equal spreads: 10 degrees of freedom, or 9 by rounding, where the edge lies 4 % further. One-sided, or for 29
+    # tests, it would lie 14 % or 0.5 % nearer.
+    edge = float(stats.t.isf(0.01 / 2 / 30, 10)) * float(start.std(ddof=1)) * math.sqrt(2 / 6)
+    for factor, found in ((1.06, 1), (0.94, 0), (-1.06, 1), (-0.94, 0)):
+        after = _with_logs(report, {3: (start + factor * edge).tolist()})
+        assert len(compared(("a", "b"), (before, after)).changes) == found
+
+
+def test_two_trials_that_are_no_zeros_are_enough() -> None:
+    report = _report(trials=6)
+    few: list[float | None] = [None, None, 0.1, 0.2, None, None]
+    one: list[float | None] = [None, None, 0.1, None, None, None]
+    whole = compared(("a", "b"), (report, report)).tested
+    assert compared(("a", "b"), (_with_logs(report, {2: few}), _with_logs(report, {2: few}))).tested == whole
+    assert compared(("a", "b"), (_with_logs(report, {2: one}), _with_logs(report, {2: few}))).tested == whole - 1
+    assert compared(("a", "b"), (_with_logs(report, {2: few}), _with_logs(report, {2: one}))).tested == whole - 1
+    two = _report(trials=2)
+    assert compared(("a", "b"), (two, two)).tested == whole
+
+
+def test_a_stored_comparison_of_two_holds_two(tmp_path: Path) -> None:
+    report = _report(trials=2)
+    pair = compared(("a", "b"), (report, report))
+    text = str(COMPARERS[".json"](pair)).encode()
+    assert comparison_from_json(text, "c.json") == pair
+    body = json.loads(text)
+    for damage in (
+        {"networks": body["networks"][:1], "reports": body["reports"][:1]},
+        {"reports": body["reports"][:1]},
+    ):
+        with pytest.raises(InputFileError) as caught:
+            comparison_from_json(json.dumps(body | damage).encode(), "c.json")
+        names = len((body | damage)["networks"])
+        assert str(caught.value) == (
+            f"c.json: reports: is no varprobe comparison: {names} networks and 1 reports\n"
+            "  hint: name a file that `varprobe compare -o comparison.json` wrote"
+        )
 
 
 def test_what_cannot_be_tested_says_why() -> None:

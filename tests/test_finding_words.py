@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from test_verdict import _layer, _line, _measurement, _walk
 
+from varprobe.diagnose import foretell
+from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
+from varprobe.spec.loading import load
+from varprobe.theory.predict import predict
 from varprobe.verdict import advice
-from varprobe.verdict.agreement import Agreement, Band, RowAgreement
+from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare
 from varprobe.verdict.case import Case
 from varprobe.verdict.judge import judge, measured_case
 from varprobe.verdict.judged import Point, judged_points
@@ -352,6 +357,32 @@ def test_draws_that_differ_are_told_with_their_spread() -> None:
     assert (found.severity, found.layer, found.limit) == ("warning", None, 1.0)
 
 
+@pytest.mark.parametrize(("slope", "told"), [(0.4, True), (0.2, False)])
+def test_a_typical_draw_of_another_label_is_told_whatever_the_spread(slope: float, *, told: bool) -> None:
+    # In the deep half draws rise and fall in turn: over two layers the mean ratio is cosh(2 slope), so that T is
+    # 10 ln cosh(2 slope), 2.9 or 0.8; in a typical draw it is 0. From end to end nothing changes, without any spread.
+    deep = np.concatenate([np.zeros(9), slope * np.arange(-5, 6)])
+    logs = np.stack([sign * deep for sign in (1, -1)] * 50)
+    logs[:, 0] = logs[:, -1]
+    verdict = judge(_measurement(logs, np.zeros((100, 20))))
+    assert verdict.forward.total_log10 == pytest.approx(10 * math.log10(math.cosh(2 * slope)))
+    assert verdict.forward.typical_log10 == pytest.approx(0.0, abs=1e-9)
+    assert verdict.forward.label == ("borderline" if told else "stable")
+    found = [item for item in verdict.findings if item.code == "finite-width"]
+    assert [item.measured for item in found] == ([pytest.approx(0.0, abs=1e-9)] if told else [])
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0.99, False), (1.01, True)])
+def test_a_spread_of_one_is_where_draws_begin_to_differ(spread: float, *, told: bool) -> None:
+    logs = np.zeros((20, 20))
+    # In the first half, so that T does not see it.
+    logs[:, 5:] += np.where(np.arange(20) % 2, 1, -1)[:, None] * spread * math.sqrt(19 / 20)
+    verdict = judge(_measurement(logs, np.zeros((20, 20))))
+    assert verdict.forward.label == "stable"
+    found = [item for item in verdict.findings if item.code == "finite-width"]
+    assert [item.measured for item in found] == ([pytest.approx(spread)] if told else [])
+
+
 def test_what_is_inconclusive_says_what_it_knows() -> None:
     logs = _walk(6, 60, noise=0.5, seed=5)
     verdict = judge(_measurement(logs))
@@ -528,6 +559,61 @@ def test_gradients_that_leave_a_format_are_told_with_their_loss_scale() -> None:
 
 
 # --- theory ---
+
+
+def test_what_theory_lacks_is_told_with_its_reason() -> None:
+    layers = [{"dense": 32}, {"dense": {"width": 32, "init": "lsuv"}}, {"dense": 32}, {"dense": 32}]
+    spec = load({"input": {"features": 32}, "defaults": {"activation": "tanh"}, "layers": layers})
+    report = foretell(spec)
+    reason = report.layers[1].predicted.reason
+    assert reason
+    found = [item for item in report.verdict.findings if item.code == "theory-ends"]
+    assert [(item.layer, item.message) for item in found] == [
+        (2, f"Theory does not reach all of this network (forward): {reason}."),
+        (4, f"Theory does not reach all of this network (backward): {reason}."),  # the first from the output
+    ]
+    assert found[0].remedy == "Measure it: `varprobe run` needs no theory."
+
+
+def test_bands_are_those_of_their_formula() -> None:
+    spec = load({
+        "input": {"features": 128},
+        "defaults": {"activation": "tanh", "init": "xavier"},
+        "layers": [{"dense": 128, "repeat": 4}],
+        "probe": {"batch": 8, "trials": 12},
+    })  # fmt: skip
+    measurement, prediction = measure(spec), predict(spec)
+    found = compare(measurement, prediction, 0.02)
+    # Tested is what varies little from draw to draw; at this width some of it does not.
+    widths = [width for row in prediction.rows for width in (row.width.source, row.width.gradient) if width]
+    assert found.tested == sum(width.variance <= 0.05 for width in widths) < len(widths) == 8
+    assert all(width.unknown <= 0.05 for width in widths)
+    critical = float(stats.t.isf(0.02 / 2 / found.tested, 11))
+    s = measurement.statistics
+    for at, (row, theory) in enumerate(zip(found.rows, prediction.rows, strict=True)):
+        assert theory.source is not None
+        for band, log, width, table in (
+            (row.source, theory.source.log_second_moment, theory.width.source, s.log_preactivation_second_moment),
+            (row.gradient, theory.log_gradient, theory.width.gradient, s.log_gradient_second_moment),
+        ):
+            values = np.exp(table[:, at])
+            # A mean's jackknife is its standard error; for its logarithm each trial is left out in turn.
+            without = np.log((values.sum() - values) / 11)
+            error = max(math.sqrt(11 / 12 * float(np.square(without - without.mean()).sum())), 100 * 2.0**-23)
+            assert log is not None
+            assert band.measured == pytest.approx(math.log(values.mean()) - log, abs=1e-9)
+            assert width is not None
+            shift = width.shift or 0.0
+            assert band.deviation == pytest.approx((math.log(values.mean()) - log - shift) / error, rel=1e-6, abs=1e-9)
+            middle, half = log + shift - width.variance / 2, float(stats.norm.isf(0.025)) * math.sqrt(width.variance)
+            assert (band.draw_low, band.draw_high) == pytest.approx((middle - half, middle + half), rel=1e-6, abs=1e-9)
+            if width.variance > 0.05:
+                assert (band.low, band.high) == (None, None)
+                continue
+            allowed = width.variance * (1.0 if width.shift is None else 0.1) + width.unknown
+            reach = critical * error + allowed
+            wanted = (log + shift - reach, log + shift + reach)
+            assert (band.low, band.high) == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
 def test_layers_that_leave_theory_are_counted_and_the_first_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from test_verdict import _measurement, _naive
 
 import varprobe
 from varprobe.comparison import Change, Comparison
+from varprobe.errors import InputFileError
 from varprobe.gate import finding_claims
+from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import _explained, gathered
 from varprobe.gate.claims import claims_of
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
@@ -23,6 +26,8 @@ from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
 from varprobe.gate.possible import possible, possible_overall
 from varprobe.gate.records import Checked, Decision
+from varprobe.gate.storage import check_from_json, check_to_json
+from varprobe.report.storage import to_json
 from varprobe.spec.expectation import LayerBound, Range, SideRange
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement
 from varprobe.verdict.intervals import binomial_interval
@@ -137,7 +142,11 @@ def test_of_one_draw_nothing_is_known() -> None:
     rate = SideRange("forward", Range(0.9, 1.1))
     spec = varprobe.load(_config(depth=DEPTH))
     answer = range_claim("rate", rate, None, spec, DEPTH).answer(_evidence(np.zeros((1, DEPTH))), LEVEL)
-    assert answer == Answer("undecided", "exploding or vanishing or borderline or stable or degenerate")
+    # Nothing has failed; 2**-9 is the first below a quarter of the level.
+    words = "exploding or vanishing or borderline or stable or degenerate"
+    assert answer == Answer("undecided", words, needed=9)
+    label = label_claim("forward", ("stable",), None).answer(_evidence(np.zeros((1, DEPTH))), LEVEL)
+    assert label == Answer("undecided", words, needed=9)
 
 
 def test_a_dead_network_has_no_rate() -> None:
@@ -166,8 +175,11 @@ def test_dead_draws_have_their_share_of_the_level() -> None:
     assert possible(_evidence(logs).case, "forward", LEVEL).labels == ("stable",)
 
 
-def test_overall_is_the_worse_of_both_at_half_of_the_level_each() -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_overall_is_the_worse_of_both_at_half_of_the_level_each(*, turned: bool) -> None:
     logs, back = _noisy(2.0, 0.3), -_noisy(-2.1, 0.3, seed=3)
+    if turned:
+        logs, back = -back, -logs
     answer = overall_claim(("stable",), 3).answer(_evidence(logs, back), LEVEL)
     assert answer.outcome == "undecided"
     assert answer.found == "borderline or stable"
@@ -178,10 +190,31 @@ def test_overall_is_the_worse_of_both_at_half_of_the_level_each() -> None:
         assert low < edge < high
         needed.append(max(math.ceil(1.1 * TRIALS * ((high - low) / 2 / abs(total - edge)) ** 2), TRIALS + 1))
     assert answer.needed == max(needed)
-    assert needed[0] != needed[1]
+    assert (needed[0] < needed[1]) == turned
     assert overall_claim(("stable", "borderline"), 3).answer(_evidence(logs, back), LEVEL).outcome == "met"
     failed = overall_claim(("exploding", "degenerate"), 3).answer(_evidence(logs, back), LEVEL)
     assert (failed.outcome, failed.needed) == ("failed", None)
+
+
+def test_overall_has_no_number_of_trials_at_the_edge_itself() -> None:
+    logs = _noisy(2.0, 0.3)
+    logs += (LN10 - _naive(logs)[0]) * np.arange(DEPTH) / DEPTH
+    answer = overall_claim(("stable",), 3).answer(_evidence(logs), LEVEL)
+    assert answer == Answer("undecided", "borderline or stable")
+
+
+def test_overall_counts_what_both_may_be() -> None:
+    # Forward explodes or nearly so, backward vanishes: the worse of the two is one or the other.
+    logs, back = _noisy(4.6, 0.3), -_noisy(-9.0, seed=3)
+    evidence = _evidence(logs, back)
+    assert possible(evidence.case, "forward", LEVEL / 2).labels == ("borderline", "exploding")
+    assert possible_overall(evidence.case, LEVEL) == ("exploding", "vanishing")
+    # Between the intervals of half of the level and of a third of it.
+    total, half = _naive(logs)
+    shift = LN10 - total - _reach(half, LEVEL / 2 * 2 / 3) * 1.02
+    moved = logs + shift * np.arange(DEPTH) / DEPTH
+    assert _reach(half, LEVEL / 3 * 2 / 3) > 1.03 * _reach(half, LEVEL / 2 * 2 / 3)
+    assert possible_overall(_evidence(moved, -moved).case, LEVEL) == ("stable",)
 
 
 def test_a_rate_is_answered_with_its_interval() -> None:
@@ -252,6 +285,46 @@ def test_a_range_is_not_met_while_half_of_the_draws_may_be_dead() -> None:
     assert answer.needed == 9
 
 
+EXPECT = """\
+  forward: [stable, borderline]
+  signal: preserved
+  overall: stable
+  rate:
+    forward: [0.5, null]
+  total_log10:
+    backward: [-1, 1]
+  layers:
+    2:
+      activation.variance: [null, 2]
+  saturated: 0.1
+  dead: 0.25
+  safe_in: [float16]
+  theory: agree
+  allow: [jump]
+"""
+
+
+def test_claims_know_their_lines(tmp_path: Path) -> None:
+    config = tmp_path / "net.yaml"
+    config.write_text("input: {features: 8}\nlayers:\n  - dense: 8\n    repeat: 5\nexpect:\n" + EXPECT)
+    lines = {claim.expectation: claim.line for claim in claims_of(varprobe.load(config))}
+    assert lines == {
+        "forward": 6, "signal": 7, "overall": 8, "rate.forward": 10, "total_log10.backward": 12,
+        "layers.2.activation.variance": 15, "saturated": 16, "dead": 17, "safe_in.float16": 18, "theory": 19,
+        "findings": 20,
+    }  # fmt: skip
+
+
+def test_an_answer_about_a_layer_has_the_line_of_its_entry() -> None:
+    evidence = _evidence(_jumped(6.0))
+    layers = tuple(replace(layer, line=100 + at) for at, layer in enumerate(evidence.measurement.layers, 1))
+    placed = replace(evidence, measurement=replace(evidence.measurement, layers=layers))
+    decision = findings_claim((), 5).decide(placed, LEVEL)
+    assert (decision.layer, decision.line, decision.level) == (7, 107, LEVEL)
+    assert findings_claim((), 5).decide(evidence, LEVEL).line == 5
+    assert label_claim("forward", ("stable",), 3).decide(placed, LEVEL).line == 3
+
+
 def test_claims_say_what_is_wanted() -> None:
     expect = {"forward": ["stable", "borderline"], "rate": {"forward": [0.5, None]}, "saturated": 0.1, "dead": 0.25,
               "safe_in": ["float16"], "allow": ["jump"], "theory": "agree", "overall": "stable",
@@ -312,6 +385,25 @@ def test_a_step_that_may_be_a_jump_is_undecided() -> None:
     assert answer.layer == 7
     assert answer.needed == trials_needed(TRIALS, half, change - LN100)
     assert answer.needed is not None
+
+
+def test_of_steps_that_may_be_jumps_the_one_that_reaches_furthest_is_named() -> None:
+    logs = _jumped(4.4, 0.02)
+    logs[:, 3:] += np.random.default_rng(9).normal(-4.5, 0.6, (TRIALS, 1))
+    answer = findings_claim((), None).answer(_evidence(logs), LEVEL)
+    steps = [abs(math.log(np.mean(np.exp(logs[:, at] - logs[:, at - 1])))) for at in (3, 6)]
+    assert steps[0] < steps[1] < LN100
+    assert (answer.outcome, answer.layer) == ("undecided", 4)
+
+
+def test_errors_that_are_not_about_labels_fail_with_their_remedy() -> None:
+    logs = _noisy()
+    logs[:2, 8:] = np.nan
+    evidence = _evidence(logs)
+    (finding,) = (item for item in evidence.report.verdict.findings if item.code == "non-finite")
+    answer = findings_claim((), None).answer(evidence, LEVEL)
+    assert answer == Answer("failed", f"non-finite: {finding.message}", finding.remedy, 9)
+    assert findings_claim(("non-finite",), None).answer(evidence, LEVEL).outcome == "met"
 
 
 def test_steps_below_a_hundred_are_none() -> None:
@@ -631,6 +723,93 @@ def test_what_is_undecided_says_how_many_trials_would_do() -> None:
     assert _explained(replace(undecided, needed=None), "undecided", report).remedy == "own"
     dropped = _explained(undecided, "failed", report)
     assert (dropped.remedy, dropped.needed) == ("Not pursued: the check had failed already.", None)
+
+
+def test_what_is_degenerate_is_explained() -> None:
+    from varprobe.diagnose import diagnose
+
+    report = diagnose(varprobe.load(_config(depth=DEPTH, init="zeros")))
+    explained = _explained(_decision(), "failed", report)
+    assert explained.remedy.startswith("Look for weights or inputs that are zero")
+    assert explained.layer == 1
+
+
+def test_a_fading_signal_is_explained_by_its_own_finding() -> None:
+    from varprobe.diagnose import diagnose
+
+    report = diagnose(varprobe.load(_config(depth=DEPTH, activation="sigmoid")))
+    explained = _explained(replace(_decision(), expectation="signal"), "failed", report)
+    assert explained.remedy.startswith("Use a zero-centred activation")
+
+
+def test_a_check_pursues_nothing_when_something_has_failed() -> None:
+    # The backward range ends at what is measured, the forward one is far off.
+    measured = varprobe.run(_config()).verdict.backward.total_log10
+    checked = varprobe.check(_config({"rate": {"forward": [0.5, 0.6]}, "total_log10": {"backward": [measured, 5]}}))
+    assert checked.outcome == "failed"
+    (undecided,) = (decision for decision in checked.decisions if decision.outcome == "undecided")
+    assert undecided.remedy == "Not pursued: the check had failed already."
+
+
+def test_one_trial_is_too_few_for_anything_and_more_are_drawn() -> None:
+    baseline = varprobe.run(_config())
+    config = _config({"forward": "stable", "rate": {"forward": [0.5, 1.5]}, "theory": "agree"}, width=64)
+    one = {**config, "probe": {"batch": 16, "trials": 1}}
+    checked = varprobe.check(one, max_trials=64)
+    assert checked.outcome == "passed"
+    assert checked.looks > 1
+    held = {**_config(), "probe": {"batch": 16, "trials": 1}}
+    found = varprobe.check(held, max_trials=64, baseline=baseline)
+    assert found.outcome == "passed"
+    assert found.decisions[-1].found.startswith("none in ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"alpha": 0.0}, "alpha is a chance between 0 and 1, given 0\n  hint: the usual one is 0.001"),
+        ({"max_trials": 0}, "max_trials must be at least 1, given 0\n  hint: the usual ones are 400"),
+    ],
+)
+def test_what_is_impossible_is_said_with_what_is_usual(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(varprobe.VarprobeError) as caught:
+        varprobe.check(_config(), **wrong)
+    assert str(caught.value) == words
+
+
+def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path) -> None:
+    from varprobe.diagnose import foretell
+
+    path = tmp_path / "b.json"
+    cases = [("no such baseline", None)]
+    two = {**_config(), "probe": {"trials": 2}}
+    cases.append(("has one trial, which says nothing about noise", varprobe.run({**two, "probe": {"trials": 1}})))
+    cases.append(("is of theory alone, which has no noise", foretell(varprobe.load(two))))
+    for words, report in cases:
+        if report is not None:
+            path.write_text(to_json(report))
+        with pytest.raises(InputFileError) as caught:
+            load_baseline(path)
+        assert str(caught.value) == (
+            f"{path}: {words}\n  hint: `varprobe check CONFIG --baseline FILE --update-baseline` writes one"
+        )
+    path.write_text(to_json(varprobe.run(two)))
+    assert load_baseline(path).settings.trials == 2
+
+
+def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
+    checks = gathered([varprobe.check(_config())])
+    text = check_to_json(checks)
+    assert check_from_json(text.encode(), "c.json") == checks
+    with pytest.raises(InputFileError) as caught:
+        check_from_json(text.replace('"met"', '"good"').encode(), "c.json")
+    assert str(caught.value) == (
+        "c.json: checked.0.decisions.0.outcome: is no varprobe check: unknown outcome 'good'\n"
+        "  hint: known are met, failed, undecided; name a file that `varprobe check -o check.json` wrote"
+    )
+    bad = replace(checks, checked=(replace(checks.checked[0], seconds=math.nan),))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        check_to_json(bad)
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,15 @@ def test_an_inconclusive_run_says_how_many_trials_would_do() -> None:
     assert 6 * half**2 <= asked <= 1.3 * 6 * half**2 + 1
 
 
+@pytest.mark.parametrize(("zeros", "label"), [(4, "preserved"), (5, "collapsing")])
+def test_a_signal_that_is_exactly_zero_in_half_of_the_trials_has_collapsed(zeros: int, label: str) -> None:
+    signal = np.zeros((10, 20))
+    signal[:zeros, 13:] = -np.inf
+    found = judge(_measurement(_walk(10, 20), signal=signal)).signal
+    assert found.label == label
+    assert (found.total_log10 is None) == (label == "collapsing")
+
+
 # --- fewer than four layers ---
 
 

@@ -2,7 +2,7 @@
 
 In the fork the function's code is replaced (what stands outside of functions: its module is imported anew), and the
 tests that reach the changed line run, quick ones first, until one fails. Tests above `SLOWEST` are left out, and so
-are those beyond `BUDGET` a mutant. Which tests reach a line is found first, each test alone on empty caches.
+are those beyond the budget of a mutant. Which tests reach a line is found first, each test alone on empty caches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -28,7 +27,7 @@ import pytest
 from operators import Mutant, mutated
 
 ROOT = Path(__file__).parents[2]
-SLOWEST, BUDGET = 1.0, 5.0  # seconds of the processor
+SLOWEST = 1.0  # seconds of the processor
 MEMORY = 4 * 2**30
 FLAGS = ("-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=-q --doctest-modules")
 
@@ -37,9 +36,9 @@ class Driver:
     """Takes the place of pytest's loop over the tests."""
 
     def __init__(
-        self, jobs: Sequence[tuple[str, Path, Mutant]], files: list[Path], result: Path, reached: Path, *, again: bool
+        self, jobs: Sequence[tuple[str, Path, Mutant]], files: list[Path], result: Path, reached: Path, budget: float
     ) -> None:
-        self.jobs, self.files, self.result, self.reached, self.again = jobs, files, result, reached, again
+        self.jobs, self.files, self.result, self.reached, self.budget = jobs, files, result, reached, budget
         self.sources = {path: path.read_text() for path in files}
         self.failed = False
 
@@ -58,9 +57,7 @@ class Driver:
         items = {item.nodeid: item for item in session.items}
         known = json.loads(self.result.read_text()) if self.result.exists() else {}
         for name, path, mutant in self.jobs:
-            if name in known and not self.again:
-                continue
-            tests = [items[test] for test in _tests(reached, path, mutant) if test in items]
+            tests = [items[test] for test in _tests(reached, path, mutant, self.budget) if test in items]
             limit = 10 + 4 * sum(reached["seconds"][item.nodeid] for item in tests)
             outcome = self.outcome(path, mutant, tests, limit) if tests else "not reached"
             known[name] = [outcome, mutant.line, mutant.change, len(tests)]
@@ -133,22 +130,23 @@ def _dotted(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _tests(reached: dict[str, Any], path: Path, mutant: Mutant) -> list[str]:
-    """The tests for a mutant: from each file of tests in turn the quickest that is left."""
+def _tests(reached: dict[str, Any], path: Path, mutant: Mutant, budget: float) -> list[str]:
+    """The tests for a mutant: of the file that has had the least time so far, the quickest that is left."""
     lines, seconds = reached["lines"][str(path)], reached["seconds"]
     near = {test for tests in lines.values() for test in tests} or {test for test, took in seconds.items() if took}
     if mutant.function:  # a line that begins no statement may have no tests of its own
         above = range(mutant.line, mutant.function[1], -1)
         near = set(next((tests for line in above if (tests := lines.get(str(line)))), []))
     files: dict[str, list[str]] = {}
-    for test in sorted(near, key=lambda test: (seconds[test], test)):
+    for test in sorted(near, key=lambda test: (seconds[test], test), reverse=True):
         files.setdefault(test.partition("::")[0], []).append(test)
-    chosen, took = [], 0.0
-    for test in (test for turn in zip_longest(*files.values()) for test in turn if test):
-        took += seconds[test]
-        if took > BUDGET:
-            break
-        chosen.append(test)
+    chosen, spent = [], dict.fromkeys(files, 0.0)
+    while files and sum(spent.values()) < budget:
+        file = min(files, key=lambda file: spent[file])
+        chosen.append(files[file].pop())
+        spent[file] += seconds[chosen[-1]]
+        if not files[file]:
+            del files[file]
     return chosen
 
 

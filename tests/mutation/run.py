@@ -71,16 +71,22 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=200, help="mutants of each group")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="these mutants, such as verdict/rule.py:17; again, if they were run")
+    parser.add_argument(
+        "--retry", default="", metavar="survived", help="of those that were run, the ones that ended so"
+    )
+    parser.add_argument("--budget", type=float, default=15.0, help="seconds of tests for a mutant")
     parser.add_argument("--result", type=Path, default=Path("mutation.json"))
     parser.add_argument("--reached", type=Path, default=Path("mutation_reached.json"), help="made where it is missing")
     asked = parser.parse_args()
     groups = {group: chosen(group, asked) for group in asked.group or GROUPS}
     files = [path for group in GROUPS for path in modules(group)]
     jobs = [job for jobs in groups.values() for job in jobs]
-    driver = Driver(jobs, files, asked.result, asked.reached, again=bool(asked.only))
+    known = json.loads(asked.result.read_text()) if asked.result.exists() else {}
+    new = [job for job in jobs if asked.only or str(known.get(job[0], [asked.retry])[0]) == asked.retry]
+    driver = Driver(new, files, asked.result, asked.reached, asked.budget)
     tests = [f"tests/test_{name}.py" for name in TESTS.split()]
     status = pytest.main([*FLAGS, *tests, *(str(path.relative_to(ROOT)) for path in files)], plugins=[driver])
-    known = json.loads(asked.result.read_text())
+    known = json.loads(asked.result.read_text()) if asked.result.exists() else {}
     for group, jobs in groups.items():
         print(summary(group, [name for name, _, _ in jobs], known))
     return int(status)

@@ -95,7 +95,8 @@ def _range(what: str, bound: SideRange, evidence: Evidence, level: float) -> Ans
     found = possible(evidence.case, bound.side, level)
     if math.isnan(found.value):
         known = len(found.labels) == 1
-        return Answer("failed" if known else "undecided", _words(found))
+        needed = None if known else _needed(found, [], level)
+        return Answer("failed" if known else "undecided", _words(found), needed=needed)
     scale = found.layers if what == "rate" else LN10
     low, high = _limits(what, bound.range)
     value, least, most = (total / scale for total in (found.value, found.low, found.high))

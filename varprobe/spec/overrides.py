@@ -52,8 +52,6 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
             int(step) if step.isdecimal() and len(step) < 10 else step for step in re.findall(r"\w+", override.path)
         ]
         value = with_source(parse_yaml(override.text, override.option), override.option)
-        if root.value is None:
-            root = Node({}, root.place)
         root = _Editor(override, root).edited(root, steps, value)
     return root
 

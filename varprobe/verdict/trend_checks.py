@@ -56,7 +56,7 @@ def _change(case: Case, way: str, direction: Direction) -> str:
 
 def _remedy(case: Case, way: str, judged: Judged) -> str:
     direction, layers = judged.direction, case.layers
-    worst = _worst_step(case, judged)
+    worst = _worst_step(judged)
     if worst is not None:
         point, change = worst
         return advice.single_remedy(case.row(point), case.points[point].layer, change, way)
@@ -66,7 +66,7 @@ def _remedy(case: Case, way: str, judged: Judged) -> str:
     return advice.scale_remedy(case.points, layers, direction.total_log10)
 
 
-def _worst_step(case: Case, judged: Judged) -> tuple[int, float] | None:
+def _worst_step(judged: Judged) -> tuple[int, float] | None:
     """The later point and the log10 change of a single step that makes most of the whole change, if one does."""
     logs = judged.logs
     if len(logs) == 0 or logs.shape[1] < 4:

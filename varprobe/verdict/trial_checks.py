@@ -75,7 +75,7 @@ def finite_width(case: Case) -> Iterator[Finding]:
         if direction.typical_log10 is None or direction.total_log10 is None:
             continue
         # With few trials the typical total is not known well enough to have another label.
-        other = judged.typical_label not in (direction.label, "inconclusive") and len(judged.logs) > 1
+        other = judged.typical_label not in (direction.label, "inconclusive")
         if judged.spread > 1 or other:
             yield finding(
                 "finite-width",

@@ -1,0 +1,233 @@
+"""What the loader says, to the letter, and what it knows of the places it speaks of."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from test_config import layers, read, refusal, top
+
+from varprobe.errors import InputFileError, VarprobeError
+from varprobe.spec.config_schema import config_schema
+from varprobe.spec.document import MAX_BYTES, parse_yaml
+from varprobe.spec.initializers import INITIALIZERS
+from varprobe.spec.laws import Normal
+from varprobe.spec.loading import _words, load
+from varprobe.spec.network import Dense
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+HEAD = "input: {features: 4}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            layers("  - {dense: 8, name: " + "x" * 101 + "}"),
+            "net.yaml:3:22: layers[0].name: is longer than 100 characters\n  hint: shorten it",
+        ),
+        (
+            top(HEAD + "\nname: " + "x" * 201),
+            "net.yaml:2:7: name: is longer than 200 characters\n  hint: shorten it",
+        ),
+        (
+            top(HEAD + "\nexpect: {layers: {" + "x" * 101 + ": {activation.variance: [0, 1]}}}"),
+            "net.yaml:2:122: expect.layers." + "x" * 101 + ".[key]: is longer than 100 characters\n  hint: shorten it",
+        ),
+        (
+            top(HEAD + "\nexpect: {layers: {1: {preactivation.variance: [0, 1], activation.variance: [2, 1]}}}"),
+            "net.yaml:2:76: expect.layers.1.activation.variance: is empty: 2 is above 1\n"
+            "  hint: write the smaller number first",
+        ),
+        (
+            top(HEAD + "\nexpect: {layers: {1: {weight_gradient.variance: [0, 1], activation.saturated: [0, 1]}}}"),
+            "net.yaml:2:79: expect.layers.1.activation.saturated: layer 1 (dense) has no activation.saturated\n"
+            "  hint: bound another statistic; `all` means the layers that have it",
+        ),
+        (
+            layers("  - dropout: '0.1'\n  - dense: 4"),
+            "net.yaml:3:14: layers[0].dropout: must be a number, given '0.1' (text)\n"
+            "  hint: write a number without quotes",
+        ),
+        (
+            layers("  - dropout: true\n  - dense: 4"),
+            "net.yaml:3:14: layers[0].dropout: must be a number, given true (true or false)\n"
+            "  hint: see `varprobe schema config`",
+        ),
+        (
+            layers("  - dense: {width: 4, bias: {value: 1, path: b.npy}}"),
+            "net.yaml:3:29: layers[0].dense.bias: must be a number, a std or a file, exactly one of them\n"
+            "  hint: write a number, {std: 0.1} or {path: weights.npz, key: b1}",
+        ),
+        (
+            layers("  - 12"),
+            "net.yaml:3:5: layers[0]: must be a layer, given 12\n"
+            "  hint: a layer is one of dense, norm, activation, dropout, block, residual, as in `- dense: 256`",
+        ),
+        # The first by line, then by column, whatever the order of the schema.
+        (
+            top(HEAD + "\nprobe: {trials: 0, batch: 0}"),
+            "net.yaml:2:17: probe.trials: must be at least 1, given 0\n"
+            "  hint: see `varprobe schema config` for the ranges",
+        ),
+        (" \n\n", "net.yaml: is empty\n  hint: `varprobe new` writes an example"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_to_the_letter(text: str, words: str) -> None:
+    assert refusal(text) == words
+
+
+def test_the_longest_names_are_taken() -> None:
+    spec = read(layers("  - {dense: 8, name: " + "x" * 100 + "}") + "name: " + "y" * 200)
+    assert (spec.steps[0].name, spec.name) == ("x" * 100, "y" * 200)
+
+
+def test_what_pydantic_says_in_other_words_is_passed_on() -> None:
+    for text in ("Input should be a date", "Value error, a date", "a date"):
+        assert _words({"type": "other", "msg": text, "input": [3]}) == (
+            "must be a date, given a list",
+            "see `varprobe schema config`",
+        )
+
+
+def _from_standard_input(data: bytes, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    return load("-")
+
+
+def test_standard_input_is_a_config_with_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = _from_standard_input(top(HEAD).encode(), monkeypatch)
+    assert spec.name == "stdin"
+    assert spec.place is not None
+    assert spec.place.source == "<stdin>"
+    for data, words in (
+        (b"", "<stdin>: is empty\n  hint: `varprobe new` writes an example"),
+        (b"a\0b", "<stdin>: is a binary file, not a YAML config\n  hint: name a text file"),
+        (b"name: x\n\xff", "<stdin>:2: is not UTF-8: byte 0xff\n  hint: save the file as UTF-8"),
+        (
+            top("input: {features: 0}").encode(),
+            "<stdin>:1:19: input.features: must be at least 1, given 0\n"
+            "  hint: see `varprobe schema config` for the ranges",
+        ),
+    ):
+        with pytest.raises(VarprobeError) as caught:
+            _from_standard_input(data, monkeypatch)
+        assert str(caught.value) == words
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputFileError, match="<stdin>: is empty"):
+        load("-")
+
+
+def test_a_config_has_its_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    comment = "#" * (MAX_BYTES - len(top(HEAD)))
+    assert read(top(HEAD) + comment).width == 8
+    assert refusal(top(HEAD) + comment + "#") == (
+        "net.yaml: is larger than 256,000 bytes, too large for a config\n  hint: use repeat for layers that are alike"
+    )
+    assert parse_yaml("x" * MAX_BYTES, "--set").value == "x" * MAX_BYTES
+    with pytest.raises(InputFileError) as caught:
+        parse_yaml("x" * (MAX_BYTES + 1), "--set")
+    assert str(caught.value) == (
+        "--set: has 256,001 characters, more than the 256,000 that a config may have\n"
+        "  hint: use repeat for layers that are alike"
+    )
+
+
+@pytest.mark.parametrize("assignment", ["layers=[{dense: 8}, {dense: 0}]", "probe={batch: 4, trials: 0}"])
+def test_what_an_option_sets_has_its_place_in_the_option(assignment: str) -> None:
+    message = refusal(top(HEAD), assignment)
+    assert message.startswith(f"--set {assignment}: ")
+    assert "must be at least 1, given 0" in message
+
+
+def test_what_an_option_only_widens_keeps_its_place() -> None:
+    assert refusal(layers("  - dense: 0"), "layers.0.dense.activation=relu") == (
+        "net.yaml:3:12: layers[0].dense.width: must be at least 1, given 0\n"
+        "  hint: see `varprobe schema config` for the ranges"
+    )
+    assert refusal(layers("  - dense: ~"), "layers.0.dense.activation=relu").startswith(
+        "net.yaml:3:12: layers[0].dense.width: is required"
+    )
+
+
+def test_options_alone_make_a_config() -> None:
+    spec = read("# nothing yet\n", "input.features=4", "layers=[{dense: 8}]", "defaults.init.gain=2")
+    assert spec.width == 8
+    assert refusal("# nothing yet\n") == (
+        "net.yaml:1:1: a config is a mapping, this is nothing\n"
+        "  hint: begin with `input:` and `layers:`; `varprobe new` writes an example"
+    )
+
+
+def test_a_key_that_no_text_can_hold_is_refused() -> None:
+    with pytest.raises(VarprobeError, match=r"unknown key '\?'"):
+        load({"input": {"features": 4, "\ud800": 1}, "layers": [{"dense": 8}]})
+
+
+# --- the last map of a branch ---
+
+
+def _gpt2(branch: list[Any]) -> list[float]:
+    """The standard deviations of the dense layers, in units of what is no last map."""
+    config = {
+        "input": {"features": 8},
+        "defaults": {"init": "gpt2"},
+        "layers": [{"dense": 8}, {"residual": {"layers": branch}, "repeat": 4}],
+    }
+    usual = 0.02
+    assert "gpt2" in INITIALIZERS
+    laws = [step.layer.weights for step in load(config).steps if isinstance(step.layer, Dense)]
+    return [law.std / usual for law in laws if isinstance(law, Normal)]
+
+
+def test_the_last_map_of_a_branch_is_found_behind_what_is_none() -> None:
+    half = 1 / 4**0.5
+    assert _gpt2([{"dense": 8}, {"dense": 8}])[:3] == pytest.approx([1, 1, half])
+    assert _gpt2([{"dense": 8}, {"norm": "layer"}])[:2] == pytest.approx([1, half])
+    # An inner branch without a map: eight branches in all.
+    inner = {"residual": {"layers": [{"norm": "layer"}]}}
+    assert _gpt2([{"dense": 8}, inner])[:2] == pytest.approx([1, 1 / 8**0.5])
+    # A branch without any: the layer before the block is not its last map.
+    assert _gpt2([{"norm": "layer"}]) == pytest.approx([1])
+
+
+# --- the JSON Schema ---
+
+
+def _mappings(schema: Any) -> list[dict[str, Any]]:
+    if isinstance(schema, list):
+        return [found for item in schema for found in _mappings(item)]
+    if not isinstance(schema, dict):
+        return []
+    inner = [found for item in schema.values() for found in _mappings(item)]
+    return [schema, *inner] if schema.get("type") == "object" and "properties" in schema else inner
+
+
+def test_the_json_schema_is_closed_everywhere() -> None:
+    schema = config_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["title"] == "varprobe config"
+    found = _mappings(schema)
+    assert len(found) > 10
+    assert all(mapping["additionalProperties"] is False for mapping in found)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    good = {"input": {"features": 4}, "layers": [{"dense": {"width": 8, "init": {"name": "he", "mode": "fan_out"}}}]}
+    assert validator.is_valid(good)
+    for bad in (
+        {**good, "extra": 1},
+        {**good, "input": {"features": 4, "extra": 1}},
+        {**good, "layers": [{"dense": {"width": 8, "extra": 1}}]},
+        {**good, "layers": [{"dense": {"width": 8, "init": {"name": "he", "extra": 1}}}]},
+        {**good, "expect": {"rate": {"sideways": [0, 1]}}},
+    ):
+        assert not validator.is_valid(bad), bad

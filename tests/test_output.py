@@ -50,6 +50,8 @@ PRINTING = (
         "tune small.yaml",
         "compare r.json r.json",
         "compare r.json r.json --json",
+        "check small.yaml",
+        "check small.yaml --format github",
     ),
     *("sweep small.yaml --vary probe.seed=1,2 --threads 1", "new other.yaml", "gain relu", "gain --json"),
     *("list activations", "list initializers", "list layers", "list findings"),
@@ -61,7 +63,7 @@ PRINTING = (
 CHILDREN = """
 import json, os, sys
 import varprobe.diagnose, varprobe.reporters.terminal, varprobe.sweeps.storage, varprobe.tuning
-from varprobe.cli import commands, several
+from varprobe.cli import commands, gate, several
 from varprobe.cli.main import main
 codes = {}
 for command in sys.argv[1:]:

@@ -1,8 +1,9 @@
 """Runs tests against mutants, each in a fork of one process that has imported and collected everything.
 
-In the fork the function's code is replaced (what stands outside of functions: its module is imported anew), and the
-tests that reach the changed line run, quick ones first, until one fails. Tests above `SLOWEST` are left out, and so
-are those beyond the budget of a mutant. Which tests reach a line is found first, each test alone on empty caches.
+In the fork the function's code is replaced, and the tests that reach the changed line run, quick ones first, until one
+fails; what stands outside of functions, or survives, is tried once more with everything imported anew. Tests above
+`SLOWEST` are left out, and so are those beyond the budget of a mutant. Which tests reach a line is found first, each
+test alone on empty caches.
 """
 
 from __future__ import annotations
@@ -114,16 +115,15 @@ class Driver:
         code = compile(mutated(self.sources[path], mutant.number), str(path), "exec")
         try:
             self.empty_caches()
-            if mutant.function is None:
-                return _run_anew(path, code, [item.nodeid for item in tests])
-            _replace(mutant.function, path, code, self.functions)
-            for item, following in zip(tests, [*tests[1:], None], strict=True):
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                if self.failed:
-                    return 1
+            if mutant.function is not None:
+                _replace(mutant.function, path, code, self.functions)
+                for item, following in zip(tests, [*tests[1:], None], strict=True):
+                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                    if self.failed:
+                        return 1
+            return _run_anew(path, code, [item.nodeid for item in tests])  # it may have been called at the import
         except BaseException:
             return 1
-        return 0
 
 
 def _dotted(path: Path) -> str:

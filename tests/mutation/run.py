@@ -29,7 +29,8 @@ GROUPS = {
 }
 TESTS = (
     "config verdict gate gate_answers expect intervals error_rates findings compare initializers predict check_formats "
-    "formats theory_coverage width frozen finding_words gate_levels"
+    "formats theory_coverage width frozen finding_words gate_levels estimates "
+    "config_words"
 )
 
 

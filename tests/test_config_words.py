@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from test_config import layers, read, refusal, top
 
 from varprobe.errors import InputFileError, VarprobeError
 from varprobe.spec.config_schema import config_schema
-from varprobe.spec.document import MAX_BYTES, parse_yaml
+from varprobe.spec.document import MAX_BYTES, parse_yaml, scalar
 from varprobe.spec.initializers import INITIALIZERS
 from varprobe.spec.laws import Normal
 from varprobe.spec.loading import _words, load
@@ -171,6 +172,32 @@ def test_options_alone_make_a_config() -> None:
 def test_a_key_that_no_text_can_hold_is_refused() -> None:
     with pytest.raises(VarprobeError, match=r"unknown key '\?'"):
         load({"input": {"features": 4, "\ud800": 1}, "layers": [{"dense": 8}]})
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (True, "true True TRUE"),
+        (False, "false False FALSE"),
+        (None, "~ null Null NULL"),
+        (math.inf, ".inf .Inf .INF +.inf +.Inf +.INF 1" + "0" * 5000),
+        (-math.inf, "-.inf -.Inf -.INF"),
+        ("as it is", "tRUE yes Yes on y n no off nULL NuLL +.nan -.nan .iNF inf nan 0b1 0o8 1:30 012 1_000 1e 0xg"),
+    ],
+)  # fmt: skip
+def test_constants_have_three_spellings(value: Any, texts: str) -> None:
+    for text in texts.split():
+        found = scalar(text)
+        wanted = text if value == "as it is" else value
+        assert (type(found), found) == (type(wanted), wanted)
+
+
+def test_long_integers_stay_numbers() -> None:
+    assert scalar("1" + "0" * 398) == 10**398
+    assert type(scalar("1" + "0" * 398)) is int
+    assert (type(scalar("1" + "0" * 300 + "." + "0" * 100)), scalar("1" + "0" * 300)) == (float, 10**300)
+    assert scalar("1" + "0" * 399) == math.inf
+    assert scalar("0xFfffffffff") == 16**10 - 1
 
 
 # --- the last map of a branch ---

@@ -118,6 +118,15 @@ def test_the_signal_has_the_whole_level_for_its_interval() -> None:
     assert (found.layers, found.trials, found.spared) == (DEPTH, TRIALS, True)
 
 
+@pytest.mark.parametrize(("total", "label"), [(-9.0, "collapsing"), (-3.5, "fading"), (0.0, "preserved")])
+def test_the_signal_has_its_own_labels(total: float, label: str) -> None:
+    evidence = _evidence(np.zeros((TRIALS, DEPTH)), signal=_noisy(total, seed=2))
+    for other in ("collapsing", "fading", "preserved"):
+        answer = label_claim("signal", (other,), None).answer(evidence, LEVEL)
+        assert answer.outcome == ("met" if other == label else "failed")
+        assert answer.found.startswith(f"{label}: x ")
+
+
 def test_a_signal_below_the_rounding_floor_is_collapsing_however_the_layers_before_it_do() -> None:
     signal = np.tile(np.arange(DEPTH) * -0.2, (TRIALS, 1))
     signal[:, 9:] = -100.0

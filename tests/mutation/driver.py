@@ -18,7 +18,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -101,29 +101,36 @@ class Driver:
             each.cache_clear()
 
     def outcome(self, path: Path, mutant: Mutant, tests: list[pytest.Item], limit: float) -> str:
-        if not (child := os.fork()):
-            _silence()
-            signal.alarm(int(20 * limit))  # for what waits without end
-            resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit)))
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            os._exit(self.killed(path, mutant, tests))
-        _, status = os.waitpid(child, 0)
+        code = compile(mutated(self.sources[path], mutant.number), str(path), "exec")
+        names = [item.nodeid for item in tests]
+        status = _in_a_fork(lambda: self.killed(mutant.function, path, code, tests), limit) if mutant.function else 0
+        # What stands outside of functions, and what may have been called at the import.
+        status = status or _in_a_fork(lambda: _run_anew(path, code, names), limit)
         outcomes = {0: "survived", 1 << 8: "killed", signal.SIGKILL: "killed by time", signal.SIGALRM: "killed by time"}
         return outcomes.get(status, f"status {status}")
 
-    def killed(self, path: Path, mutant: Mutant, tests: list[pytest.Item]) -> int:
-        code = compile(mutated(self.sources[path], mutant.number), str(path), "exec")
+    def killed(self, function: tuple[str, int], path: Path, code: CodeType, tests: list[pytest.Item]) -> bool:
+        self.empty_caches()
+        _replace(function, path, code, self.functions)
+        for item, following in zip(tests, [*tests[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed:
+                return True
+        return False
+
+
+def _in_a_fork(killed: Callable[[], bool], limit: float) -> int:
+    """The status of a process that ends with 1 where a test fails, or something else does."""
+    if not (child := os.fork()):
+        _silence()
+        signal.alarm(int(20 * limit))  # for what waits without end
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit)))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         try:
-            self.empty_caches()
-            if mutant.function is not None:
-                _replace(mutant.function, path, code, self.functions)
-                for item, following in zip(tests, [*tests[1:], None], strict=True):
-                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                    if self.failed:
-                        return 1
-            return _run_anew(path, code, [item.nodeid for item in tests])  # it may have been called at the import
+            os._exit(killed())
         except BaseException:
-            return 1
+            os._exit(1)
+    return os.waitpid(child, 0)[1]
 
 
 def _dotted(path: Path) -> str:
@@ -170,7 +177,7 @@ def _replace(function: tuple[str, int], path: Path, module: CodeType, known: lis
         each.__code__ = changed
 
 
-def _run_anew(path: Path, code: CodeType, tests: list[str]) -> int:
+def _run_anew(path: Path, code: CodeType, tests: list[str]) -> bool:
     """Runs the tests in modules that are imported anew, one of them changed."""
 
     class Changed(importlib.machinery.SourceFileLoader):
@@ -189,7 +196,8 @@ def _run_anew(path: Path, code: CodeType, tests: list[str]) -> int:
             del sys.modules[name]
     sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
     importlib.import_module(_dotted(path))  # now: later pytest would find it first, and take the file itself
-    return int(pytest.main([*FLAGS, "-x", *tests]) != 0)
+    imported = "ignore::pytest.PytestAssertRewriteWarning"
+    return pytest.main([*FLAGS, "-x", "-W", imported, *tests]) != pytest.ExitCode.OK
 
 
 def _silence() -> None:

@@ -222,6 +222,7 @@ def test_what_cannot_be_tested_says_why() -> None:
         (_report(trials=1), "one trial says nothing about noise"),
     ):
         comparison = compared(("a", "b"), (report, other))
+        assert (comparison.reports, comparison.reason) == ((report, other), reason)
         assert change_lines(comparison) == [f"Not tested for changes: {reason}."]
         assert COMPARERS[".png"](comparison).startswith(b"\x89PNG")  # type: ignore[arg-type]  # bytes
 

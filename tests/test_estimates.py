@@ -52,6 +52,14 @@ def test_one_trial_has_no_interval() -> None:
     assert zero == Estimate(0.0, 0.0, None, None, None, None, (None,))
 
 
+def test_two_trials_have_an_interval() -> None:
+    values = np.array([[1.0], [1.5]])
+    (found,) = signed_estimates(values)
+    assert found.high == pytest.approx(1.25 + _half(values[:, 0]))
+    (found,) = positive_estimates(np.log(values))
+    assert found.high == pytest.approx(1.25 * math.exp(_half(values[:, 0]) / 1.25))
+
+
 def test_zeros_and_what_ended() -> None:
     zero, some, ended = positive_estimates(
         np.array([[-np.inf, -np.inf, np.nan], [-np.inf, 0.0, 0.0], [-np.inf, 0.0, 0.0]])

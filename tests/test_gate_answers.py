@@ -616,9 +616,46 @@ def test_exact_zeros_are_shown_as_zero_and_what_ended_fails() -> None:
 
 
 def test_one_trial_bounds_nothing() -> None:
-    answer = _bound("activation.second_moment", 0.1, 10.0).answer(_evidence(_noisy(trials=1)), LEVEL)
-    assert (answer.outcome, answer.needed) == ("undecided", None)
-    assert (answer.low, answer.high) == (0.0, None)
+    evidence = _evidence(_noisy(trials=1))
+    answer = _bound("activation.second_moment", 0.1, 10.0).answer(evidence, LEVEL)
+    assert (answer.outcome, answer.needed, answer.low, answer.high) == ("undecided", None, 0.0, None)
+    assert answer.found.endswith(" (0 to inf) at layer 3")
+    evidence.measurement.statistics.preactivation_mean[:] = 0.25
+    answer = _bound("preactivation.mean", 0.0, 1.0).answer(evidence, LEVEL)
+    assert (answer.outcome, answer.found) == ("undecided", "0.25 (-inf to inf) at layer 3")
+    assert (answer.value, answer.low, answer.high) == (0.25, None, None)
+
+
+def test_a_check_of_one_trial_can_be_stored() -> None:
+    config = {**_config({"layers": {3: {"preactivation.mean": [-1, 1]}}}), "probe": {"batch": 16, "trials": 1}}
+    checked = varprobe.check(config, max_trials=1)
+    assert checked.outcome == "undecided"
+    checks = gathered([checked])
+    assert check_from_json(check_to_json(checks).encode(), "c.json") == checks
+
+
+def test_two_trials_are_enough_for_an_interval() -> None:
+    logs = _noisy(trials=2)
+    assert findings_claim((), None).answer(_evidence(logs), LEVEL).found != "too few trials"
+    mean, half = _student(np.exp(logs[:, 2]), LEVEL)
+    answer = _bound("activation.second_moment", 0.1, 10.0, (3,)).answer(_evidence(logs), LEVEL)
+    assert _close(answer.low, mean * math.exp(-half / mean))
+
+
+def test_a_bound_at_what_is_measured_without_noise_is_met() -> None:
+    still = _evidence(np.zeros((TRIALS, DEPTH)))
+    assert _bound("activation.second_moment", 1.0, 1.0).answer(still, LEVEL).outcome == "met"
+
+
+def test_a_rate_that_cannot_be_is_told_its_place(tmp_path: Path) -> None:
+    config = tmp_path / "net.yaml"
+    config.write_text("input: {features: 8}\nlayers: [{dense: 8, repeat: 3}]\nexpect:\n  rate: {signal: [0.5, 2]}\n")
+    with pytest.raises(varprobe.VarprobeError) as caught:
+        varprobe.check(config)
+    assert str(caught.value) == (
+        f"{config}:4: expect.rate.signal: a rate takes four judged layers, this network has 3\n"
+        "  hint: use total_log10, which is of the whole network"
+    )
 
 
 # --- number formats ---
@@ -664,6 +701,8 @@ def test_draws_that_leave_a_format_are_counted() -> None:
     answer = format_claim("float16", None).answer(_formats(margins), LEVEL)
     assert (answer.outcome, answer.found, answer.layer) == ("failed", "10 of 40 draws left it", 4)
     assert (answer.value, answer.low, answer.high) == (0.25, *binomial_interval(10, 40, LEVEL))
+    three = format_claim("float16", None).answer(_formats(np.array([1.0, 1.001, 1.002])), 1e-4)
+    assert three.outcome == "undecided"  # whatever their margins, so few cannot tell
     margins[1:10] = 0.5
     few = format_claim("float16", None).answer(_formats(margins), LEVEL)
     assert (few.outcome, few.found) == ("undecided", "1 of 40 draws left it")
@@ -816,6 +855,10 @@ def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
         "c.json: checked.0.decisions.0.outcome: is no varprobe check: unknown outcome 'good'\n"
         "  hint: known are met, failed, undecided; name a file that `varprobe check -o check.json` wrote"
     )
+    with pytest.raises(InputFileError, match=r"^c\.json"):
+        check_from_json(b"{", "c.json")
+    with pytest.raises(InputFileError, match=r"^c\.json"):
+        check_from_json(b"{}", "c.json")
     bad = replace(checks, checked=(replace(checks.checked[0], seconds=math.nan),))
     with pytest.raises(ValueError, match="not JSON compliant"):
         check_to_json(bad)

@@ -80,12 +80,18 @@ def _told(means: _Means, at: int, row: int, outcome: str, needed: int | None, mo
     if math.isnan(means.mean[at]):
         return Answer(outcome, f"the arithmetic ended at layer {row}", layer=row)
     three = [float(one[at]) for one in (means.mean, means.low, means.high)]
-    shown, low, high = ((power(one / LN10) if math.isfinite(one) else "0") if means.is_log else number(one)
-                        for one in three)  # fmt: skip
+    shown, low, high = (power(one / LN10) if means.is_log else number(one) for one in three)
     others = f", and {count(more, 'more layer')}" if more else ""
-    plain = [math.exp(one) if means.is_log and one < 700 else None if means.is_log else one for one in three]
-    return Answer(outcome, f"{shown} ({low} to {high}) at layer {row}{others}", layer=row, value=plain[0],
-                  low=plain[1], high=plain[2], needed=needed)  # fmt: skip
+    value, least, most = (_plain(one, is_log=means.is_log) for one in three)
+    words = f"{shown} ({low} to {high}) at layer {row}{others}"
+    return Answer(outcome, words, layer=row, value=value, low=least, high=most, needed=needed)
+
+
+def _plain(value: float, *, is_log: bool) -> float | None:
+    """The statistic itself; None where it is no finite double."""
+    if is_log:
+        return math.exp(value) if value < 700 else None
+    return value if math.isfinite(value) else None
 
 
 def table_of(statistics: StackStatistics, statistic: str) -> Table:

@@ -19,6 +19,7 @@ from varprobe.spec.initializers import INITIALIZERS
 from varprobe.spec.laws import Normal
 from varprobe.spec.loading import _words, load
 from varprobe.spec.network import Dense
+from varprobe.spec.overrides import parse_assignment
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,25 @@ HEAD = "input: {features: 4}"
             top(HEAD + "\nprobe: {trials: 0, batch: 0}"),
             "net.yaml:2:17: probe.trials: must be at least 1, given 0\n"
             "  hint: see `varprobe schema config` for the ranges",
+        ),
+        (
+            top(HEAD + "\nexpect: {rate: {forward: [null, null]}}"),
+            "net.yaml:2:26: expect.rate.forward: bounds nothing: both sides are open\n"
+            "  hint: give at least one side a number",
+        ),
+        (
+            layers("  - dropout: 1\n  - dense: 4"),
+            "net.yaml:3:14: layers[0].dropout: must be below 1.0, given 1\n"
+            "  hint: see `varprobe schema config` for the ranges",
+        ),
+        (
+            "layers: [{dense: 4}]\ninput: {features: 4}\nprobe: {seed: -1}",
+            "net.yaml:3:15: probe.seed: must be at least 0, given -1\n"
+            "  hint: see `varprobe schema config` for the ranges",
+        ),
+        (
+            "layers: [{dense: 4}]\ninput: [4]",
+            "net.yaml:2:8: input: must be a mapping, given a list\n  hint: see `varprobe schema config`",
         ),
         (" \n\n", "net.yaml: is empty\n  hint: `varprobe new` writes an example"),
     ],
@@ -158,6 +178,50 @@ def test_what_an_option_only_widens_keeps_its_place() -> None:
     assert refusal(layers("  - dense: ~"), "layers.0.dense.activation=relu").startswith(
         "net.yaml:3:12: layers[0].dense.width: is required"
     )
+
+
+def test_a_layer_s_own_scheme_begins_as_the_default_one() -> None:
+    text = "input: {features: 4}\ndefaults: {init: {name: he, mode: fan_out}}\nlayers: [{dense: 8}]\n"
+    spec = read(text, "layers.0.dense.init.gain=3")
+    layer = spec.steps[0].layer
+    assert isinstance(layer, Dense)
+    assert isinstance(layer.weights, Normal)
+    assert layer.weights.std == pytest.approx(3 / 8**0.5)
+
+
+def test_a_path_is_no_deeper_than_a_config_may_be() -> None:
+    path = ".".join(["layers"] * 64)
+    assert parse_assignment(f"{path}=1").path == path
+    with pytest.raises(VarprobeError) as caught:
+        parse_assignment(f"{path}.layers=1")
+    message, hint = str(caught.value).split("\n  hint: ")
+    assert message.startswith("--set layers.layers.")
+    assert message.endswith(": the path goes more than 64 deep")
+    assert hint
+
+
+@pytest.mark.parametrize(("head", "tail"), [("[", "]"), ("{a: ", "}")])
+def test_a_document_is_no_deeper_than_a_config_may_be(head: str, tail: str) -> None:
+    # 63 of them and the scalar inside.
+    assert parse_yaml(head * 63 + "1" + tail * 63, "net").plain()
+    with pytest.raises(VarprobeError, match="nested more than 64 deep"):
+        parse_yaml(head * 64 + "1" + tail * 64, "net")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ["auto", "explicit", "matrix-free"])
+def test_every_arithmetic_and_engine_can_be_named(dtype: str, engine: str) -> None:
+    settings = read(top(HEAD) + f"probe: {{dtype: {dtype}, engine: {engine}}}").settings
+    assert (settings.dtype, settings.engine) == (dtype, engine)
+
+
+def test_the_name_of_a_file_that_is_no_text_is_made_one(tmp_path: Path) -> None:
+    path = tmp_path / "net\udcff.yaml"
+    try:
+        path.write_text(top(HEAD))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert load(path).name == "net?"
 
 
 def test_options_alone_make_a_config() -> None:

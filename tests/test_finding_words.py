@@ -14,16 +14,20 @@ from test_verdict import _layer, _line, _measurement, _walk
 from varprobe.diagnose import foretell
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
+from varprobe.spec.described import describe
 from varprobe.spec.loading import load
+from varprobe.spec.number_formats import FORMATS
 from varprobe.theory.predict import predict
 from varprobe.verdict import advice
-from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare
+from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare, foreseen
 from varprobe.verdict.case import Case
-from varprobe.verdict.judge import judge, measured_case
+from varprobe.verdict.judge import judge, judge_prediction, measured_case
 from varprobe.verdict.judged import Point, judged_points
 from varprobe.verdict.layer_checks import number_ranges
+from varprobe.verdict.ranges import measured_chances
 from varprobe.verdict.records import Finding, FormatRange, Leaving
 from varprobe.verdict.theory_checks import theory_mismatch
+from varprobe.verdict.traces import predicted_traces
 
 LN10 = math.log(10)
 
@@ -558,7 +562,67 @@ def test_gradients_that_leave_a_format_are_told_with_their_loss_scale() -> None:
     ]
 
 
+def test_what_leaves_a_format_is_counted_by_its_root_mean_square() -> None:
+    measurement = _measurement(np.zeros((4, 3)))
+    s, smallest, largest = measurement.statistics, math.log(2.0**-24), math.log(65504.0)
+    for table in (s.log_activation_second_moment, s.log_gradient_second_moment):
+        table[:] = 2 * (smallest + 0.01)
+        table[:, 1] = 2 * (smallest - 0.01)
+        table[:3, 2] = 2 * (smallest - 0.01)
+    for table in (s.log_max_abs, s.log_gradient_max_abs):
+        table[:] = largest - 0.01
+        table[0, 0] = largest + 0.01
+    s.log_max_abs[1, 0] = np.nan
+    found = measured_chances(measurement, next(number for number in FORMATS if number.name == "float16"))
+    assert found.underflow.tolist() == found.gradient_underflow.tolist() == [0.0, 1.0, 0.75]
+    assert found.overflow.tolist() == [0.5, 0.0, 0.0]
+    assert found.gradient_overflow.tolist() == [0.25, 0.0, 0.0]
+    assert found.gradient_rms[:2] == pytest.approx([-24 + 0.01 / math.log(2), -24 - 0.01 / math.log(2)])
+
+
 # --- theory ---
+
+
+def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
+    branch = [{"dense": 16}, {"dense": {"width": 16, "activation": "linear"}}]
+    config = {
+        "input": {"features": 12},
+        "defaults": {"activation": "tanh", "init": "xavier", "bias": {"std": 0.1}},
+        "layers": [{"dense": 16}, {"residual": {"layers": branch}, "repeat": 2}, {"dense": 10}],
+    }
+    spec = load(config)
+    prediction = predict(spec)
+    points = judged_points([describe(step) for step in spec.rows])
+    assert [point.is_join for point in points] == [False, True, True, False]
+    traces = predicted_traces(spec, prediction, points)
+    for at, point in enumerate(points):
+        row = prediction.rows[point.row]
+        level, gradient = (row.output, row.log_output_gradient) if point.is_join else (row.source, row.log_gradient)
+        assert level is not None
+        assert level.log_spread is not None
+        assert gradient is not None
+        assert traces.forward[0, at] == pytest.approx(level.log_second_moment)
+        assert traces.signal[0, at] == pytest.approx(level.log_spread - level.log_second_moment)
+        assert traces.backward[0, at] == pytest.approx(gradient + math.log(10 if at == 3 else 16))
+    assert prediction.log_input_gradient is not None
+    assert traces.backward_total[0] == pytest.approx(prediction.log_input_gradient + math.log(12 / 10))
+    assert traces.exact
+
+
+def test_theory_of_zero_weights_has_no_signal() -> None:
+    spec = load({"input": {"features": 8}, "layers": [{"dense": {"width": 8, "init": "zeros"}, "repeat": 5}]})
+    prediction = predict(spec)
+    points = judged_points([describe(step) for step in spec.rows])
+    assert np.isneginf(predicted_traces(spec, prediction, points).signal).all()
+
+
+def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
+    bad = {"dense": {"width": 32, "init": {"name": "he", "gain": 1e-4}}}
+    layers = [{"dense": 32, "repeat": 6}, bad, {"dense": 32, "repeat": 6}]
+    spec = load({"input": {"features": 32}, "defaults": {"activation": "relu", "init": "he"}, "layers": layers})
+    verdict = judge_prediction(spec, spec.settings, foreseen(predict(spec), 20))
+    (found,) = (item for item in verdict.findings if item.code == "forward-vanishing")
+    assert found.remedy.startswith("Most of it happens at one step, at layer 7 (")
 
 
 def test_what_theory_lacks_is_told_with_its_reason() -> None:

@@ -256,6 +256,18 @@ def test_a_signal_that_is_exactly_zero_in_half_of_the_trials_has_collapsed(zeros
     assert (found.total_log10 is None) == (label == "collapsing")
 
 
+@pytest.mark.parametrize("noise", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("step", [-0.5, -0.15, 0.0])
+def test_the_signal_is_labelled_by_its_interval(noise: float, step: float) -> None:
+    signal = _walk(5, 40, step=step, noise=noise, seed=3)
+    total, half = _naive(signal)
+    found = judge(_measurement(np.zeros((5, 40)), signal=signal)).signal
+    assert found.total_log10 == pytest.approx(total / LN10)
+    assert found.error_log10 == pytest.approx(half / LN10)
+    if not 0.9 < half / LN10 < 1.1:
+        assert found.label == signal_label(total, half)
+
+
 # --- fewer than four layers ---
 
 
@@ -281,6 +293,17 @@ def test_few_layers_are_judged_from_end_to_end(layers: int, total: float, label:
 def test_the_step_into_the_first_layer_enters_only_below_four_layers() -> None:
     assert _forward(_line(0.0, layers=3), at_input=50.0).label == "vanishing"
     assert _forward(_line(0.0, layers=4), at_input=50.0).label == "stable"
+
+
+def test_what_two_layers_change_is_measured() -> None:
+    logs = np.tile([0.0, 2 * LN10], (4, 1))
+    assert _forward(logs).measured_log10 == pytest.approx(2.0)
+    assert _forward(logs[:, :1]).measured_log10 is None
+
+
+def test_an_input_of_zeros_counts_only_below_four_layers() -> None:
+    assert _forward(_line(0.0, layers=4), at_input=-np.inf).label == "stable"
+    assert _forward(_line(0.0, layers=3), at_input=-np.inf).label == "degenerate"
 
 
 # --- stretches ---
@@ -312,6 +335,7 @@ def test_what_stands_between_belongs_to_the_step() -> None:
     # The first plain layer after the normed ones still comes through a norm.
     assert _cut(normed + [dense] * 5) == [(0, 6, 1), (6, 10, 1)]
     assert _cut([dense] * 5 + normed) == [(0, 6, 1), (6, 10, 1)]
+    assert _cut([dense, *normed]) == [(0, 2, 1), (2, 6, 1)]
 
 
 def test_a_repeated_block_is_one_stretch() -> None:

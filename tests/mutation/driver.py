@@ -1,7 +1,7 @@
 """Runs tests against mutants, each in a fork of one process that has imported and collected everything.
 
 In the fork the function's code is replaced, and the tests that reach the changed line run, quick ones first, until one
-fails; what stands outside of functions, or survives, is tried once more with everything imported anew. Tests above
+fails. What runs at the import, such as tables, is tried with everything imported anew. Tests above
 `SLOWEST` are left out, and so are those beyond the budget of a mutant. Which tests reach a line is found first, each
 test alone on empty caches.
 """
@@ -60,7 +60,8 @@ class Driver:
         for name, path, mutant in self.jobs:
             tests = [items[test] for test in _tests(reached, path, mutant, self.budget) if test in items]
             limit = 10 + 4 * sum(reached["seconds"][item.nodeid] for item in tests)
-            outcome = self.outcome(path, mutant, tests, limit) if tests else "not reached"
+            at_import = mutant.function is None or mutant.line in reached["imports"][str(path)]
+            outcome = self.outcome(path, mutant, tests, limit, anew=at_import) if tests else "not reached"
             known[name] = [outcome, mutant.line, mutant.change, len(tests)]
             self.result.write_text(json.dumps(known, indent=0))
             print(name, *known[name], flush=True)
@@ -68,7 +69,7 @@ class Driver:
 
     def all_reached(self, session: pytest.Session) -> dict[str, Any]:
         """Seconds by test (null where it is left out), and by file and line the tests that reach it."""
-        store = {"seconds": {}, "lines": {str(path): {} for path in self.files}}
+        store: dict[str, Any] = {"seconds": {}, "lines": {str(path): {} for path in self.files}, "imports": {}}
         if self.reached.exists():
             store = json.loads(self.reached.read_text())
         new = [item for item in session.items if item.nodeid not in store["seconds"]]
@@ -90,9 +91,15 @@ class Driver:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             took = time.process_time() - started
             store["seconds"][item.nodeid] = None if self.failed or took > SLOWEST else took
+        tracer.switch_context("import")
+        _forget()
+        for path in self.files:
+            importlib.import_module(_dotted(path))
         tracer.stop()
         for file, lines in store["lines"].items():
-            for line, tests in tracer.get_data().contexts_by_lineno(file).items():
+            found = tracer.get_data().contexts_by_lineno(file)
+            store["imports"][file] = [line for line, tests in found.items() if "import" in tests]
+            for line, tests in found.items():
                 lines.setdefault(str(line), []).extend(test for test in tests if store["seconds"].get(test))
         return store
 
@@ -100,12 +107,12 @@ class Driver:
         for each in self.caches:
             each.cache_clear()
 
-    def outcome(self, path: Path, mutant: Mutant, tests: list[pytest.Item], limit: float) -> str:
+    def outcome(self, path: Path, mutant: Mutant, tests: list[pytest.Item], limit: float, *, anew: bool) -> str:
         code = compile(mutated(self.sources[path], mutant.number), str(path), "exec")
         names = [item.nodeid for item in tests]
         status = _in_a_fork(lambda: self.killed(mutant.function, path, code, tests), limit) if mutant.function else 0
-        # What stands outside of functions, and what may have been called at the import.
-        status = status or _in_a_fork(lambda: _run_anew(path, code, names), limit)
+        if anew:
+            status = status or _in_a_fork(lambda: _run_anew(path, code, names), limit)
         outcomes = {0: "survived", 1 << 8: "killed", signal.SIGKILL: "killed by time", signal.SIGALRM: "killed by time"}
         return outcomes.get(status, f"status {status}")
 
@@ -191,13 +198,17 @@ def _run_anew(path: Path, code: CodeType, tests: list[str]) -> bool:
                 return None
             return importlib.util.spec_from_file_location(name, path, loader=Changed(name, str(path)))
 
-    for name in list(sys.modules):
-        if name.partition(".")[0] in ("varprobe", "conftest") or name.startswith("test_"):
-            del sys.modules[name]
+    _forget()
     sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
     importlib.import_module(_dotted(path))  # now: later pytest would find it first, and take the file itself
     imported = "ignore::pytest.PytestAssertRewriteWarning"
     return pytest.main([*FLAGS, "-x", "-W", imported, *tests]) != pytest.ExitCode.OK
+
+
+def _forget() -> None:
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("varprobe", "conftest") or name.startswith("test_"):
+            del sys.modules[name]
 
 
 def _silence() -> None:

@@ -75,7 +75,8 @@ def main() -> int:
     parser.add_argument(
         "--retry", default="", metavar="survived", help="of those that were run, the ones that ended so"
     )
-    parser.add_argument("--budget", type=float, default=15.0, help="seconds of tests for a mutant")
+    parser.add_argument("--tests", default=TESTS, help="files of tests, without test_ and .py")
+    parser.add_argument("--budget", type=float, default=8.0, help="seconds of tests for a mutant")
     parser.add_argument("--result", type=Path, default=Path("mutation.json"))
     parser.add_argument("--reached", type=Path, default=Path("mutation_reached.json"), help="made where it is missing")
     asked = parser.parse_args()
@@ -85,7 +86,7 @@ def main() -> int:
     known = json.loads(asked.result.read_text()) if asked.result.exists() else {}
     new = [job for job in jobs if asked.only or str(known.get(job[0], [asked.retry])[0]) == asked.retry]
     driver = Driver(new, files, asked.result, asked.reached, asked.budget)
-    tests = [f"tests/test_{name}.py" for name in TESTS.split()]
+    tests = [f"tests/test_{name}.py" for name in asked.tests.split()]
     status = pytest.main([*FLAGS, *tests, *(str(path.relative_to(ROOT)) for path in files)], plugins=[driver])
     known = json.loads(asked.result.read_text()) if asked.result.exists() else {}
     for group, jobs in groups.items():

@@ -73,7 +73,10 @@ def check(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold networks to what their configs expect; exit 1 where one does not, or where it cannot be decided."""
+    """Hold networks to what their configs expect.
+
+    Ends with 1 where a network is not as expected, or where that cannot be decided.
+    """
     from varprobe.cli.checking import Gate, check_all
     from varprobe.cli.delivery import check_delivery, deliver_checks
     from varprobe.cli.sources import configs_of

@@ -14,9 +14,9 @@ from itertools import product
 from pathlib import Path
 
 import varprobe
+from varprobe.network.activations import ACTIVATIONS
+from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.probe.measure import measure
-from varprobe.spec.activations import ACTIVATIONS
-from varprobe.spec.network import Dense, NetworkSpec
 from varprobe.verdict.agreement import Agreement, Band, compare
 
 SCHEMES = ("he", "xavier", "lecun", "mean_field", "uniform")

@@ -36,9 +36,9 @@ from varprobe.engine.record import StackStatistics
 from varprobe.frozen import dataclass
 from varprobe.gate.check import Reached, decide
 from varprobe.gate.records import ALPHA, MAX_TRIALS
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
-from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.judge import measured_case
 from varprobe.verdict.rule import LN10

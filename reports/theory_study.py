@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 import varprobe
+from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.probe.measure import measure
-from varprobe.spec.network import Dense, NetworkSpec
 from varprobe.verdict.agreement import compare
 from varprobe.verdict.judge import judge
 

@@ -10,11 +10,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from varprobe.spec.activations import _TANH_SHRINK_SERIES, ACTIVATIONS, Activation, make_activation
-from varprobe.spec.gaussian import expectations, forward_gain
-from varprobe.spec.loading import load
-from varprobe.spec.network import Dense
-from varprobe.spec.rules import panels
+from varprobe.config.loading import load
+from varprobe.gaussian.expectations import expectations, forward_gain
+from varprobe.gaussian.quadrature import panels
+from varprobe.network.activations import _TANH_SHRINK_SERIES, ACTIVATIONS, Activation, make_activation
+from varprobe.network.spec import Dense
 
 mp = mpmath.MPContext()
 mp.dps = 50

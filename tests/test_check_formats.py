@@ -21,20 +21,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from varprobe.config.expectation import Expectation
+from varprobe.config.loading import ConfigText, load_text
 from varprobe.diagnose import diagnose
 from varprobe.errors import InputFileError
 from varprobe.findings import FINDINGS
-from varprobe.gate.records import CHECK_VERSION, Checked, Checks, Decision, Trouble
+from varprobe.formatting import printable
+from varprobe.gate.records import CHECK_VERSION, CheckError, CheckResult, CheckRun, Decision
 from varprobe.gate.storage import check_from_json, check_schema, check_to_json
 from varprobe.report.records import Report
 from varprobe.reporters import CHECKERS, FORMATS
 from varprobe.reporters.check_markdown import MAX_BYTES
 from varprobe.reporters.check_sarif import EXPECTATIONS, uri
 from varprobe.reporters.check_text import print_checks
-from varprobe.spec.expectation import Expectation
-from varprobe.spec.loading import ConfigText, load_text
 from varprobe.verdict.findings import finding
-from varprobe.wording import printable
 
 SCHEMAS = Path(__file__).parent / "schemas"
 HOSTILE = (
@@ -84,24 +84,24 @@ FAILED = Decision(
 OPEN = Decision(
     "layers.3.activation.variance", "0.5 to 2", "undecided", "0.49 (0.31, 0.77)", layer=3, line=7, needed=1200
 )
-TROUBLE = Trouble("unknown activation 'rellu'", "did you mean 'relu'?", "layers[0].activation", 4, 17)
+TROUBLE = CheckError("unknown activation 'rellu'", "did you mean 'relu'?", "layers[0].activation", 4, 17)
 
 
-def checked(config: str, outcome: str, *decisions: Decision, **changes: Any) -> Checked:
-    made = Checked(config, PurePath(config).stem, outcome, decisions, 20, 2, 0.001, 400, 0.6251, report())
+def checked(config: str, outcome: str, *decisions: Decision, **changes: Any) -> CheckResult:
+    made = CheckResult(config, PurePath(config).stem, outcome, decisions, 20, 2, 0.001, 400, 0.6251, report())
     return replace(made, **changes)
 
 
-def bad(config: str = "configs/bad.yaml", trouble: Trouble | None = TROUBLE) -> Checked:
-    return Checked(config, "bad", "error", (), 0, 0, 0.001, 400, 0.01, None, trouble)
+def bad(config: str = "configs/bad.yaml", trouble: CheckError | None = TROUBLE) -> CheckResult:
+    return CheckResult(config, "bad", "error", (), 0, 0, 0.001, 400, 0.01, None, trouble)
 
 
-def checks(*made: Checked) -> Checks:
+def checks(*made: CheckResult) -> CheckRun:
     order = ("passed", "undecided", "failed", "error", "fault")
-    return Checks(CHECK_VERSION, max((one.outcome for one in made), key=order.index, default="passed"), made)
+    return CheckRun(CHECK_VERSION, max((one.outcome for one in made), key=order.index, default="passed"), made)
 
 
-def four() -> Checks:
+def four() -> CheckRun:
     return checks(
         checked("configs/good.yaml", "passed", MET),
         checked("configs/deep.yaml", "failed", MET, FAILED),
@@ -110,18 +110,18 @@ def four() -> Checks:
     )
 
 
-def hostile(text: str) -> Checked:
+def hostile(text: str) -> CheckResult:
     decision = Decision(text, text, "failed", text, text, layer=2, line=4)
     still = Decision("rate.forward", text, "undecided", text, text, needed=77)
     config = f"configs/{text}.yaml"
     return checked(config, "failed", decision, still, MET, name=text, report=report(text, text))
 
 
-def hostile_checks(text: str) -> Checks:
-    return checks(hostile(text), bad(text, Trouble(text, text, text, 3, 1)))
+def hostile_checks(text: str) -> CheckRun:
+    return checks(hostile(text), bad(text, CheckError(text, text, text, 3, 1)))
 
 
-def printed(made: Checks, *, colour: bool = False, width: int = 80) -> str:
+def printed(made: CheckRun, *, colour: bool = False, width: int = 80) -> str:
     stream = io.StringIO()
     console = Console(
         file=stream,
@@ -259,7 +259,7 @@ def _unescaped(text: str, marks: tuple[str, ...]) -> str:
     return text
 
 
-def commands(made: Checks) -> list[tuple[str, dict[str, str], str]]:
+def commands(made: CheckRun) -> list[tuple[str, dict[str, str], str]]:
     return [command for line in FORMATS["github"](made).splitlines() if (command := runner_reads(line))]
 
 
@@ -350,7 +350,7 @@ def junit_schema() -> xmlschema.XMLSchema:
     return xmlschema.XMLSchema(SCHEMAS / "junit-10.xsd")
 
 
-def junit(made: Checks) -> ElementTree.Element:
+def junit(made: CheckRun) -> ElementTree.Element:
     text = FORMATS["junit"](made)
     junit_schema().validate(text)
     return ElementTree.fromstring(text.encode())
@@ -454,7 +454,7 @@ def sarif_validator() -> Any:
     return jsonschema.Draft4Validator(schema, format_checker=checker)
 
 
-def sarif(made: Checks) -> dict[str, Any]:
+def sarif(made: CheckRun) -> dict[str, Any]:
     log = json.loads(FORMATS["sarif"](made))
     sarif_validator().validate(log)
     (run,) = log["runs"]
@@ -505,7 +505,7 @@ def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> N
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 
 
-def fingerprints(made: Checks) -> list[str]:
+def fingerprints(made: CheckRun) -> list[str]:
     return [result["partialFingerprints"]["varprobe/v1"] for result in sarif(made)["results"]]
 
 
@@ -571,7 +571,7 @@ def test_the_sarif_schema_refuses_what_is_wrong() -> None:
 # Markdown
 
 
-def markdown(made: Checks) -> list[Token]:
+def markdown(made: CheckRun) -> list[Token]:
     tokens = (
         MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(FORMATS["markdown"](made))
     )

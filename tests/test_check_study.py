@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.gate import possible
+from varprobe.gate import label_set as possible
 from varprobe.gate.check import Reached, decide
 from varprobe.verdict.judge import measured_case
 from varprobe.verdict.rule import LN10, LN100

@@ -24,9 +24,9 @@ from ruamel.yaml import YAML
 from varprobe.cli.main import run as run_command
 from varprobe.cli.tables import LAYERS
 from varprobe.findings import FINDINGS
+from varprobe.network.activations import ACTIVATIONS
+from varprobe.network.initializers import INITIALIZERS
 from varprobe.report.storage import from_dict, load_report, to_dict
-from varprobe.spec.activations import ACTIVATIONS
-from varprobe.spec.initializers import INITIALIZERS
 from varprobe.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -409,7 +409,7 @@ def test_new_writes_a_config_that_runs_and_never_overwrites(tool: Any, here: Pat
 
 
 def fails(done: Done, *parts: str) -> str:
-    """Checks that a command ended as a mistake of the user's; gives the message."""
+    """CheckRun that a command ended as a mistake of the user's; gives the message."""
     assert done.code == 2, done
     assert done.out == ""
     assert done.err.startswith("varprobe: ")

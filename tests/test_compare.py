@@ -22,7 +22,7 @@ from scipy import stats
 
 import varprobe
 from varprobe.comparison import Comparison, _welch, compared, comparison_from_json
-from varprobe.diagnose import foretell
+from varprobe.diagnose import predict_report
 from varprobe.errors import InputFileError
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import COMPARERS
@@ -215,7 +215,7 @@ def test_a_stored_comparison_of_two_holds_two(tmp_path: Path) -> None:
 
 def test_what_cannot_be_tested_says_why() -> None:
     report = _report(trials=3)
-    theory = foretell(varprobe.load(report.spec))
+    theory = predict_report(varprobe.load(report.spec))
     for other, reason in (
         (_report(layers=[{"dense": 24}]), "their layers differ"),
         (theory, "theory alone has no noise"),

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from varprobe.config.loading import load
+from varprobe.config.overrides import parse_assignment
+from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, InputFileError, VarprobeError
-from varprobe.spec.document import scalar
-from varprobe.spec.laws import Constant, Given, Normal
-from varprobe.spec.loading import load
-from varprobe.spec.network import Dense, Dropout, Expectation, Join, NetworkSpec, Norm, Open, Pointwise, Settings
-from varprobe.spec.overrides import parse_assignment
+from varprobe.network.laws import Constant, FromFile, Normal
+from varprobe.network.spec import Dense, Dropout, Expectation, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -794,10 +794,10 @@ def test_the_document_builds_the_same_network_again() -> None:
 WEIGHTS = np.arange(32, dtype=np.float32).reshape(8, 4) / 7
 
 
-def given(arguments: str) -> Given:
+def given(arguments: str) -> FromFile:
     (step,) = read(layers(f"  - dense: {{width: 8, init: {{name: file, {arguments}}}}}")).steps
     assert isinstance(step.layer, Dense)
-    assert isinstance(step.layer.weights, Given)
+    assert isinstance(step.layer.weights, FromFile)
     return step.layer.weights
 
 
@@ -853,7 +853,7 @@ def test_given_biases_and_norm_parameters_are_vectors() -> None:
         )
     ).steps
     assert isinstance(dense.layer, Dense)
-    assert isinstance(dense.layer.bias, Given)
+    assert isinstance(dense.layer.bias, FromFile)
     assert dense.layer.bias.values.tolist() == list(range(8))
     assert isinstance(norm.layer, Norm)
     assert norm.layer.gamma is not None

@@ -12,14 +12,14 @@ import jsonschema
 import pytest
 from test_config import layers, read, refusal, top
 
+from varprobe.config.loading import _words, load
+from varprobe.config.overrides import parse_assignment
+from varprobe.config.schema import config_schema
+from varprobe.config.yaml_tree import MAX_BYTES, parse_yaml, scalar
 from varprobe.errors import InputFileError, VarprobeError
-from varprobe.spec.config_schema import config_schema
-from varprobe.spec.document import MAX_BYTES, parse_yaml, scalar
-from varprobe.spec.initializers import INITIALIZERS
-from varprobe.spec.laws import Normal
-from varprobe.spec.loading import _words, load
-from varprobe.spec.network import Dense
-from varprobe.spec.overrides import parse_assignment
+from varprobe.network.initializers import INITIALIZERS
+from varprobe.network.laws import Normal
+from varprobe.network.spec import Dense
 
 
 @pytest.fixture(autouse=True)

@@ -13,20 +13,20 @@ import mpmath
 import numpy as np
 import pytest
 
+from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
 from varprobe.engine import blocks, streams
 from varprobe.engine.draws import draw
 from varprobe.engine.moments import HISTOGRAM_EDGES
 from varprobe.engine.nonlinear import activate, activate_backward
 from varprobe.engine.record import StackStatistics
-from varprobe.engine.scaled import Scaled
+from varprobe.engine.scaled_array import ScaledArray
 from varprobe.engine.stack import run_stack
 from varprobe.engine.streams import Role, Streams
+from varprobe.network.activations import ACTIVATIONS, make_activation
+from varprobe.network.laws import Lsuv
+from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 from varprobe.probe.measure import measure
-from varprobe.spec.activations import ACTIVATIONS, make_activation
-from varprobe.spec.laws import Lsuv
-from varprobe.spec.loading import load
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
 # --- the reference: one trial at a time, float64, no exponents ---
 
@@ -708,7 +708,7 @@ def test_scaled_activations_are_the_true_function(name: str, exponent: int, dtyp
     if name in ("sin", "cos") and exponent > 0:
         exponent = 5  # beyond, the argument's own rounding decides the value
     values = np.array([-2.5, -1.0, -0.3, 0.2, 0.7, 1.0, 3.1], dtype).reshape(1, 1, -1)
-    z = Scaled(values, np.array([exponent]))
+    z = ScaledArray(values, np.array([exponent]))
     with np.errstate(all="ignore"):  # as in the engine
         out, _ = activate(make_activation(name), z)
     digits = float(np.finfo(dtype).eps)
@@ -733,8 +733,8 @@ def test_scaled_derivatives_are_the_true_ones(name: str, exponent: int) -> None:
     # By central differences of the exact function, at 4000 bits: exact for this purpose. No value is at a kink.
     values = np.array([-2.5, -1.0, -0.3, 0.2, 0.7, 1.0, 3.1]).reshape(1, 1, -1)
     with np.errstate(all="ignore"):  # as in the engine
-        _, memory = activate(make_activation(name), Scaled(values, np.array([exponent])))
-        back = activate_backward(memory, Scaled.plain(np.ones_like(values)))
+        _, memory = activate(make_activation(name), ScaledArray(values, np.array([exponent])))
+        back = activate_backward(memory, ScaledArray.plain(np.ones_like(values)))
     with mpmath.workprec(6000):
         step = mpmath.ldexp(1, exponent - 900)
         truth = []

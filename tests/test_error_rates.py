@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from varprobe.config.loading import load
 from varprobe.probe.measure import measure
-from varprobe.spec.loading import load
 from varprobe.verdict.judged import Stretch, judged_points, stretches
 from varprobe.verdict.rule import judge_direction
 from varprobe.verdict.traces import measured_traces

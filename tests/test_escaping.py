@@ -15,11 +15,11 @@ from markdown_it import MarkdownIt
 
 import varprobe
 from varprobe.comparison import compared
-from varprobe.diagnose import foretell
+from varprobe.diagnose import predict_report
+from varprobe.formatting import printable
 from varprobe.report.records import Report
 from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
 from varprobe.sweeps.records import Sweep
-from varprobe.wording import printable
 
 PLAIN = "plain"
 NAMES = (
@@ -109,7 +109,7 @@ def texts(name: str, suffix: str) -> dict[str, str]:
     quick = suffix != ".html"
     found = {
         **({"run": RENDERERS[suffix](made)} if quick else {}),
-        **({"theory": RENDERERS[suffix](foretell(varprobe.load(config(name))))} if quick else {}),
+        **({"theory": RENDERERS[suffix](predict_report(varprobe.load(config(name))))} if quick else {}),
         "forged": RENDERERS[suffix](forged, **lesson),
         "compare": COMPARERS[suffix](compared((name, PLAIN), (made, made)), **lesson),
         "sweep": SWEEPERS[suffix](swept, **lesson),

@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 
 import varprobe
+from varprobe.config.expectation import Expectation, LayerBound, Range, SideRange
+from varprobe.config.schema import config_schema
 from varprobe.findings import FINDINGS
+from varprobe.network.statistics import STATISTICS
 from varprobe.report.storage import to_dict
-from varprobe.spec.config_schema import config_schema
-from varprobe.spec.expectation import Expectation, LayerBound, Range, SideRange
-from varprobe.spec.statistics import STATISTICS
 
 HEAD = """\
 input: {features: 16}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_activations import FORMULAS
 
-from varprobe.spec.activations import ACTIVATIONS, Activation, make_activation
-from varprobe.spec.gaussian import expectations
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import ACTIVATIONS, Activation, make_activation
 
 # mpmath's panels do not follow the waves of sin and cos at large q (their closed forms are tested below), and at
 # q = 1e-8 soft_shrink underflows to the 0 that it is in doubles.

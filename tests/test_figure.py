@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation
 
 import varprobe
-from varprobe.diagnose import foretell
+from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
 from varprobe.reporters import RENDERERS
 from varprobe.reporters.figure import figure, render_pdf, render_png, render_svg, styled
@@ -140,7 +140,7 @@ def test_a_name_of_any_length_leaves_the_size_in_sight(small: Report, name: str)
 
 
 def test_the_axes_say_what_they_show_and_number_layers_as_findings_do() -> None:
-    axes = figure(foretell(varprobe.load(_config([{"dense": 12, "repeat": 5000}])))).axes[0]
+    axes = figure(predict_report(varprobe.load(_config([{"dense": 12, "repeat": 5000}])))).axes[0]
     assert axes.get_xlabel() == "layer"
     assert axes.get_ylabel() == "variance (log scale)"
     assert axes.xaxis.get_major_formatter()(4500, 0) == "4500"
@@ -169,14 +169,14 @@ def _label_place(report: Report) -> tuple[float, float]:
 
 
 def test_theory_alone_has_curves_and_no_histograms() -> None:
-    drawn = figure(foretell(varprobe.load(SMALL)))
+    drawn = figure(predict_report(varprobe.load(SMALL)))
     assert len(drawn.axes) == 1
     assert "theory: activation variance" in [line.get_label() for line in drawn.axes[0].lines]
 
 
 @pytest.mark.parametrize("depth", [200, 5000])
 def test_deep_networks_stay_legible(depth: int) -> None:
-    report = foretell(varprobe.load(_config([{"dense": 12, "repeat": depth}])))
+    report = predict_report(varprobe.load(_config([{"dense": 12, "repeat": depth}])))
     axes = figure(report).axes[0]
     assert len(axes.get_xticks()) < 15
     assert {line.get_marker() for line in axes.lines if len(line.get_xdata()) == depth} == {""}

@@ -11,18 +11,18 @@ import pytest
 from scipy import stats
 from test_verdict import _layer, _line, _measurement, _walk
 
-from varprobe.diagnose import foretell
+from varprobe.config.loading import load
+from varprobe.diagnose import predict_report
+from varprobe.network.description import describe
+from varprobe.network.number_formats import FORMATS
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
-from varprobe.spec.described import describe
-from varprobe.spec.loading import load
-from varprobe.spec.number_formats import FORMATS
 from varprobe.theory.predict import predict
 from varprobe.verdict import advice
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare, foreseen
 from varprobe.verdict.case import Case
 from varprobe.verdict.judge import judge, judge_prediction, measured_case
-from varprobe.verdict.judged import Point, judged_points
+from varprobe.verdict.judged import JudgedLayer, judged_points
 from varprobe.verdict.layer_checks import number_ranges
 from varprobe.verdict.ranges import measured_chances
 from varprobe.verdict.records import Finding, FormatRange, Leaving
@@ -36,7 +36,7 @@ def _found(measurement: Measurement, code: str) -> list[Finding]:
     return [finding for finding in judge(measurement).findings if finding.code == code]
 
 
-def _points(*layers: Any) -> tuple[Point, ...]:
+def _points(*layers: Any) -> tuple[JudgedLayer, ...]:
     return judged_points(layers)
 
 
@@ -628,7 +628,7 @@ def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
 def test_what_theory_lacks_is_told_with_its_reason() -> None:
     layers = [{"dense": 32}, {"dense": {"width": 32, "init": "lsuv"}}, {"dense": 32}, {"dense": 32}]
     spec = load({"input": {"features": 32}, "defaults": {"activation": "tanh"}, "layers": layers})
-    report = foretell(spec)
+    report = predict_report(spec)
     reason = report.layers[1].predicted.reason
     assert reason
     found = [item for item in report.verdict.findings if item.code == "theory-ends"]

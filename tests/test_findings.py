@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.diagnose import diagnose, foretell, report_on
+from varprobe.config.loading import load
+from varprobe.diagnose import diagnose, predict_report, report_on
 from varprobe.findings import FINDINGS
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
-from varprobe.spec.loading import load
 from varprobe.verdict.findings import finding
 from varprobe.verdict.healthy import healthy_dead_share
 
@@ -89,7 +89,7 @@ SLACK = {"forward-exploding": 1, "backward-exploding": 1, "non-finite": 4, "coll
 def _report(code: str) -> Report:
     spec = load(CASES[code][0])
     if code == "theory-ends":
-        return foretell(spec)
+        return predict_report(spec)
     if code == "theory-mismatch":
         # Weights of another gain than the config says, here 5 %.
         drawn = load(_config([{"dense": 256, "repeat": 6}], 256, init={"name": "xavier", "gain": 1.05}))

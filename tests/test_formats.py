@@ -11,9 +11,9 @@ import pytest
 
 import varprobe
 from varprobe.cli.main import run as run_command
-from varprobe.diagnose import diagnose, foretell
+from varprobe.diagnose import diagnose, predict_report
+from varprobe.network.number_formats import FORMATS, NumberFormat
 from varprobe.report.records import Report
-from varprobe.spec.number_formats import FORMATS, NumberFormat
 from varprobe.theory.formats import predicted_chances, row_table
 from varprobe.verdict.ranges import measured_chances
 from varprobe.verdict.records import FormatRange
@@ -65,7 +65,7 @@ def test_the_limits_follow_from_the_bits(name: str, exponent_bits: int, fraction
 )
 @pytest.mark.parametrize("built", [5, 50])
 def test_float16_overflows_where_it_is_known_to(activation: str, low: int, high: int, built: int) -> None:
-    report = foretell(varprobe.load(chain(activation, 2.0, built)))
+    report = predict_report(varprobe.load(chain(activation, 2.0, built)))
     layer = of(report, "float16").predicted.overflow_layer
     assert layer is not None
     assert low <= layer <= high
@@ -102,7 +102,7 @@ def test_samples_that_are_alike_overflow_later_than_independent_ones() -> None:
 
 def test_a_vanishing_gradient_names_the_loss_scale_that_holds_it() -> None:
     # rms of the gradient at layer l: 0.3^(20 - l).
-    report = foretell(varprobe.load(chain("linear", 0.3, 20)))
+    report = predict_report(varprobe.load(chain("linear", 0.3, 20)))
     gradient = of(report, "float16").predicted
     assert gradient.gradient_underflow_layer == 20 - math.ceil(math.log(FLOAT16.smallest) / math.log(0.3))
     assert gradient.loss_scale_log2 is not None
@@ -115,7 +115,7 @@ def test_a_vanishing_gradient_names_the_loss_scale_that_holds_it() -> None:
 
 
 def test_no_loss_scale_holds_a_gradient_that_spans_more_than_the_format() -> None:
-    report = foretell(varprobe.load(chain("linear", 0.1, 20)))
+    report = predict_report(varprobe.load(chain("linear", 0.1, 20)))
     assert of(report, "float16").predicted.loss_scale_log2 is None
 
 

@@ -11,8 +11,8 @@ import pytest
 from tests.fuzz.case import Case, attempt
 from tests.fuzz.limits import MEMORY, Watch
 from tests.fuzz.playground import TRAPS, lay_out
+from varprobe.config.arrays import read_array
 from varprobe.errors import InputFileError
-from varprobe.spec.arrays import read_array
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is watched on Linux alone")
 CORPUS = sorted(path for path in Path(__file__).parent.joinpath("fuzz", "corpus").iterdir() if path.is_file())

@@ -19,20 +19,20 @@ import varprobe
 from varprobe.cli.main import run as run_command
 from varprobe.engine.record import StackStatistics
 from varprobe.errors import ConfigError, InputFileError
+from varprobe.formatting import power
 from varprobe.gate import check as gate
 from varprobe.gate.check import decide, looks
 from varprobe.gate.claims import claims_of
 from varprobe.gate.evidence import Evidence, trials_needed
-from varprobe.gate.possible import DIRECTION_REGIONS, edges, labels_between, possible
-from varprobe.gate.records import Checked, Decision
+from varprobe.gate.label_set import DIRECTION_REGIONS, edges, labels_between, possible
+from varprobe.gate.records import CheckResult, Decision
+from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.storage import load_report, to_json
-from varprobe.spec.described import LayerDescription
 from varprobe.verdict.intervals import binomial_interval, reach
 from varprobe.verdict.judge import measured_case
 from varprobe.verdict.rule import direction_label
-from varprobe.wording import power
 
 LN10, LN100 = math.log(10), math.log(100)
 
@@ -48,11 +48,11 @@ def _config(expect: Any = None, depth: int = 8, width: int = 32, **defaults: Any
     return config if expect is None else {**config, "expect": expect}
 
 
-def _check(expect: Any = None, *, alpha: float = 0.001, max_trials: int = 400, **parts: Any) -> Checked:
+def _check(expect: Any = None, *, alpha: float = 0.001, max_trials: int = 400, **parts: Any) -> CheckResult:
     return varprobe.check(_config(expect, **parts), alpha=alpha, max_trials=max_trials)
 
 
-def _decisions(checked: Checked) -> dict[str, Decision]:
+def _decisions(checked: CheckResult) -> dict[str, Decision]:
     return {decision.expectation: decision for decision in checked.decisions}
 
 
@@ -474,9 +474,9 @@ def test_a_baseline_must_have_noise(tmp_path: Path) -> None:
     one.write_text(to_json(varprobe.run({**_config(), "probe": {"trials": 1}})))
     with pytest.raises(InputFileError, match="has one trial"):
         varprobe.check(_config(), baseline=one)
-    from varprobe.diagnose import foretell
+    from varprobe.diagnose import predict_report
 
-    one.write_text(to_json(foretell(varprobe.load(_config()))))
+    one.write_text(to_json(predict_report(varprobe.load(_config()))))
     with pytest.raises(InputFileError, match="theory alone"):
         varprobe.check(_config(), baseline=one)
     with pytest.raises(InputFileError, match="no such baseline"):
@@ -532,7 +532,7 @@ def test_a_fault_is_exit_code_three_and_the_others_are_still_checked(
 ) -> None:
     real = gate.check
 
-    def crash(spec: Any, *arguments: Any, **options: Any) -> Checked:
+    def crash(spec: Any, *arguments: Any, **options: Any) -> CheckResult:
         if spec.name == "bad":
             raise RuntimeError("a bug")
         return real(spec, *arguments, **options)

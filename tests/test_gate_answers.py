@@ -15,7 +15,9 @@ from test_verdict import _measurement, _naive
 
 import varprobe
 from varprobe.comparison import Change, Comparison
+from varprobe.config.expectation import LayerBound, Range, SideRange
 from varprobe.errors import InputFileError
+from varprobe.formatting import number, power
 from varprobe.gate import finding_claims
 from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import _explained, gathered
@@ -23,15 +25,13 @@ from varprobe.gate.claims import claims_of
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
 from varprobe.gate.evidence import Answer, Evidence, trials_needed
 from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
+from varprobe.gate.label_set import possible, possible_overall
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
-from varprobe.gate.possible import possible, possible_overall
-from varprobe.gate.records import Checked, Decision
+from varprobe.gate.records import CheckResult, Decision
 from varprobe.gate.storage import check_from_json, check_to_json
 from varprobe.report.storage import to_json
-from varprobe.spec.expectation import LayerBound, Range, SideRange
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement
 from varprobe.verdict.intervals import binomial_interval
-from varprobe.wording import number, power
 
 LN10, LN100 = math.log(10), math.log(100)
 LEVEL = 0.01
@@ -826,13 +826,13 @@ def test_what_is_impossible_is_said_with_what_is_usual(wrong: dict[str, Any], wo
 
 
 def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path) -> None:
-    from varprobe.diagnose import foretell
+    from varprobe.diagnose import predict_report
 
     path = tmp_path / "b.json"
     cases = [("no such baseline", None)]
     two = {**_config(), "probe": {"trials": 2}}
     cases.append(("has one trial, which says nothing about noise", varprobe.run({**two, "probe": {"trials": 1}})))
-    cases.append(("is of theory alone, which has no noise", foretell(varprobe.load(two))))
+    cases.append(("is of theory alone, which has no noise", predict_report(varprobe.load(two))))
     for words, report in cases:
         if report is not None:
             path.write_text(to_json(report))
@@ -875,6 +875,6 @@ def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
     ],
 )
 def test_several_checks_come_to_the_worst(outcomes: tuple[str, ...], worst: str) -> None:
-    checked = [Checked("c", "n", outcome, (), 0, 0, 0.1, 1, 0.0) for outcome in outcomes]
+    checked = [CheckResult("c", "n", outcome, (), 0, 0, 0.1, 1, 0.0) for outcome in outcomes]
     found = gathered(checked)
     assert (found.check_version, found.outcome, found.checked) == (1, worst, tuple(checked))

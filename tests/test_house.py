@@ -41,7 +41,7 @@ FENCED = {
     "latex2mathml": ("classroom/build.py",),
     "distributed": ("sweeps/cluster.py",),
     "pytest": ("pytest_plugin.py",),
-    "ruamel": ("spec/document.py", "spec/rewriting.py"),
+    "ruamel": ("config/yaml_tree.py", "config/rewriting.py"),
 }
 
 

@@ -13,13 +13,13 @@ import pytest
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
+from varprobe.config.loading import load
 from varprobe.engine.draws import draw, haar
 from varprobe.engine.streams import Role, Streams
 from varprobe.errors import VarprobeError
-from varprobe.spec.initializers import INITIALIZERS, torch_gain
-from varprobe.spec.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
-from varprobe.spec.loading import load
-from varprobe.spec.network import Dense
+from varprobe.network.initializers import INITIALIZERS, torch_gain
+from varprobe.network.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
+from varprobe.network.spec import Dense
 
 
 @pytest.fixture(autouse=True, scope="module")

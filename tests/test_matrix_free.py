@@ -14,10 +14,10 @@ from scipy.stats import ks_2samp, norm
 
 import varprobe
 from varprobe.engine.choice import engine_of
-from varprobe.engine.plan import make_plan
+from varprobe.engine.schedule import make_plan
 from varprobe.errors import VarprobeError
+from varprobe.network.spec import Settings
 from varprobe.probe.measurement import Measurement
-from varprobe.spec.network import Settings
 
 TRIALS = 1500
 # Of all comparisons of a network together, by Holm's method; the seeds are fixed.

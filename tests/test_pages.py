@@ -17,18 +17,18 @@ import pytest
 
 import varprobe
 from varprobe.comparison import Comparison, compared, comparison_from_json
-from varprobe.diagnose import foretell
+from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.rewriting import written
+from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
 from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
-from varprobe.reporters.wordlist import (
+from varprobe.reporters.report_phrases import (
     activation_cells,
     activation_log10,
     gradient_cells,
     gradient_log10,
     verdict_words,
 )
-from varprobe.spec.loading import ConfigText, load_text
-from varprobe.spec.rewriting import written
 from varprobe.sweeps.records import Sweep
 
 NAME = "<script>alert('x')</script> & \"co\" {{ 7 * 7 }} $x$"
@@ -313,7 +313,7 @@ def test_pages_are_small(depth: int) -> None:
 
 
 def test_theory_alone_has_a_page() -> None:
-    page = Page(str(RENDERERS[".html"](foretell(varprobe.load(_config())))))
+    page = Page(str(RENDERERS[".html"](predict_report(varprobe.load(_config())))))
     assert "varprobe predict net.yaml" in page.text
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from varprobe.spec.activations import ACTIVATIONS, Activation, make_activation
-from varprobe.spec.gaussian import expectations
-from varprobe.theory.pairs import derivative_covariance, pair_spread
+from varprobe.gaussian.correlation_map import derivative_covariance, pair_spread
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import ACTIVATIONS, Activation, make_activation
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 # (mean, variance, difference / variance): from samples that are all but equal to ones that are opposite.

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from varprobe.config.loading import load
 from varprobe.engine.memory import footprint
-from varprobe.engine.plan import Plan, available_cores, make_plan
 from varprobe.engine.record import StackStatistics
+from varprobe.engine.schedule import RunSchedule, available_cores, make_plan
 from varprobe.engine.stack import run_stack
 from varprobe.errors import ResourceError
 from varprobe.machine import free_memory
+from varprobe.network.spec import NetworkSpec
 from varprobe.probe.measure import measure
-from varprobe.spec.loading import load
-from varprobe.spec.network import NetworkSpec
 
 
 def _net(
@@ -136,7 +136,7 @@ def test_nothing_of_the_size_is_allocated_before_the_refusal() -> None:
     assert peak < 2**20
 
 
-def _peak(spec: NetworkSpec, threads: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, Plan]:
+def _peak(spec: NetworkSpec, threads: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, RunSchedule]:
     settings = replace(spec.settings, threads=threads)
     plan = make_plan(spec, settings)
     if plan.workers > 1:
@@ -148,7 +148,7 @@ def _peak(spec: NetworkSpec, threads: int, monkeypatch: pytest.MonkeyPatch) -> t
     return peak, plan
 
 
-def _in_step(plan: Plan) -> Callable[..., StackStatistics]:
+def _in_step(plan: RunSchedule) -> Callable[..., StackStatistics]:
     """`run_stack` with stacks that wait for each other after every pass: left alone, a busy machine may run one stack
     after the other, and the memory of both at once, which the plan must allow for, is never seen."""
     assert len(plan.stacks) % plan.workers == 0

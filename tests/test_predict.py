@@ -17,11 +17,11 @@ import pytest
 
 import varprobe
 from varprobe.cli.main import run as run_command
-from varprobe.diagnose import diagnose, foretell
+from varprobe.diagnose import diagnose, predict_report
+from varprobe.gaussian.correlation_map import pair_spread
+from varprobe.network.activations import make_activation
+from varprobe.network.spec import Settings
 from varprobe.report.storage import from_dict, report_schema, to_dict
-from varprobe.spec.activations import make_activation
-from varprobe.spec.network import Settings
-from varprobe.theory.pairs import pair_spread
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -54,14 +54,14 @@ def chain(activation: str, init: Any, width: int = 256, depth: int = 20, **probe
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_theory_alone_gives_every_shipped_config_the_verdict_that_it_expects(config: Path) -> None:
-    report = foretell(varprobe.load(config))
+    report = predict_report(varprobe.load(config))
     assert report.expect
     assert [item.what for item in report.expect if not item.met] == []
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_the_report_of_theory_is_a_report_without_measurements(config: Path) -> None:
-    report = foretell(varprobe.load(config))
+    report = predict_report(varprobe.load(config))
     data = json.loads(json.dumps(to_dict(report)))
     jsonschema.validate(data, report_schema())
     assert from_dict(data) == report
@@ -82,7 +82,7 @@ def test_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(np.random, "SeedSequence", refuse)
     monkeypatch.setattr(np.random, "default_rng", refuse)
-    assert foretell(varprobe.load(chain("tanh", "xavier"))).verdict.overall == "stable"
+    assert predict_report(varprobe.load(chain("tanh", "xavier"))).verdict.overall == "stable"
 
 
 def test_the_formats_of_run_are_those_of_predict(tool: Any) -> None:
@@ -133,7 +133,7 @@ def test_explain_writes_the_bookkeeping_out(tool: Any) -> None:
 def test_every_line_of_the_explanation_adds_up() -> None:
     from varprobe.reporters.explanation import _backward, _forward
 
-    report = foretell(varprobe.load(chain("gelu", "torch.linear_default", depth=4)))
+    report = predict_report(varprobe.load(chain("gelu", "torch.linear_default", depth=4)))
     for row, line in zip(report.layers, _forward(report).values(), strict=True):
         fan_in, variance, feed, product, rest, result = (float(cell.replace(",", "")) for cell in line)
         # Three digits are printed: half a unit of the last of them, 0.5 %, of each factor.
@@ -165,12 +165,12 @@ def test_every_line_of_the_explanation_adds_up() -> None:
     ],
 )
 def test_labels_by_theory_alone(activation: str, init: Any, depth: int, labels: tuple[str, str]) -> None:
-    verdict = foretell(varprobe.load(chain(activation, init, depth=depth))).verdict
+    verdict = predict_report(varprobe.load(chain(activation, init, depth=depth))).verdict
     assert (verdict.forward.label, verdict.backward.label) == labels
 
 
 def test_depth_ten_thousand_stays_in_range() -> None:
-    report = foretell(varprobe.load(chain("relu", "xavier", depth=10_000)))
+    report = predict_report(varprobe.load(chain("relu", "xavier", depth=10_000)))
     forward = report.verdict.forward
     assert forward.total_log10 == pytest.approx(10_000 * math.log10(0.5), rel=1e-9)
     last = report.layers[-1].predicted
@@ -181,7 +181,7 @@ def test_depth_ten_thousand_stays_in_range() -> None:
 def test_where_theory_ends_the_fields_are_null_with_the_reason() -> None:
     config = chain("tanh", "xavier", width=16, depth=2)
     config["layers"].append({"dense": {"width": 16, "init": "lsuv"}})
-    report = foretell(varprobe.load(config))
+    report = predict_report(varprobe.load(config))
     assert report.layers[1].predicted.second_moment is not None
     assert report.layers[2].predicted.second_moment is None
     assert "lsuv" in report.layers[2].predicted.reason
@@ -191,7 +191,7 @@ def test_where_theory_ends_the_fields_are_null_with_the_reason() -> None:
 def test_run_sets_theory_beside_the_measurement() -> None:
     spec = varprobe.load(chain("tanh", "xavier", depth=5, trials=10, batch=16))
     report = diagnose(spec)
-    alone = foretell(spec)
+    alone = predict_report(spec)
     for row, theory in zip(report.layers, alone.layers, strict=True):
         assert row.activation is not None
         assert row.predicted.second_moment == theory.predicted.second_moment
@@ -209,7 +209,7 @@ def test_run_sets_theory_beside_the_measurement() -> None:
 
 def test_the_band_of_the_mean_narrows_with_the_trials_and_that_of_a_draw_does_not() -> None:
     spec = varprobe.load(chain("tanh", "xavier", depth=5))
-    few, many = (foretell(spec, Settings(trials=trials)).layers[-1].predicted for trials in (10, 1000))
+    few, many = (predict_report(spec, Settings(trials=trials)).layers[-1].predicted for trials in (10, 1000))
     assert few.second_moment_low is not None
     assert many.second_moment_low is not None
     assert few.second_moment is not None
@@ -240,7 +240,7 @@ EXTREMES["biases beyond every bend"]["defaults"] = {"activation": "erf", "init":
 @pytest.mark.parametrize("name", EXTREMES)
 def test_extreme_networks_are_predicted_and_measured_without_a_fault(name: str) -> None:
     spec = varprobe.load({**EXTREMES[name], "probe": {"trials": 2, "batch": 4}})
-    for report in (foretell(spec), diagnose(spec)):
+    for report in (predict_report(spec), diagnose(spec)):
         assert report.verdict.overall
         assert from_dict(to_dict(report)) == report
 

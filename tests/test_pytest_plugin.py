@@ -265,7 +265,7 @@ def test_workers_share_the_cores_and_find_the_same(pytester: pytest.Pytester) ->
     pytester.makepyfile(
         """
         import varprobe.testing
-        from varprobe.engine.plan import available_cores
+        from varprobe.engine.schedule import available_cores
 
         def test_net(varprobe_check):
             done = varprobe_check("deep.varprobe.yaml")

@@ -15,7 +15,7 @@ import pytest
 import varprobe
 from varprobe.cli.main import run
 from varprobe.cli.tables import TABLES
-from varprobe.spec.models import Expect
+from varprobe.config.records import Expect
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from varprobe.spec import special
+from varprobe.network import special
 
 mp = mpmath.MPContext()
 mp.dps = 50

@@ -24,12 +24,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
 import varprobe
+from varprobe.config.loading import read_config
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
 from varprobe.reporters import SWEEPERS
+from varprobe.reporters.report_phrases import LETTERS
 from varprobe.reporters.sweep_figure import sweep_figure
 from varprobe.reporters.sweep_text import letter_map, print_sweep, sweep_title
-from varprobe.reporters.wordlist import LETTERS
-from varprobe.spec.loading import read_config
 from varprobe.sweeps.axes import parse_axis
 from varprobe.sweeps.job import plan_sweep, sweep_points
 from varprobe.sweeps.journal import Journal
@@ -554,7 +554,7 @@ def test_points_run_where_measured_point_says() -> None:
 
 
 def read_config_text(text: str) -> Any:
-    from varprobe.spec.loading import ConfigText
+    from varprobe.config.loading import ConfigText
 
     return ConfigText(text, "net", Path(), "net")
 

@@ -11,9 +11,9 @@ import pytest
 
 import varprobe
 from varprobe.cli.main import run
-from varprobe.spec.activations import ACTIVATIONS, make_activation
+from varprobe.gaussian.correlation_map import pair_spread
+from varprobe.network.activations import ACTIVATIONS, make_activation
 from varprobe.theory.gains import gain_of
-from varprobe.theory.pairs import pair_spread
 
 
 def network(activation: str, init: Any, width: int = 512, depth: int = 10, **probe: Any) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import varprobe
-from varprobe.spec.activations import ACTIVATIONS, make_activation
-from varprobe.theory.records import Level, Prediction
+from varprobe.network.activations import ACTIVATIONS, make_activation
+from varprobe.theory.extended_float import unscaled, wide
+from varprobe.theory.records import Prediction, SignalMoments
 from varprobe.theory.response import respond
-from varprobe.theory.wide import unscaled, wide
 
 DEPTH = 10_000
 
@@ -121,7 +121,7 @@ def brute_force(function: Any, mean: float, std: float) -> float:
 @pytest.mark.parametrize("mean", [0.0, 0.3, -3.0])
 def test_asymptotes_are_what_brute_force_finds(name: str, bits: int, mean: float) -> None:
     activation = make_activation(name)
-    z = Level(1.0 + mean**2, mean, 0.25, gaussian=True, exponent=bits)
+    z = SignalMoments(1.0 + mean**2, mean, 0.25, gaussian=True, exponent=bits)
     found = respond(activation, z)
     # The grid has steps of 1/400: that is lost where phi' jumps, and its square elsewhere; waves are hit at random.
     # Cubes of tiny numbers are called zero.
@@ -144,14 +144,14 @@ def test_pairs_at_the_asymptotes_are_as_far_apart_as_sampled_pairs(name: str, bi
     x, y = np.random.default_rng(3).standard_normal((2, 100_000))
     one, two = (math.sqrt(1 - 0.25 / 2) * x + sign * math.sqrt(0.25 / 2) * y + 0.3 for sign in (1, -1))
     squares = np.square(activation.value(np.ldexp(one, bits)) - activation.value(np.ldexp(two, bits))) / 2
-    found = respond(activation, Level(1.09, 0.3, 0.25, gaussian=True, exponent=bits)).level.spread
+    found = respond(activation, SignalMoments(1.09, 0.3, 0.25, gaussian=True, exponent=bits)).level.spread
     assert found is not None
     assert abs(found - squares.mean()) <= 4.5 * squares.std() / math.sqrt(squares.size)
 
 
 @pytest.mark.parametrize("exponent", [-65, -3000])
 def test_pairs_where_phi_of_zero_is_not_zero(exponent: int) -> None:
-    z = Level(1.0, 0.0, 0.25, gaussian=True, exponent=exponent)
+    z = SignalMoments(1.0, 0.0, 0.25, gaussian=True, exponent=exponent)
     log_unit = 2 * exponent * math.log(2)
     for name, slope in (("sigmoid", 0.25), ("softplus", 0.5), ("squareplus", 0.5), ("hard_sigmoid", 1 / 6)):
         found = respond(make_activation(name), z).level.log_spread

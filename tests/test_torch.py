@@ -14,7 +14,9 @@ import pytest
 from torch_reference.make import STORED
 from torch_reference.networks import GRID, NETWORKS, ROUNDING, Arrays, Network, array_name
 
+from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
+from varprobe.network.activations import ACTIVATIONS, make_activation
 from varprobe.probe.measure import measure
 from varprobe.report.records import (
     ActivationStatistics,
@@ -24,8 +26,6 @@ from varprobe.report.records import (
     Report,
     SignalStatistics,
 )
-from varprobe.spec.activations import ACTIVATIONS, make_activation
-from varprobe.spec.loading import load
 
 REFERENCE = json.loads(STORED.read_text())
 

@@ -16,22 +16,22 @@ import pytest
 
 from varprobe.advice.edits import differences, edits
 from varprobe.advice.gains import edge_of_chaos, keeping_gains
-from varprobe.advice.outlook import bench_for
-from varprobe.advice.plan import WAYS, plan
+from varprobe.advice.predicted_verdict import bench_for
+from varprobe.advice.proposal import WAYS, plan
 from varprobe.advice.variants import Recipe, shortened, std_of, with_recipes
 from varprobe.advice.words import fold, mode_outlooks, scale_changes, scheme_name
 from varprobe.cli.commands import By
 from varprobe.cli.main import run as run_command
-from varprobe.diagnose import diagnose, foretell
+from varprobe.config.loading import ConfigText, load
+from varprobe.config.overrides import Override, parse_assignment
+from varprobe.config.rewriting import flow, rewritten
+from varprobe.config.yaml_tree import parse_yaml
+from varprobe.diagnose import diagnose, predict_report
 from varprobe.errors import ConfigError
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import make_activation
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measure import measure
-from varprobe.spec.activations import make_activation
-from varprobe.spec.document import parse_yaml
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.loading import ConfigText, load
-from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.spec.overrides import Override, parse_assignment
-from varprobe.spec.rewriting import flow, rewritten
 from varprobe.theory.predict import predict, recursions
 from varprobe.theory.records import Prediction
 from varprobe.tuning import Tuning, is_stable, tune
@@ -478,7 +478,7 @@ def test_a_config_from_standard_input_is_tuned(folder: Path, monkeypatch: pytest
     monkeypatch.setattr(sys, "stdin", stream)
     assert run_command(["tune", "-", "-o", "tuned.yaml", "--quiet"]) == 0
     assert "# the trunk" in (folder / "tuned.yaml").read_text()
-    assert foretell(load(folder / "tuned.yaml")).verdict.overall == "stable"
+    assert predict_report(load(folder / "tuned.yaml")).verdict.overall == "stable"
 
 
 def test_relative_paths_are_right_from_another_folder(folder: Path) -> None:
@@ -495,7 +495,7 @@ def test_relative_paths_are_right_from_another_folder(folder: Path) -> None:
 def test_the_tuned_file_may_replace_the_config(folder: Path) -> None:
     assert run_command(["tune", "net.yaml", "-o", "net.yaml"]) == 0
     assert "# the trunk" in (folder / "net.yaml").read_text()
-    assert foretell(load(folder / "net.yaml")).verdict.overall == "stable"
+    assert predict_report(load(folder / "net.yaml")).verdict.overall == "stable"
 
 
 REWRITES = {
@@ -610,7 +610,7 @@ def test_mistakes_end_with_2_and_write_nothing(
 
 
 def remedy_of(data: Any, code: str) -> str:
-    (found, *_) = [item for item in foretell(load(data)).verdict.findings if item.code == code]
+    (found, *_) = [item for item in predict_report(load(data)).verdict.findings if item.code == code]
     return found.remedy
 
 
@@ -636,10 +636,10 @@ def test_a_remedy_names_layers_factor_and_scheme(name: str, code: str, words: st
 @pytest.mark.parametrize("name", ["small tanh", "relu xavier", "gelu he", "selu lecun", "torch relu", "residual"])
 def test_what_a_remedy_says_to_paste_makes_the_network_stable(name: str) -> None:
     spec = load(CASES[name][0])
-    first = next(item for item in foretell(spec).verdict.findings if "That is `" in item.remedy)
+    first = next(item for item in predict_report(spec).verdict.findings if "That is `" in item.remedy)
     option, value = first.remedy.split("That is `")[1].split("`")[0].split(maxsplit=1)
     override = parse_assignment(value) if option == "--set" else Override("defaults.init", value, option)
-    assert foretell(load(spec.document, [override])).verdict.overall == "stable"
+    assert predict_report(load(spec.document, [override])).verdict.overall == "stable"
 
 
 def test_where_no_scale_helps_the_remedy_says_so() -> None:
@@ -652,7 +652,7 @@ def test_a_slow_decay_gets_the_edge_of_chaos_as_remedy() -> None:
     remedy = remedy_of(data, "total-change")
     assert "--set 'defaults.init={name: mean_field, sw: 1.32701, sb: 0.223607}'" in remedy
     override = parse_assignment("defaults.init={name: mean_field, sw: 1.32701, sb: 0.223607}")
-    assert foretell(load(data, [override])).verdict.findings == ()
+    assert predict_report(load(data, [override])).verdict.findings == ()
 
 
 def test_where_theory_ends_the_remedy_is_that_of_the_measured_rate() -> None:
@@ -666,9 +666,9 @@ def test_a_healthy_network_pays_nothing_for_advice(monkeypatch: pytest.MonkeyPat
         raise AssertionError
 
     monkeypatch.setattr("varprobe.advice.remedies.plan", never)
-    assert foretell(load(config([{"dense": 64, "repeat": 10}], width=64))).verdict.findings == ()
+    assert predict_report(load(config([{"dense": 64, "repeat": 10}], width=64))).verdict.findings == ()
     with pytest.raises(AssertionError):
-        foretell(load(CASES["small tanh"][0]))
+        predict_report(load(CASES["small tanh"][0]))
 
 
 def test_advice_for_fifty_layers_takes_few_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -678,7 +678,7 @@ def test_advice_for_fifty_layers_takes_few_predictions(monkeypatch: pytest.Monke
         made.append(spec)
         return recursions(spec, settings)
 
-    monkeypatch.setattr("varprobe.advice.outlook.recursions", counted)
+    monkeypatch.setattr("varprobe.advice.predicted_verdict.recursions", counted)
     spec = load(CASES["small tanh"][0])
     plan(spec, spec.settings, thorough=False)
     # As it is, and with the two schemes that are tried before one makes it stable.

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
 from varprobe.engine.record import StackStatistics
+from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
-from varprobe.spec.described import LayerDescription
-from varprobe.spec.loading import load
 from varprobe.verdict.judge import judge
 from varprobe.verdict.judged import judged_points, stretches
 from varprobe.verdict.records import Direction, Verdict

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import varprobe
+from varprobe.network.activations import ACTIVATIONS
+from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.reporters import RENDERERS
-from varprobe.spec.activations import ACTIVATIONS
-from varprobe.spec.network import Dense, NetworkSpec
 from varprobe.theory.records import Fluctuation
 from varprobe.verdict.agreement import FAMILY_ERROR, LARGEST, Agreement, compare, foreseen
 from varprobe.verdict.judge import judge

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from varprobe.api import check, load, measure, run, sweep
     from varprobe.errors import VarprobeError
+    from varprobe.network.spec import NetworkSpec, Settings
     from varprobe.report.records import Report
-    from varprobe.spec.network import NetworkSpec, Settings
     from varprobe.theory.predict import predict
     from varprobe.version import __version__
 
 # Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
 _HOMES = {
-    "NetworkSpec": "varprobe.spec.network",
+    "NetworkSpec": "varprobe.network.spec",
     "Report": "varprobe.report.records",
-    "Settings": "varprobe.spec.network",
+    "Settings": "varprobe.network.spec",
     "VarprobeError": "varprobe.errors",
     "__version__": "varprobe.version",
     "check": "varprobe.api",

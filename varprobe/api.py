@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
-from varprobe.gate.records import ALPHA, MAX_TRIALS, Checked
+from varprobe.gate.records import ALPHA, MAX_TRIALS, CheckResult
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
-from varprobe.spec.loading import load
-from varprobe.spec.network import NetworkSpec, Settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -41,7 +41,7 @@ def check(
     alpha: float = ALPHA,
     max_trials: int = MAX_TRIALS,
     baseline: Report | str | Path | None = None,
-) -> Checked:
+) -> CheckResult:
     """Holds a network to its config's `expect`, or to stability both ways where it has none.
 
     Arguments:
@@ -86,8 +86,8 @@ def sweep(
     """
     from contextlib import nullcontext
 
-    from varprobe.spec.loading import ConfigText, read_config
-    from varprobe.spec.rewriting import flow
+    from varprobe.config.loading import ConfigText, read_config
+    from varprobe.config.rewriting import flow
     from varprobe.sweeps.axes import parse_axis
     from varprobe.sweeps.job import plan_sweep, sweep_points
     from varprobe.sweeps.journal import Journal

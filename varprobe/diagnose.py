@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.network.description import describe
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.report.records import (
     SCHEMA_VERSION,
     Expected,
@@ -20,8 +22,6 @@ from varprobe.report.records import (
     SettingsUsed,
 )
 from varprobe.report.theory import network_prediction, theory_rows
-from varprobe.spec.described import describe
-from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.verdict.agreement import compare, foreseen
 from varprobe.verdict.judge import judge, judge_prediction
@@ -78,7 +78,7 @@ def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement, *
     )
 
 
-def foretell(spec: NetworkSpec, settings: Settings | None = None) -> Report:
+def predict_report(spec: NetworkSpec, settings: Settings | None = None) -> Report:
     """The report of theory alone: nothing is drawn, and what a run would measure is None.
 
     Arguments:

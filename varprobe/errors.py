@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from varprobe.formatting import printable, shortened
 from varprobe.frozen import dataclass
-from varprobe.wording import printable, shortened
 
 
 @dataclass(frozen=True)

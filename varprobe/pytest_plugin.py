@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from varprobe.gate.records import Checked
+    from varprobe.gate.records import CheckResult
+    from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
-    from varprobe.spec.network import NetworkSpec
     from varprobe.testing import Surroundings
 
 _SUFFIXES = (".varprobe.yaml", ".varprobe.yml")
@@ -104,7 +104,7 @@ class VarprobeCheck:
         alpha: float | None = None,
         max_trials: int | None = None,
         baseline: Report | str | Path | None = None,
-    ) -> Checked:
+    ) -> CheckResult:
         """Holds a network to its config's `expect`, or to stability both ways where it has none.
 
         Arguments:
@@ -144,7 +144,7 @@ class VarprobeCheck:
             max_trials=_max_trials(config, max_trials),
         )
 
-    def _passed(self, checked: Checked) -> Checked:
+    def _passed(self, checked: CheckResult) -> CheckResult:
         """The same, where it passed; what was found goes into the test's properties."""
         from varprobe.reporters.check_junit import properties_of
 

@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from varprobe.engine.plan import available_cores
+from varprobe.config.loading import load
+from varprobe.config.overrides import Override, parse_assignment
+from varprobe.config.rewriting import flow
+from varprobe.engine.schedule import available_cores
 from varprobe.errors import InputFileError, Place, VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import check
-from varprobe.gate.records import Checked
+from varprobe.gate.records import CheckResult
+from varprobe.network.spec import NetworkSpec, with_threads
 from varprobe.report.records import Report
-from varprobe.spec.loading import load
-from varprobe.spec.network import NetworkSpec, with_threads
-from varprobe.spec.overrides import Override, parse_assignment
-from varprobe.spec.rewriting import flow
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def held(
     edits: Mapping[str, Any],
     baseline: Report | str | Path | None,
     around: Surroundings,
-) -> Checked:
+) -> CheckResult:
     """What the check of a network concludes.
 
     Arguments:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from varprobe.advice.edits import differences, edits
-from varprobe.advice.outlook import Outlook, bench_for
-from varprobe.advice.plan import Plan, plan
+from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
+from varprobe.advice.proposal import Proposal, plan
 from varprobe.advice.words import (
     BranchChange,
     ScaleChange,
@@ -20,13 +20,13 @@ from varprobe.advice.words import (
     unit_input,
     why,
 )
+from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.overrides import Override
+from varprobe.config.rewriting import rewritten
 from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass, field
+from varprobe.network.spec import NetworkSpec, with_threads
 from varprobe.probe.measure import measure
-from varprobe.spec.loading import ConfigText, load_text
-from varprobe.spec.network import NetworkSpec, with_threads
-from varprobe.spec.overrides import Override
-from varprobe.spec.rewriting import rewritten
 from varprobe.verdict.judge import judge
 from varprobe.verdict.records import Verdict
 
@@ -52,9 +52,9 @@ class Tuning:
     changes: tuple[ScaleChange, ...]
     branches: tuple[BranchChange, ...]
     edits: tuple[Override, ...]
-    before: Outlook
-    after: Outlook
-    modes: dict[str, Outlook]
+    before: PredictedVerdict
+    after: PredictedVerdict
+    modes: dict[str, PredictedVerdict]
     measured: Verdict | None
     reason: str
     spec: NetworkSpec = field(repr=False)
@@ -114,11 +114,11 @@ def tune(
     )
 
 
-def _of_the_input(found: Plan, spec: NetworkSpec) -> str:
+def _of_the_input(found: Proposal, spec: NetworkSpec) -> str:
     return unit_input(spec, spec.settings) if found.reason and not _is_unreached(found) else ""
 
 
-def _is_unreached(found: Plan) -> bool:
+def _is_unreached(found: Proposal) -> bool:
     return not found.by and found.before.overall in ("inconclusive", "degenerate")
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import nnls
 
+from varprobe.config.loading import load
 from varprobe.engine.choice import GAUSSIAN, ORTHOGONAL, Cost
 from varprobe.probe.measure import measure
-from varprobe.spec.loading import load
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 BATCHES = (1, 8, 32, 128, 512)

@@ -10,10 +10,10 @@ import resource
 import time
 from dataclasses import replace
 
+from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
-from varprobe.engine.plan import make_plan
-from varprobe.spec.loading import load
-from varprobe.spec.network import NetworkSpec
+from varprobe.engine.schedule import make_plan
+from varprobe.network.spec import NetworkSpec
 
 INITS = {
     "xavier": "xavier",

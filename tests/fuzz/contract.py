@@ -12,8 +12,11 @@ from typing import Any
 
 from rich.console import Console
 
+from varprobe.config.loading import load
+from varprobe.config.overrides import Override, parse_assignment
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
+from varprobe.network.spec import NetworkSpec
 from varprobe.report.records import Report
 from varprobe.report.storage import from_dict, load_report, report_from_plain, to_dict, to_json
 from varprobe.report.stored import parsed, read_stored
@@ -22,9 +25,6 @@ from varprobe.reporters.explanation import print_explanation
 from varprobe.reporters.format_table import print_formats
 from varprobe.reporters.sweep_text import print_sweep
 from varprobe.reporters.terminal import print_report
-from varprobe.spec.loading import load
-from varprobe.spec.network import NetworkSpec
-from varprobe.spec.overrides import Override, parse_assignment
 from varprobe.sweeps.records import Sweep
 from varprobe.sweeps.storage import sweep_from_plain
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from varprobe.spec.activations import ACTIVATIONS
-from varprobe.spec.initializers import INITIALIZERS
+from varprobe.network.activations import ACTIVATIONS
+from varprobe.network.initializers import INITIALIZERS
 
 TOKENS = (
     "input",

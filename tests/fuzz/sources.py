@@ -21,9 +21,9 @@ from tests.fuzz.grammar import ANYTHING, ASSIGNMENT, CONFIG, SMALL, TOKENS, spoi
 from tests.fuzz.mutation import NUMBERS, mutated_bytes, mutated_text, mutated_tree
 from tests.fuzz.playground import TRAPS, header
 from tests.fuzz.tricks import trick
-from varprobe.diagnose import diagnose, foretell
+from varprobe.config.loading import load
+from varprobe.diagnose import diagnose, predict_report
 from varprobe.report.storage import to_dict
-from varprobe.spec.loading import load
 
 ROOT = Path(__file__).parents[2]
 # One case in so many is measured, or drawn as pages and pictures, which takes hundreds of times as long.
@@ -40,7 +40,7 @@ def shipped() -> tuple[str, ...]:
 def reports() -> tuple[dict[str, Any], ...]:
     """A measured report and one of theory alone, small."""
     spec = load({**SMALL, "layers": SMALL["layers"][:2]})
-    return to_dict(diagnose(spec)), to_dict(foretell(spec))
+    return to_dict(diagnose(spec)), to_dict(predict_report(spec))
 
 
 @cache

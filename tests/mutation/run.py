@@ -25,7 +25,7 @@ CONFIG = "loading document config_schema expect_schema expecting sections overri
 GROUPS = {
     "verdict": ("verdict/*.py",),
     "statistics": ("gate/*.py", "verdict/intervals.py", "report/estimates.py", "comparison.py"),
-    "config": tuple(f"spec/{name}.py" for name in CONFIG.split()),
+    "config": tuple(f"config/{name}.py" for name in CONFIG.split()),
 }
 TESTS = (
     "config verdict gate gate_answers expect intervals error_rates findings compare initializers predict check_formats "

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from varprobe.advice.gains import bias_moment
-from varprobe.advice.plan import Plan
+from varprobe.advice.proposal import Proposal
 from varprobe.advice.variants import Recipe, fan, is_tunable, std_of, tunable
+from varprobe.config.overrides import Override
+from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
+from varprobe.config.rewriting import flow
 from varprobe.errors import ConfigError
-from varprobe.spec.initializers import INITIALIZERS
-from varprobe.spec.laws import Normal, Orthogonal, TruncatedNormal, Uniform
-from varprobe.spec.network import Dense, Join, NetworkSpec, Step
-from varprobe.spec.overrides import Override
-from varprobe.spec.parts import DEFAULT_INIT, INITIALIZER_PART, Part
-from varprobe.spec.rewriting import flow
+from varprobe.network.initializers import INITIALIZERS
+from varprobe.network.laws import Normal, Orthogonal, TruncatedNormal, Uniform
+from varprobe.network.spec import Dense, Join, NetworkSpec, Step
 
 OPTION = "tune"
 DIGITS = 8
@@ -26,7 +26,7 @@ _SHAPES = {Uniform: "uniform", TruncatedNormal: "truncated_normal"}
 Init = Mapping[str, Any]
 
 
-def edits(spec: NetworkSpec, plan: Plan, digits: int = DIGITS) -> tuple[Override, ...]:
+def edits(spec: NetworkSpec, plan: Proposal, digits: int = DIGITS) -> tuple[Override, ...]:
     """What to set in the config of `spec` to make it the plan's network, numbers to so many digits.
 
     Raises:
@@ -35,14 +35,14 @@ def edits(spec: NetworkSpec, plan: Plan, digits: int = DIGITS) -> tuple[Override
     return (*_scales(spec, plan, digits), *(_inits(spec, plan, digits) if plan.recipes else ()))
 
 
-def _scales(spec: NetworkSpec, plan: Plan, digits: int) -> Iterator[Override]:
+def _scales(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override]:
     joins = {step.path: step.layer for step in spec.steps if isinstance(step.layer, Join)}
     for path, join in joins.items():
         if join.scale and plan.branches != 1.0:
             yield Override(f"{path}.residual.scale", _text(join.scale * plan.branches, digits), OPTION)
 
 
-def _inits(spec: NetworkSpec, plan: Plan, digits: int) -> Iterator[Override]:
+def _inits(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override]:
     """Own inits where entries have them; of those on the defaults, the most common change goes there."""
     entries: dict[str, list[Step]] = {}
     for index in tunable(spec):
@@ -179,7 +179,7 @@ def _word(value: Any) -> str:
     return f"{value!r}" if isinstance(value, float) else str(value)
 
 
-def differences(spec: NetworkSpec, other: NetworkSpec, plan: Plan) -> float:
+def differences(spec: NetworkSpec, other: NetworkSpec, plan: Proposal) -> float:
     """The largest relative difference of a weight's or branch's scale between a network and what a plan wants."""
     worst, judged = 0.0, set(tunable(spec))
     for index, (step, wanted) in enumerate(zip(other.steps, plan.steps, strict=True)):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from varprobe.advice.variants import Recipe, is_tunable
-from varprobe.spec.activations import Activation
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.laws import Constant, Given, Law
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import Activation
+from varprobe.network.laws import Constant, FromFile, Law
+from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise
 
 _LEAST, _MOST = 1e-8, 1e6
 
@@ -57,7 +57,7 @@ def _behind(activation: Activation, q: float) -> float:
 
 def bias_moment(law: Law) -> float:
     """E[b^2]."""
-    if isinstance(law, Given):
+    if isinstance(law, FromFile):
         return float((law.values.astype(float) ** 2).mean())
     mean = law.value if isinstance(law, Constant) else getattr(law, "mean", 0.0)
     return (law.variance(1, 1) or 0.0) + float(mean) ** 2
@@ -66,7 +66,7 @@ def bias_moment(law: Law) -> float:
 def edge_of_chaos(activation: Activation, sb2: float) -> tuple[float, float] | None:
     """(sw, q*) with q* = sw^2 E[phi^2] + sb2 and sw^2 E[phi'^2] = 1; None where there is no such point.
 
-    >>> from varprobe.spec.activations import make_activation
+    >>> from varprobe.network.activations import make_activation
     >>> sw, q = edge_of_chaos(make_activation("tanh"), 0.05)
     >>> round(sw**2, 6), round(q, 6)
     (1.760955, 0.570048)

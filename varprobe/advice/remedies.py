@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from varprobe.advice.edits import edits
-from varprobe.advice.outlook import Outlook
-from varprobe.advice.plan import COMPROMISE, UNMOVED, Plan, plan
+from varprobe.advice.predicted_verdict import PredictedVerdict
+from varprobe.advice.proposal import COMPROMISE, UNMOVED, Proposal, plan
 from varprobe.advice.variants import moved_together
 from varprobe.advice.words import (
     branch_changes,
@@ -25,11 +25,11 @@ from varprobe.advice.words import (
     why,
 )
 from varprobe.errors import VarprobeError
+from varprobe.formatting import power
 from varprobe.frozen import dataclass, field
-from varprobe.spec.initializers import INITIALIZERS
-from varprobe.spec.network import NetworkSpec, Settings
+from varprobe.network.initializers import INITIALIZERS
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.records import Direction, Finding, Verdict
-from varprobe.wording import power
 
 # The findings whose remedy is a scale; it stands at the first of them that is there, and the others point to it.
 CURABLE = tuple(
@@ -106,7 +106,7 @@ def _seen(direction: Direction) -> str:
     return f"x {power(direction.measured_log10 or 0.0)}"
 
 
-def _is_steady(outlook: Outlook) -> bool:
+def _is_steady(outlook: PredictedVerdict) -> bool:
     seen = [outlook.forward.measured_log10, outlook.backward.measured_log10]
     return outlook.is_sound and all(each is not None and abs(each) < 1 for each in seen)
 
@@ -118,7 +118,7 @@ def _pointer(first: Finding, finding: Finding, remedy: Remedy) -> str:
     return f"{text}." if factor is None else f"{text}; here it is x{digits(factor)}."
 
 
-def _remedy(spec: NetworkSpec, settings: Settings, found: Plan) -> Remedy | None:
+def _remedy(spec: NetworkSpec, settings: Settings, found: Proposal) -> Remedy | None:
     if found.reason not in ("", COMPROMISE, UNMOVED) or (not found.by and not found.reason):
         return None
     parts = [why(found, spec)] if found.reason else []
@@ -146,7 +146,7 @@ def _remedy(spec: NetworkSpec, settings: Settings, found: Plan) -> Remedy | None
     return Remedy(" ".join(parts), not found.reason, _is_steady(found.after), factors)
 
 
-def _changes(spec: NetworkSpec, found: Plan) -> list[str]:
+def _changes(spec: NetworkSpec, found: Proposal) -> list[str]:
     parts: list[str] = []
     runs = fold(scale_changes(spec, found.steps), spec)
     if len(runs) == 1 and len(runs[0]) > 1:
@@ -166,7 +166,7 @@ def _changes(spec: NetworkSpec, found: Plan) -> list[str]:
     return [*parts, paste] if paste else parts
 
 
-def _paste(spec: NetworkSpec, found: Plan) -> str:
+def _paste(spec: NetworkSpec, found: Proposal) -> str:
     """The options that do it, or `tune` where they would be many."""
     name = _one_name(spec, found)
     if name:
@@ -182,7 +182,7 @@ def _paste(spec: NetworkSpec, found: Plan) -> str:
     return f"That is `{shown}`."
 
 
-def _one_name(spec: NetworkSpec, found: Plan) -> str:
+def _one_name(spec: NetworkSpec, found: Proposal) -> str:
     """The scheme that `--init` would have to name, where all layers are on the defaults and become exactly that."""
     changes = scale_changes(spec, found.steps)
     names = {change.scheme for change in changes}

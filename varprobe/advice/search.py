@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from varprobe.advice.outlook import Outlook
+from varprobe.advice.predicted_verdict import PredictedVerdict
 
 # |T forward + T backward| at which the search ends, and how far it looks in ln of the factor.
 _CLOSE, _FAR = 0.01, 40.0
 _EXPANSIONS, _REFINEMENTS = 16, 24
 
-Try = Callable[[float], Outlook]
+Try = Callable[[float], PredictedVerdict]
 
 
-def balanced(attempt: Try, start: Outlook, points: int) -> tuple[float, Outlook] | None:
+def balanced(attempt: Try, start: PredictedVerdict, points: int) -> tuple[float, PredictedVerdict] | None:
     """The factor of the weights' standard deviation at which neither direction outweighs the other.
 
     Arguments:
@@ -65,7 +65,7 @@ def _refine(lean: Callable[[float], float], one: tuple[float, float], other: tup
         b, fb = c, fc
 
 
-def largest(attempt: Try, ceiling: float, limit: float) -> tuple[float, Outlook] | None:
+def largest(attempt: Try, ceiling: float, limit: float) -> tuple[float, PredictedVerdict] | None:
     """The largest factor up to `ceiling` at which the change over the depth stays within e**limit, to 1 %."""
     low, high = 1e-6 * ceiling, ceiling
     best = low, attempt(low)

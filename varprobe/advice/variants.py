@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import Constant, Given, Identity, Law, Lsuv, Normal
-from varprobe.spec.network import Dense, Dropout, Join, Layer, NetworkSpec, Norm, Step
-from varprobe.theory.together import weight_mean
+from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal
+from varprobe.network.spec import Dense, Dropout, Join, Layer, NetworkSpec, Norm, Step
+from varprobe.theory.shared_mean import weight_mean
 
 Steps = tuple[Step, ...]
 
@@ -44,7 +44,7 @@ def std_of(step: Step) -> float | None:
 
 def is_tunable(step: Step) -> bool:
     """Whether a factor of the weights changes the layer's scale, and nothing else about it."""
-    if not isinstance(step.layer, Dense) or isinstance(step.layer.weights, (Given, Lsuv, Identity, Constant)):
+    if not isinstance(step.layer, Dense) or isinstance(step.layer.weights, (FromFile, Lsuv, Identity, Constant)):
         return False
     return bool(std_of(step))
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from varprobe.advice.gains import keeping_gains
-from varprobe.advice.outlook import Outlook, bench_for
-from varprobe.advice.plan import COMPROMISE, NAMED, UNMOVED, Plan
+from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
+from varprobe.advice.proposal import COMPROMISE, NAMED, UNMOVED, Proposal
 from varprobe.advice.variants import fan, is_tunable, std_of, tunable, with_recipes
+from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import Orthogonal
-from varprobe.spec.network import Dense, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.laws import Orthogonal
+from varprobe.network.spec import Dense, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 from varprobe.verdict.records import Direction
-from varprobe.wording import count, number, power
 
 # A scheme is named as it is up to this relative difference, and as near up to the next.
 _EXACT, _NEAR = 1e-5, 0.02
@@ -74,7 +74,7 @@ def _rows(spec: NetworkSpec, steps: Sequence[Step]) -> list[tuple[Step, Step]]:
 def scheme_name(step: Step) -> str:
     """The named scheme whose standard deviation is nearest, with the gain that it takes where none is near.
 
-    >>> from varprobe.spec.loading import load
+    >>> from varprobe.config.loading import load
     >>> defaults = {"init": {"name": "small", "std": 0.125}}
     >>> scheme_name(load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]}).steps[0])
     'xavier'
@@ -141,7 +141,7 @@ def change_of(direction: Direction) -> str:
     return f"x {power(direction.total_log10)}"
 
 
-def why(plan: Plan, spec: NetworkSpec) -> str:
+def why(plan: Proposal, spec: NetworkSpec) -> str:
     """Why the plan does not make the network stable, with the growth that remains; empty where it does."""
     if not plan.reason:
         return ""
@@ -188,7 +188,7 @@ def unit_input(spec: NetworkSpec, settings: Settings) -> str:
     return f"It comes from the input, whose root mean square is {size:.4g}: with one of 1 the network is stable."
 
 
-def _remains(outlook: Outlook) -> str:
+def _remains(outlook: PredictedVerdict) -> str:
     parts = []
     for way, direction in (("activations", outlook.forward), ("gradient", outlook.backward)):
         rate = f" ({direction.rate:.4g} a layer)" if direction.rate is not None else ""
@@ -204,7 +204,7 @@ def is_pyramid(spec: NetworkSpec) -> bool:
     return sum(is_tunable(step) and step.fan_in != step.fan_out for step in spec.steps) > 1
 
 
-def mode_outlooks(spec: NetworkSpec, settings: Settings) -> dict[str, Outlook]:
+def mode_outlooks(spec: NetworkSpec, settings: Settings) -> dict[str, PredictedVerdict]:
     """What each fan mode would give, with the gains that the activations ask for."""
     bench = bench_for(spec, settings)
     base = keeping_gains(spec, [spec.steps[index].path for index in tunable(spec)])
@@ -214,7 +214,7 @@ def mode_outlooks(spec: NetworkSpec, settings: Settings) -> dict[str, Outlook]:
     }
 
 
-def modes_line(outlooks: dict[str, Outlook]) -> str:
+def modes_line(outlooks: dict[str, PredictedVerdict]) -> str:
     """`fan_in x 1 forward and x 1 backward, fan_avg ...`."""
     return ", ".join(
         f"{mode} {change_of(each.forward)} forward and {change_of(each.backward)} backward"

@@ -14,19 +14,19 @@ from markupsafe import Markup
 
 from varprobe.classroom.lessons import LESSONS, Lesson
 from varprobe.comparison import compared
-from varprobe.diagnose import diagnose, foretell
+from varprobe.config.loading import ConfigText, load_text
+from varprobe.diagnose import diagnose, predict_report
+from varprobe.formatting import power
 from varprobe.frozen import dataclass
+from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
 from varprobe.reporters.comparison_figure import comparison_figure
 from varprobe.reporters.histogram_figure import histogram_figure
 from varprobe.reporters.page import Question, common, environment
 from varprobe.reporters.picture import picture
-from varprobe.reporters.wordlist import DIRECTIONS, made_with
-from varprobe.spec.loading import ConfigText, load_text
-from varprobe.spec.network import with_threads
+from varprobe.reporters.report_phrases import DIRECTIONS, made_with
 from varprobe.verdict.intervals import student_quantile
 from varprobe.verdict.records import Direction, Verdict
-from varprobe.wording import power
 
 PAGE, INDEX = "page.html", "index.html"
 
@@ -117,7 +117,7 @@ def _environment() -> Environment:
 def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Network]:
     spec = load_text(ConfigText(text, f"{name}.yaml", Path(), name))
     settings = with_threads(spec.settings, threads)
-    report, theory = diagnose(spec, settings), foretell(spec, settings)
+    report, theory = diagnose(spec, settings), predict_report(spec, settings)
     dense = [row for row in report.layers if row.kind == "dense"]
     first, last = dense[0], dense[-1]
     assert first.preactivation

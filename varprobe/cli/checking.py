@@ -9,22 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from varprobe.cli.interruptible import wait_for
 from varprobe.cli.output import check_writable, write_file
 from varprobe.cli.progress import progress_bar
-from varprobe.cli.waiting import wait_for
+from varprobe.config.loading import load
+from varprobe.config.overrides import Override
 from varprobe.errors import ConfigError, VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.baseline import baseline_path, load_baseline
 from varprobe.gate.check import check, gathered
-from varprobe.gate.records import Checked, Checks, Trouble
+from varprobe.gate.records import CheckError, CheckResult, CheckRun
+from varprobe.network.spec import with_threads
 from varprobe.report.storage import to_json
-from varprobe.spec.loading import load
-from varprobe.spec.network import with_threads
-from varprobe.spec.overrides import Override
 
 if TYPE_CHECKING:
+    from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
-    from varprobe.spec.network import NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Gate:
     several: bool = False
 
 
-def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> Checks:
+def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
     """Checks them in turn."""
     gate = replace(gate, several=len(configs) > 1)
     baselines: dict[Path, str] = {}
     return gathered([_one(config, gate, baselines, quiet=quiet) for config in configs])
 
 
-def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> Checked:
+def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
     try:
         return _checked(config, gate, baselines, quiet=quiet)
     except VarprobeError as error:
@@ -62,17 +62,17 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) ->
         place = error.place
         line, column = (place.line, place.column) if place else (None, None)
         elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
-        trouble = Trouble(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
+        trouble = CheckError(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
         return _not_checked(config, gate, "error", trouble)
     except MemoryError:
-        return _not_checked(config, gate, "error", Trouble("out of memory", "lower --batch, --trials or the widths"))
+        return _not_checked(config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths"))
     except Exception as error:
         traceback.print_exc()
         hint = "please report it with the lines on standard error"
-        return _not_checked(config, gate, "fault", Trouble(f"a fault of varprobe's: {error!r}", hint))
+        return _not_checked(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
 
 
-def _checked(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> Checked:
+def _checked(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
     spec = load(config, gate.overrides)
     stored, target = _baseline(spec, gate, baselines)
     settings = with_threads(spec.settings, gate.threads)
@@ -106,5 +106,5 @@ def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tupl
     return None, path
 
 
-def _not_checked(config: str, gate: Gate, outcome: str, trouble: Trouble) -> Checked:
-    return Checked(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)
+def _not_checked(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
+    return CheckResult(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)

@@ -47,7 +47,7 @@ from varprobe.cli.options import (
 )
 from varprobe.cli.output import check_targets, check_writable, write_file
 from varprobe.errors import OutputError, Place
-from varprobe.wording import printable
+from varprobe.formatting import printable
 
 
 class Table(StrEnum):
@@ -90,7 +90,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
-    from varprobe.spec.loading import load
+    from varprobe.config.loading import load
 
     delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window)
     options = fields(init, activation, trials, batch, seed)
@@ -117,12 +117,12 @@ def predict(
     formats: Formats = False,
 ) -> None:
     """Say by theory alone what becomes of the signal; nothing is drawn."""
-    from varprobe.diagnose import foretell
-    from varprobe.spec.loading import load
+    from varprobe.config.loading import load
+    from varprobe.diagnose import predict_report
 
     delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window).checked()
     spec = load(config, overrides_of(fields(init, activation, trials, batch), set_ or []))
-    deliver(foretell(spec), delivery, every_row=every_row, formats=formats, explain=explain)
+    deliver(predict_report(spec), delivery, every_row=every_row, formats=formats, explain=explain)
 
 
 class By(StrEnum):
@@ -158,10 +158,10 @@ def tune(
     quiet: Quiet = False,
 ) -> None:
     """Find the scales that make a network stable, and verify them by measuring."""
+    from varprobe.cli.interruptible import wait_for
     from varprobe.cli.progress import progress_bar
-    from varprobe.cli.waiting import wait_for
+    from varprobe.config.loading import read_config
     from varprobe.reporters.tuning_text import render_tuning, render_tuning_json
-    from varprobe.spec.loading import read_config
     from varprobe.tuning import tune, tuned_text
 
     if sb is not None and by is not By.edge:
@@ -260,7 +260,7 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = Schem
     import json
 
     if what is Schema.config:
-        from varprobe.spec.config_schema import config_schema as found
+        from varprobe.config.schema import config_schema as found
     elif what is Schema.report:
         from varprobe.report.storage import report_schema as found
     elif what is Schema.check:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.comparison import Comparison
-    from varprobe.gate.records import Checks
+    from varprobe.gate.records import CheckRun
     from varprobe.report.records import Report
     from varprobe.sweeps.records import Sweep
 
@@ -179,7 +179,7 @@ def check_delivery(output: Sequence[Path] | None, printed: str) -> CheckDelivery
     return CheckDelivery(files, printed, Path(summary) if summary else None)
 
 
-def deliver_checks(checks: Checks, delivery: CheckDelivery) -> None:
+def deliver_checks(checks: CheckRun, delivery: CheckDelivery) -> None:
     """Writes checks to their files, and prints them."""
     for file in delivery.files:
         write_file(file, CHECKERS[file.suffix.lower()](checks))

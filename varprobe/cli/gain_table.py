@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from varprobe.errors import ConfigError, Place, nearest
-from varprobe.spec.activations import ACTIVATIONS, make_activation
+from varprobe.network.activations import ACTIVATIONS, make_activation
 from varprobe.theory.gains import Gain, gain_of
 
 

@@ -15,7 +15,7 @@ import sys
 from types import FrameType
 
 from varprobe.errors import VarprobeError
-from varprobe.wording import printable
+from varprobe.formatting import printable
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from varprobe.config.overrides import Override
+    from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
-    from varprobe.spec.network import NetworkSpec
-    from varprobe.spec.overrides import Override
 
 
 class Engine(StrEnum):
@@ -82,7 +82,7 @@ def _drawn(seed: str | None) -> str | None:
 
 def overrides_of(options: dict[str, tuple[str, str | None]], assignments: list[str]) -> list[Override]:
     """The edits that options and `--set` ask for, in this order."""
-    from varprobe.spec.overrides import Override, parse_assignment
+    from varprobe.config.overrides import Override, parse_assignment
 
     named = [Override(path, text, option) for path, (option, text) in options.items() if text is not None]
     return [*named, *(parse_assignment(text) for text in assignments)]
@@ -90,10 +90,10 @@ def overrides_of(options: dict[str, tuple[str, str | None]], assignments: list[s
 
 def measured(spec: NetworkSpec, threads: int | None, *, quiet: bool) -> Report:
     """The report of a network, with progress."""
+    from varprobe.cli.interruptible import wait_for
     from varprobe.cli.progress import progress_bar
-    from varprobe.cli.waiting import wait_for
     from varprobe.diagnose import diagnose
-    from varprobe.spec.network import with_threads
+    from varprobe.network.spec import with_threads
 
     settings = with_threads(spec.settings, threads)
     with progress_bar(spec.name, quiet=quiet) as progress:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
-from varprobe.wording import file_stem
+from varprobe.formatting import file_stem
 
 
 def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:

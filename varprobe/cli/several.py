@@ -32,7 +32,7 @@ from varprobe.cli.options import (
     short_forms,
 )
 from varprobe.cli.output import forget, sweep_journal
-from varprobe.wording import count
+from varprobe.formatting import count
 
 
 @app.command(epilog="Example: varprobe compare configs/xavier_tanh.yaml --init small,large,xavier -o compare.png")
@@ -57,7 +57,7 @@ def compare(
 ) -> None:
     """Put networks side by side; of two reports of one network, say what changed beyond noise."""
     from varprobe.comparison import compared
-    from varprobe.spec.loading import load
+    from varprobe.config.loading import load
 
     delivery = delivery_of(output, COMPARERS, as_json=as_json, lesson=lesson, window=window).checked()
     names, reports = [], []
@@ -111,9 +111,9 @@ def sweep(
     """Measure a network at many settings, each in a process of its own; started again, it goes on where it was."""
     from contextlib import nullcontext
 
+    from varprobe.cli.interruptible import wait_for
     from varprobe.cli.progress import progress_bar
-    from varprobe.cli.waiting import wait_for
-    from varprobe.spec.loading import read_config
+    from varprobe.config.loading import read_config
     from varprobe.sweeps.axes import parse_axis
     from varprobe.sweeps.cluster import cluster_executor
     from varprobe.sweeps.job import plan_sweep, sweep_points
@@ -156,9 +156,9 @@ def lesson(
 ) -> None:
     """Write five lessons for a class: questions, measurements, figures and derivations as pages, with their configs."""
     from varprobe.classroom.build import build_lessons
+    from varprobe.cli.interruptible import wait_for
     from varprobe.cli.output import check_new_folder, write_folder
     from varprobe.cli.progress import progress_bar
-    from varprobe.cli.waiting import wait_for
 
     check_new_folder(folder)
     with progress_bar("lessons", quiet=quiet, unit="networks") as progress:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from varprobe.config.parameters import Parameters
 from varprobe.findings import FINDINGS
-from varprobe.spec.activations import ACTIVATIONS
-from varprobe.spec.initializers import INITIALIZERS
-from varprobe.spec.parameters import Parameters
+from varprobe.network.activations import ACTIVATIONS
+from varprobe.network.initializers import INITIALIZERS
 
 Kind = Literal["activations", "initializers", "layers", "findings"]
 Rows = Iterator[tuple[str, str]]

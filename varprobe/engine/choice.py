@@ -5,8 +5,8 @@ from __future__ import annotations
 from varprobe.engine.matrix_free import has_symmetry
 from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import Orthogonal
-from varprobe.spec.network import Dense, NetworkSpec, Settings, Step
+from varprobe.network.laws import Orthogonal
+from varprobe.network.spec import Dense, NetworkSpec, Settings, Step
 
 EXPLICIT, MATRIX_FREE = "explicit", "matrix-free"
 

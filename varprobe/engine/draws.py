@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from varprobe.engine.streams import Streams, normals, uniforms
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import (
+from varprobe.network.laws import (
     Constant,
-    Given,
+    FromFile,
     Identity,
     Law,
     Lsuv,
@@ -48,7 +48,7 @@ def draw(law: Law, shape: tuple[int, ...], streams: Streams, dtype: np.dtype[Any
         shape: of one draw: (fan_out, fan_in) for weights, (width,) for biases.
     """
     match law:
-        case Given():
+        case FromFile():
             return given(law.values, shape, dtype)
         case Constant():
             return Draw(np.full((1, *shape), np.sign(law.value), dtype), abs(law.value))

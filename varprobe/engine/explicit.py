@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from varprobe.engine.blocks import each, of_trials
 from varprobe.engine.draws import draw, fill_part, is_drawn_by_parts, law_factor
 from varprobe.engine.moments import Tally
-from varprobe.engine.scaled import Scaled, combined, split
+from varprobe.engine.scaled_array import ScaledArray, combined, split
 from varprobe.engine.streams import Parts, Streams
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import Given, Law
+from varprobe.network.laws import FromFile, Law
 
 Array = NDArray[np.floating[Any]]
 PerTrial = NDArray[np.float64]
@@ -84,8 +84,8 @@ class Weights:
 
 
 def forward(
-    law: Law, source: Scaled, fan_out: int, streams: Streams, *, keep: bool
-) -> tuple[Scaled, Weights, PerTrial]:
+    law: Law, source: ScaledArray, fan_out: int, streams: Streams, *, keep: bool
+) -> tuple[ScaledArray, Weights, PerTrial]:
     """X W^T, the weights, and the variance over their entries."""
     x = source.values
     trials, batch, fan_in = x.shape
@@ -108,10 +108,10 @@ def forward(
     count = fan_in * fan_out
     total, squares = sums.sum(axis=2)
     variance = np.maximum(squares / count - np.square(total / count), 0.0) * weights.factor**2
-    return Scaled(z, source.exponent + exponent, tally.moments()), weights, variance
+    return ScaledArray(z, source.exponent + exponent, tally.moments()), weights, variance
 
 
-def backward(weights: Weights, gradient: Scaled) -> Scaled:
+def backward(weights: Weights, gradient: ScaledArray) -> ScaledArray:
     """delta W."""
     delta, (scale, exponent) = gradient.values, split(weights.factor)
     exponents = gradient.exponent + exponent
@@ -135,10 +135,10 @@ def backward(weights: Weights, gradient: Scaled) -> Scaled:
     for found in sums:
         for start, term in found.items():
             total[start : start + len(term)] += term
-    return Scaled(total, exponents).times(scale)
+    return ScaledArray(total, exponents).times(scale)
 
 
-def unit_variance(z: Scaled, weights: Weights, gain: float) -> tuple[Scaled, Weights, PerTrial]:
+def unit_variance(z: ScaledArray, weights: Weights, gain: float) -> tuple[ScaledArray, Weights, PerTrial]:
     """LSUV: each trial's weights divided by the standard deviation of its output, times gain; and by what."""
     assert weights.values is not None
     variance = z.moments.variance
@@ -147,8 +147,8 @@ def unit_variance(z: Scaled, weights: Weights, gain: float) -> tuple[Scaled, Wei
     # The output's own exponent is part of its size, and so part of what is divided out.
     exponent = np.where(usable, -z.exponent, 0)
     across = factor.astype(z.values.dtype).reshape(-1, 1, 1)
-    scaled = replace(weights, values=Scaled(weights.values * across, exponent).absolute())
-    return Scaled(z.values * across, z.exponent + exponent), scaled, np.ldexp(factor, exponent)
+    scaled = replace(weights, values=ScaledArray(weights.values * across, exponent).absolute())
+    return ScaledArray(z.values * across, z.exponent + exponent), scaled, np.ldexp(factor, exponent)
 
 
 def _weights(law: Law, shape: tuple[int, int, int], streams: Streams, dtype: np.dtype[Any], *, keep: bool) -> Weights:
@@ -161,7 +161,7 @@ def _weights(law: Law, shape: tuple[int, int, int], streams: Streams, dtype: np.
 
 def _about(law: Law, weights: Weights) -> float:
     """Where the drawn values lie, so that their squares about it do not cancel."""
-    if isinstance(law, Given) and weights.values is not None:
+    if isinstance(law, FromFile) and weights.values is not None:
         return float(weights.values.flat[0])
     return float(getattr(law, "mean", 0.0)) / (weights.factor or 1.0)
 

@@ -1,6 +1,6 @@
 """Layers of Gaussian or Haar-orthogonal weights, sampled without ever forming the weights.
 
-A layer is seen through Z = X W^T and, later, delta W alone. Given X, Z is Gaussian with the Gram matrix K = X X^T of
+A layer is seen through Z = X W^T and, later, delta W alone. FromFile X, Z is Gaussian with the Gram matrix K = X X^T of
 the batch; given Z, what W does off the row space of X is still fresh (Bolthausen 2014). So both products are drawn
 from matrices of the batch's size, exactly, whatever the width: O(batch (fan_in + fan_out)) normals in place of
 fan_in fan_out. Gram matrices are float64, by Cholesky where they are well conditioned, else by their eigenvectors.
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.blocks import Block, gram, mixed, over_blocks, product
-from varprobe.engine.scaled import Scaled, combined, split
+from varprobe.engine.scaled_array import ScaledArray, combined, split
 from varprobe.engine.streams import Streams
 from varprobe.engine.weight_gradient import Sums
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import Law, Normal, Orthogonal
+from varprobe.network.laws import Law, Normal, Orthogonal
 
 Array = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
@@ -54,7 +54,7 @@ class Seen:
     inner: Array
 
 
-def forward(law: Normal | Orthogonal, source: Scaled, fan_out: int, streams: Streams) -> tuple[Scaled, Seen]:
+def forward(law: Normal | Orthogonal, source: ScaledArray, fan_out: int, streams: Streams) -> tuple[ScaledArray, Seen]:
     """Z = X W^T, but for what the weights' mean adds, and what backward needs."""
     rows, (scale, exponent) = source.values, split(_size(law))
     sums = Sums.of(rows, _DOUBLE)
@@ -72,10 +72,10 @@ def backward(
     law: Normal | Orthogonal,
     seen: Seen,
     source: Array,
-    gradient: Scaled,
+    gradient: ScaledArray,
     sums: Sums,
     streams: Streams,
-) -> Scaled:
+) -> ScaledArray:
     """delta W, but for what the weights' mean adds, given the forward pass and the sums of delta."""
     delta, (scale, shift) = gradient.values, split(_size(law))
     dtype, fan_in, fan_out = delta.dtype, source.shape[2], delta.shape[2]

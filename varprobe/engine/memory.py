@@ -9,8 +9,8 @@ from varprobe.engine.choice import MATRIX_FREE, engine_of
 from varprobe.engine.draws import is_drawn_by_parts
 from varprobe.engine.streams import PART
 from varprobe.frozen import dataclass
-from varprobe.spec.laws import Constant, Given, Identity, Lsuv, Orthogonal
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.laws import Constant, FromFile, Identity, Lsuv, Orthogonal
+from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 
 # Objects of a step that are no large arrays: records, moments per trial, streams.
 _SMALL = 4_096
@@ -168,7 +168,7 @@ class _Sizes:
     def _drawing(self, step: Step, layer: Dense) -> int:
         entries = step.fan_in * step.fan_out * self.trials
         match layer.weights:
-            case Given() | Constant() | Identity():
+            case FromFile() | Constant() | Identity():
                 return 2 * self.size * entries // self.trials
             case Orthogonal() | Lsuv():
                 one = 8 * entries // self.trials

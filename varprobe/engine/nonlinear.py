@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.blocks import mapped
-from varprobe.engine.scaled import Scaled, comfortable, computed
+from varprobe.engine.scaled_array import ScaledArray, comfortable, computed
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation
-from varprobe.spec.network import Norm
+from varprobe.network.activations import Activation
+from varprobe.network.spec import Norm
 
 Array = NDArray[np.floating[Any]]
 
@@ -29,11 +29,11 @@ class Activated:
     """
 
     activation: Activation
-    source: Scaled | None
+    source: ScaledArray | None
     linear: dict[int, tuple[float, float]]
 
 
-def activate(activation: Activation, z: Scaled) -> tuple[Scaled, Activated]:
+def activate(activation: Activation, z: ScaledArray) -> tuple[ScaledArray, Activated]:
     """phi(z). Homogeneous functions keep the exponent; others see the true values, or their own asymptotes."""
     linear: dict[int, tuple[float, float]] = {}
     if activation.name == "linear":
@@ -49,10 +49,10 @@ def activate(activation: Activation, z: Scaled) -> tuple[Scaled, Activated]:
     for trial, (left, right) in linear.items():
         values[trial] = np.where(z.values[trial] > 0, right, left) * z.values[trial]
         exponent[trial] = z.exponent[trial]
-    return Scaled(values, exponent), Activated(activation, z, linear)
+    return ScaledArray(values, exponent), Activated(activation, z, linear)
 
 
-def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
+def activate_backward(memory: Activated, gradient: ScaledArray) -> ScaledArray:
     """dObjective/dz from dObjective/da."""
     activation, z = memory.activation, memory.source
     if z is None:
@@ -66,7 +66,7 @@ def activate_backward(memory: Activated, gradient: Scaled) -> Scaled:
     for trial, (left, right) in memory.linear.items():
         slopes[trial] = np.where(z.values[trial] > 0, right, left)
     slopes *= gradient.values
-    return Scaled(slopes, gradient.exponent)
+    return ScaledArray(slopes, gradient.exponent)
 
 
 def _slope_times(activation: Activation) -> Callable[[Array, Array], Array]:
@@ -78,7 +78,7 @@ def _slope_times(activation: Activation) -> Callable[[Array, Array], Array]:
     return pulled
 
 
-def _linear_trials(activation: Activation, z: Scaled) -> dict[int, tuple[float, float]]:
+def _linear_trials(activation: Activation, z: ScaledArray) -> dict[int, tuple[float, float]]:
     peak = z.moments.max_abs
     unit = np.log2(activation.unit)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -106,7 +106,7 @@ class Normalised:
     gamma: Array | None
 
 
-def normalise(norm: Norm, x: Scaled) -> tuple[Scaled, Normalised]:
+def normalise(norm: Norm, x: ScaledArray) -> tuple[ScaledArray, Normalised]:
     """(x - m) / sqrt(v + eps), times gamma, plus beta; v is the biased variance (rms: the second moment)."""
     axis = 1 if norm.variant == "batch" else 2
     centred = norm.variant != "rms"
@@ -120,11 +120,11 @@ def normalise(norm: Norm, x: Scaled) -> tuple[Scaled, Normalised]:
     inverse = (1 / np.sqrt(shrunk + eps)).astype(values.dtype)
     normal = values * inverse
     gamma = None if norm.gamma is None else norm.gamma.values.astype(values.dtype)
-    out = Scaled(normal if gamma is None else normal * gamma, left)
+    out = ScaledArray(normal if gamma is None else normal * gamma, left)
     if norm.beta is not None:
         shift = np.broadcast_to(norm.beta.values.astype(values.dtype), normal.shape)
-        out = out.plus(Scaled.plain(shift))
-    return out, Normalised(axis, centred, Scaled(normal, left).absolute(), inverse, taken, gamma)
+        out = out.plus(ScaledArray.plain(shift))
+    return out, Normalised(axis, centred, ScaledArray(normal, left).absolute(), inverse, taken, gamma)
 
 
 def _variance_decides(eps: float, square: Array, exponent: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -138,11 +138,11 @@ def _bounded(exponent: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.clip(exponent, -2000, 2000).astype(np.int32).reshape(-1, 1, 1)
 
 
-def normalise_backward(memory: Normalised, gradient: Scaled) -> Scaled:
+def normalise_backward(memory: Normalised, gradient: ScaledArray) -> ScaledArray:
     """(g - mean(g) - y mean(g y)) / r along the normalised axis, g = gamma times the gradient (rms: no mean)."""
     scaled = gradient.values if memory.gamma is None else gradient.values * memory.gamma
     along = (scaled * memory.values).mean(axis=memory.axis, keepdims=True)
     flat = scaled - memory.values * along
     if memory.centred:
         flat -= scaled.mean(axis=memory.axis, keepdims=True)
-    return Scaled(flat * memory.inverse_root, gradient.exponent - memory.exponent)
+    return ScaledArray(flat * memory.inverse_root, gradient.exponent - memory.exponent)

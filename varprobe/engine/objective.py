@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.draws import given
-from varprobe.engine.scaled import Scaled
+from varprobe.engine.scaled_array import ScaledArray
 from varprobe.engine.streams import Streams
-from varprobe.spec.network import Objective
+from varprobe.network.spec import Objective
 
 Array = NDArray[np.floating[Any]]
 
 
-def objective_gradient(objective: Objective, output: Scaled, streams: Streams) -> Scaled:
+def objective_gradient(objective: Objective, output: ScaledArray, streams: Streams) -> ScaledArray:
     """dObjective/d(output), each trial's from its own stream.
 
     random: N(0, 1) entries. mse: of the mean over batch and units of (y - t)^2, targets t of N(0, 1).
@@ -25,25 +25,25 @@ def objective_gradient(objective: Objective, output: Scaled, streams: Streams) -
     if objective.cotangent is not None:
         return given_signal(objective.cotangent, len(output.values), dtype)
     if objective.kind == "cross_entropy":
-        return Scaled.plain(_softmax_gradient(output, streams, dtype)).settled()
+        return ScaledArray.plain(_softmax_gradient(output, streams, dtype)).settled()
     normal = streams.normal(np.empty(shape, dtype))
     if objective.kind == "random":
-        return Scaled.plain(normal)
-    difference = output.plus(Scaled.plain(normal).times(-1.0))
+        return ScaledArray.plain(normal)
+    difference = output.plus(ScaledArray.plain(normal).times(-1.0))
     return difference.times(2.0 / (shape[1] * shape[2])).settled()
 
 
-def given_signal(values: Array, trials: int, dtype: np.dtype[Any]) -> Scaled:
+def given_signal(values: Array, trials: int, dtype: np.dtype[Any]) -> ScaledArray:
     """The same given (batch, units) array in every trial."""
     drawn = given(values, values.shape, dtype)
-    return Scaled.plain(np.repeat(drawn.values, trials, axis=0)).times(drawn.factor).settled()
+    return ScaledArray.plain(np.repeat(drawn.values, trials, axis=0)).times(drawn.factor).settled()
 
 
-def _softmax_gradient(output: Scaled, streams: Streams, dtype: np.dtype[Any]) -> Array:
+def _softmax_gradient(output: ScaledArray, streams: Streams, dtype: np.dtype[Any]) -> Array:
     """(softmax(y) - one-hot(label)) / batch, of the mean cross-entropy with uniform random labels."""
     trials, batch, width = output.values.shape
     shifted = output.values - output.values.max(axis=2, keepdims=True)
-    shifted = Scaled(shifted, output.exponent).absolute()
+    shifted = ScaledArray(shifted, output.exponent).absolute()
     share = np.exp(shifted)
     share /= share.sum(axis=2, keepdims=True)
     for trial, stream in zip(range(trials), streams.generators(), strict=True):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.moments import HISTOGRAM_BINS, BatchMoments, Limits, histogram, histogram_and_saturation
-from varprobe.engine.scaled import Exponent, Scaled, log_square
+from varprobe.engine.scaled_array import Exponent, ScaledArray, log_square
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation
+from varprobe.network.activations import Activation
 
 Table = NDArray[np.float64]
 
@@ -70,10 +70,10 @@ class StackStatistics:
             tables[name] = np.sum([getattr(stack, name) for stack in stacks], axis=0)
         return cls(**tables)
 
-    def write_preactivation(self, row: int, signal: Scaled) -> None:
+    def write_preactivation(self, row: int, signal: ScaledArray) -> None:
         _write(self, row, "preactivation", signal)
 
-    def write_activation(self, row: int, signal: Scaled, activation: Activation | None) -> None:
+    def write_activation(self, row: int, signal: ScaledArray, activation: Activation | None) -> None:
         _write(self, row, "activation", signal)
         self.dead[:, row] = signal.moments.dead
         self.log_max_abs[:, row] = log_square(signal.moments.max_abs**2, signal.exponent) / 2
@@ -83,13 +83,13 @@ class StackStatistics:
         if limits is not None:
             self.saturated[:, row] = beyond
 
-    def write_gradient(self, row: int, gradient: Scaled) -> None:
+    def write_gradient(self, row: int, gradient: ScaledArray) -> None:
         self.log_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
         self.log_gradient_max_abs[:, row] = log_square(gradient.moments.max_abs**2, gradient.exponent) / 2
         self.gradient_histogram[row] += histogram(gradient.values, gradient.moments.second_moment)
 
-    def write_activation_gradient(self, row: int, gradient: Scaled) -> None:
+    def write_activation_gradient(self, row: int, gradient: ScaledArray) -> None:
         self.log_activation_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_activation_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
 
@@ -108,7 +108,7 @@ def _names() -> list[str]:
     return [field.name for field in fields(StackStatistics) if not field.name.endswith("_histogram")]
 
 
-def _write(record: StackStatistics, row: int, what: str, signal: Scaled) -> None:
+def _write(record: StackStatistics, row: int, what: str, signal: ScaledArray) -> None:
     moments: BatchMoments = signal.moments
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         mean = moments.mean * np.exp2(np.clip(signal.exponent, -2000, 2000).astype(np.float64))

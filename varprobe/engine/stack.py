@@ -27,12 +27,12 @@ from varprobe.engine.nonlinear import (
 )
 from varprobe.engine.objective import given_signal, objective_gradient
 from varprobe.engine.record import StackStatistics
-from varprobe.engine.scaled import Scaled, log_square
+from varprobe.engine.scaled_array import ScaledArray, log_square
 from varprobe.engine.streams import Role, Streams
 from varprobe.engine.weight_gradient import Sums, weight_gradient_moments
-from varprobe.spec.activations import Activation
-from varprobe.spec.laws import Constant, Lsuv, Normal, Orthogonal
-from varprobe.spec.network import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.network.activations import Activation
+from varprobe.network.laws import Constant, Lsuv, Normal, Orthogonal
+from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
 Array = NDArray[np.floating[Any]]
 T = TypeVar("T")
@@ -78,8 +78,8 @@ class _Stack:
         self.row_of = _rows(spec)
         self.is_free = [engine_of(step, settings) == MATRIX_FREE for step in spec.steps]
         # Skips that are open: forward their signals, backward their gradients with the row of their join.
-        self.skips: list[Scaled] = []
-        self.pulled: list[tuple[Scaled, int]] = []
+        self.skips: list[ScaledArray] = []
+        self.pulled: list[tuple[ScaledArray, int]] = []
         # Off while a segment is computed for the second time, and its statistics are known.
         self.recording = True
         # Off where nothing has to be left for backward.
@@ -90,7 +90,7 @@ class _Stack:
         self.record.log_input_second_moment[:, 0] = signal.log_second_moment
         self.record.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
         segments = list(pairwise((*starts, len(self.spec.steps))))
-        saved: list[tuple[Scaled, list[Scaled]]] = []
+        saved: list[tuple[ScaledArray, list[ScaledArray]]] = []
         for start, end in segments:
             saved.append((signal, list(self.skips)))
             self.remembering = end == len(self.spec.steps)
@@ -108,7 +108,7 @@ class _Stack:
 
     # forward
 
-    def forward(self, start: int, end: int, signal: Scaled) -> Scaled:
+    def forward(self, start: int, end: int, signal: ScaledArray) -> ScaledArray:
         """The steps from start up to end."""
         for position in range(start, end):
             layer, source = self.spec.steps[position].layer, signal
@@ -142,14 +142,14 @@ class _Stack:
         if self.remembering:
             self.memories[position] = memory
 
-    def passed(self, position: int, source: Scaled, signal: Scaled, activation: Activation | None) -> None:
+    def passed(self, position: int, source: ScaledArray, signal: ScaledArray, activation: Activation | None) -> None:
         """A layer's preactivation and activation are there."""
         if self.recording:
             self.record.write_preactivation(self.row_of[position], source)
             self.record.write_activation(self.row_of[position], signal, activation)
         self.tick()
 
-    def dense(self, position: int, layer: Dense, source: Scaled) -> Scaled:
+    def dense(self, position: int, layer: Dense, source: ScaledArray) -> ScaledArray:
         law, fan_out, streams = layer.weights, self.spec.steps[position].fan_out, self.streams(Role.WEIGHTS, position)
         if self.is_free[position]:
             assert isinstance(law, (Normal, Orthogonal))
@@ -165,7 +165,7 @@ class _Stack:
             self.record.weight_variance[:, self.row_of[position]] = variance
         return self.past_map(position, layer, source, weights, z)
 
-    def past_map(self, position: int, layer: Dense, source: Scaled, seen: Any, z: Scaled) -> Scaled:
+    def past_map(self, position: int, layer: Dense, source: ScaledArray, seen: Any, z: ScaledArray) -> ScaledArray:
         """Bias and activation; remembers what backward needs."""
         if layer.bias != Constant(0.0):
             z = self.plus_bias(position, layer, z)
@@ -176,25 +176,25 @@ class _Stack:
         self.passed(position, z, signal, layer.activation)
         return signal
 
-    def plus_bias(self, position: int, layer: Dense, z: Scaled) -> Scaled:
+    def plus_bias(self, position: int, layer: Dense, z: ScaledArray) -> ScaledArray:
         width = self.spec.steps[position].fan_out
         drawn = draw(layer.bias, (width,), self.streams(Role.BIAS, position), self.dtype)
         shape = (len(self.trials), 1, width)
-        return z.plus(Scaled.plain(np.broadcast_to(drawn.values[:, None], shape)).times(drawn.factor))
+        return z.plus(ScaledArray.plain(np.broadcast_to(drawn.values[:, None], shape)).times(drawn.factor))
 
-    def dropout(self, position: int, layer: Dropout, signal: Scaled) -> tuple[Scaled, Array]:
+    def dropout(self, position: int, layer: Dropout, signal: ScaledArray) -> tuple[ScaledArray, Array]:
         keep = 1 - layer.probability
         mask = self.streams(Role.DROPOUT, position).uniform(np.empty_like(signal.values))
         np.less(mask, keep, out=mask)
         mask /= keep
-        return Scaled(mapped(np.multiply, signal.values, mask), signal.exponent), mask
+        return ScaledArray(mapped(np.multiply, signal.values, mask), signal.exponent), mask
 
-    def batch(self) -> Scaled:
+    def batch(self) -> ScaledArray:
         law, shape = self.spec.input, (self.settings.batch, self.spec.input.features)
         if law.rows is not None:
             return given_signal(law.rows, len(self.trials), self.dtype)
         full = (len(self.trials), *shape)
-        mean = Scaled.plain(np.broadcast_to(self.dtype.type(np.sign(law.mean)), full))
+        mean = ScaledArray.plain(np.broadcast_to(self.dtype.type(np.sign(law.mean)), full))
         if law.distribution == "constant":
             return mean.times(abs(law.mean)).settled()
         values = np.empty(full, self.dtype)
@@ -204,13 +204,13 @@ class _Stack:
             self.streams(Role.INPUT, 0).uniform(values)
             values -= 0.5
             values *= np.sqrt(12.0)
-        signal = Scaled.plain(values).times(law.std)
+        signal = ScaledArray.plain(values).times(law.std)
         return (signal.plus(mean.times(abs(law.mean))) if law.mean else signal).settled()
 
     def streams(self, role: Role, position: int) -> Streams:
         return Streams(self.settings.seed, self.trials, role, position)
 
-    def cotangent(self, output: Scaled) -> Scaled:
+    def cotangent(self, output: ScaledArray) -> ScaledArray:
         """dObjective/d(output)."""
         gradient = objective_gradient(self.spec.objective, output, self.streams(Role.OBJECTIVE, 0))
         self.record.log_output_gradient_second_moment[:, 0] = gradient.log_second_moment
@@ -218,7 +218,7 @@ class _Stack:
 
     # backward
 
-    def backward(self, start: int, end: int, gradient: Scaled) -> Scaled:
+    def backward(self, start: int, end: int, gradient: ScaledArray) -> ScaledArray:
         """The steps from the one before end down to start."""
         for position in range(end - 1, start - 1, -1):
             layer, row, memory = self.spec.steps[position].layer, self.row_of[position], self.memories[position]
@@ -242,12 +242,12 @@ class _Stack:
                     gradient = activate_backward(_expect(memory, Activated), gradient).settled()
                     self.record.write_gradient(row, gradient)
                 case Dropout():
-                    gradient = Scaled(mapped(np.multiply, gradient.values, memory), gradient.exponent)
+                    gradient = ScaledArray(mapped(np.multiply, gradient.values, memory), gradient.exponent)
                     self.record.write_gradient(row, gradient)
             self.tick()
         return gradient
 
-    def dense_backward(self, position: int, layer: Dense, memory: Any, gradient: Scaled) -> Scaled:
+    def dense_backward(self, position: int, layer: Dense, memory: Any, gradient: ScaledArray) -> ScaledArray:
         source, seen, activated = memory
         delta = activate_backward(activated, gradient).settled()
         known = None
@@ -261,7 +261,9 @@ class _Stack:
         returned = matrix_free.backward(law, seen, source.values, delta, known[0], streams)
         return _plus_shared(returned, delta, law.mean).settled()
 
-    def write_gradients(self, row: int, delta: Scaled, source: Scaled, known: tuple[Sums, Sums] | None) -> None:
+    def write_gradients(
+        self, row: int, delta: ScaledArray, source: ScaledArray, known: tuple[Sums, Sums] | None
+    ) -> None:
         """Of a dense layer: dObjective/dz, and that of the weights from it and the layer's input."""
         self.record.write_gradient(row, delta)
         second, mean = weight_gradient_moments(delta.values, source.values, known)
@@ -270,12 +272,12 @@ class _Stack:
         self.record.log_weight_gradient_variance[:, row] = log_square(np.maximum(second - mean**2, 0), exponent)
 
 
-def _plus_shared(product: Scaled, signal: Scaled, mean: float) -> Scaled:
+def _plus_shared(product: ScaledArray, signal: ScaledArray, mean: float) -> ScaledArray:
     """A product with weights of mean zero, plus what their mean adds: the same for every unit."""
     if not mean:
         return product
     shared = row_sums(signal.values)[:, :, None].astype(signal.values.dtype)
-    return product.plus(Scaled(np.broadcast_to(shared, product.values.shape), signal.exponent).times(mean))
+    return product.plus(ScaledArray(np.broadcast_to(shared, product.values.shape), signal.exponent).times(mean))
 
 
 def _expect(memory: object, kind: type[T]) -> T:

@@ -1,1 +1,1 @@
-"""Spec + expectation -> Checked: a network held to what is expected of it, at a stated chance of error."""
+"""Spec + expectation -> CheckResult: a network held to what is expected of it, at a stated chance of error."""

@@ -30,6 +30,6 @@ def load_baseline(path: Path) -> Report:
 
 def baseline_path(baseline: Path, name: str, *, several: bool) -> Path:
     """The file of a network's baseline: as it is named, or NAME.json in a folder, as it is for several networks."""
-    from varprobe.wording import file_stem
+    from varprobe.formatting import file_stem
 
     return baseline / f"{file_stem(name)}.json" if several or baseline.is_dir() else baseline

@@ -19,11 +19,11 @@ from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claims import claims_of
 from varprobe.gate.evidence import Claim, Evidence
-from varprobe.gate.records import ALPHA, CHECK_VERSION, MAX_TRIALS, OUTCOMES, Checked, Checks, Decision
+from varprobe.gate.records import ALPHA, CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckResult, CheckRun, Decision
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
-from varprobe.spec.network import NetworkSpec, Settings
 
 
 def check(
@@ -34,7 +34,7 @@ def check(
     alpha: float = ALPHA,
     max_trials: int = MAX_TRIALS,
     baseline: Report | None = None,
-) -> Checked:
+) -> CheckResult:
     """Holds a network to its `expect`, or to stability both ways where it has none.
 
     Arguments:
@@ -64,7 +64,7 @@ def check(
     reached = decide(spec, settings, drawn, alpha=alpha, max_trials=max_trials, baseline=baseline)
     used = replace(settings, trials=reached.measurement.trials)
     report = report_on(spec, used, reached.measurement, remedies=reached.outcome != "passed")
-    return Checked(
+    return CheckResult(
         config=spec.place.source if spec.place else spec.name,
         name=spec.name,
         outcome=reached.outcome,
@@ -119,10 +119,10 @@ def decide(
     return Reached(decisions, _outcome(decisions), measurement, looked)
 
 
-def gathered(checked: list[Checked]) -> Checks:
+def gathered(checked: list[CheckResult]) -> CheckRun:
     """What several checks come to."""
     worst = min((one.outcome for one in checked), key=OUTCOMES.index, default="passed")
-    return Checks(CHECK_VERSION, worst, tuple(checked))
+    return CheckRun(CHECK_VERSION, worst, tuple(checked))
 
 
 def looks(trials: int, most: int) -> tuple[int, ...]:

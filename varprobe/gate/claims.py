@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from varprobe.config.expectation import HEALTHY, Expectation
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
 from varprobe.gate.evidence import Claim
 from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
+from varprobe.network.description import describe
+from varprobe.network.spec import NetworkSpec
+from varprobe.network.statistics import STATISTICS
 from varprobe.report.records import Report
-from varprobe.spec.described import describe
-from varprobe.spec.expectation import HEALTHY, Expectation
-from varprobe.spec.network import NetworkSpec
-from varprobe.spec.statistics import STATISTICS
 from varprobe.verdict.judged import judged_points
 
 _SIDES = ("forward", "backward", "signal")

@@ -6,21 +6,21 @@ import itertools
 import math
 from functools import partial
 
+from varprobe.config.expectation import Range, SideRange
 from varprobe.errors import ConfigError, Place
+from varprobe.formatting import number, power
 from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
-from varprobe.gate.possible import (
+from varprobe.gate.label_set import (
     DIRECTION_REGIONS,
     SIGNAL_REGIONS,
-    Possible,
+    LabelSet,
     edges,
     possible,
     possible_overall,
     share_level,
 )
-from varprobe.spec.expectation import Range, SideRange
-from varprobe.spec.network import NetworkSpec
+from varprobe.network.spec import NetworkSpec
 from varprobe.verdict.rule import LN10
-from varprobe.wording import number, power
 
 
 def label_claim(side: str, allowed: tuple[str, ...], line: int | None) -> Claim:
@@ -126,7 +126,7 @@ def _limits(what: str, limits: Range) -> tuple[float, float]:
     return math.log(low) if low > 0 else -math.inf, math.log(high) if high > 0 else -math.inf
 
 
-def _words(found: Possible) -> str:
+def _words(found: LabelSet) -> str:
     """The labels that are possible, and the change with its interval."""
     labels = " or ".join(found.labels)
     if math.isnan(found.value):
@@ -139,7 +139,7 @@ def _log10(log: float) -> float | None:
     return None if math.isnan(log) else log / LN10
 
 
-def _needed(found: Possible, borders: list[float], level: float) -> int | None:
+def _needed(found: LabelSet, borders: list[float], level: float) -> int | None:
     """Trials that would tell T from the nearest border, and the share of dead draws from one half."""
     for_share = 0 if found.spared else _draws_to_spare(level)
     if math.isnan(found.value):

@@ -9,9 +9,9 @@ from functools import cached_property
 from varprobe.diagnose import report_on
 from varprobe.frozen import dataclass
 from varprobe.gate.records import Decision
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
-from varprobe.spec.network import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.theory.records import Prediction
 from varprobe.verdict.case import Case

@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 from varprobe.comparison import Change, compared
+from varprobe.formatting import count, power
 from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
 from varprobe.report.records import Report
 from varprobe.verdict.agreement import Band, compare
 from varprobe.verdict.checks import all_findings
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
 from varprobe.verdict.rule import LN10, LN100, Judged
-from varprobe.wording import count, power
 
 # What the labels say is left to the claims about labels; a jump is decided by its interval.
 LABEL_CODES = tuple(

@@ -9,15 +9,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.config.expectation import LayerBound, Range
 from varprobe.engine.record import StackStatistics
+from varprobe.formatting import count, number, percent, power
 from varprobe.frozen import dataclass
 from varprobe.gate.direction_claims import in_words
 from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
-from varprobe.spec.expectation import LayerBound, Range
-from varprobe.spec.number_formats import FORMATS, NumberFormat
+from varprobe.network.number_formats import FORMATS, NumberFormat
 from varprobe.verdict.intervals import binomial_interval, log_mean, reach
 from varprobe.verdict.rule import LN10
-from varprobe.wording import count, number, percent, power
 
 # The share of draws that may leave a number format that a network is safe in.
 LEAVING_LIMIT = 0.01

@@ -50,7 +50,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class CheckError:
     """Why a config could not be checked, with its place."""
 
     __pydantic_config__ = CHECKS
@@ -63,7 +63,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """One config, held to its expectations.
 
     Attributes:
@@ -91,15 +91,15 @@ class Checked:
     max_trials: int
     seconds: float
     report: Report | None = None
-    trouble: Trouble | None = None
+    trouble: CheckError | None = None
 
 
 @dataclass(frozen=True)
-class Checks:
+class CheckRun:
     """All configs of one command, in the order they were named."""
 
     __pydantic_config__ = CHECKS
 
     check_version: int
     outcome: str
-    checked: tuple[Checked, ...]
+    checked: tuple[CheckResult, ...]

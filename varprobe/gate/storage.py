@@ -1,4 +1,4 @@
-"""Checks <-> JSON, checked by pydantic against the records' own types."""
+"""CheckRun <-> JSON, checked by pydantic against the records' own types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import InputFileError, Place
-from varprobe.gate.records import CHECK_VERSION, OUTCOMES, Checked, Checks
+from varprobe.gate.records import CHECK_VERSION, OUTCOMES, CheckResult, CheckRun
 from varprobe.report.stored import as_stored, parsed
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ DECIDED = ("met", "failed", "undecided")
 
 
 @cache
-def _adapter() -> TypeAdapter[Checks]:
+def _adapter() -> TypeAdapter[CheckRun]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Checks)
+    return TypeAdapter(CheckRun)
 
 
-def check_to_json(checks: Checks) -> str:
+def check_to_json(checks: CheckRun) -> str:
     """The checks as JSON, a line per config."""
     plain: dict[str, Any] = _adapter().dump_python(checks, mode="json")
     checked = plain.pop("checked")
@@ -46,7 +46,7 @@ def check_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter().json_schema(mode="serialization")}
 
 
-def check_from_json(text: bytes, path: str | Path) -> Checks:
+def check_from_json(text: bytes, path: str | Path) -> CheckRun:
     """Stored checks; `path` is for messages.
 
     Raises:
@@ -55,7 +55,7 @@ def check_from_json(text: bytes, path: str | Path) -> Checks:
     return check_from_plain(parsed(text, path, "check"), path)
 
 
-def check_from_plain(plain: dict[str, Any], path: str | Path) -> Checks:
+def check_from_plain(plain: dict[str, Any], path: str | Path) -> CheckRun:
     """As `check_from_json`, of data that have been parsed."""
     checks = as_stored(_adapter(), plain, path, "check", ("check_version", CHECK_VERSION))
     for field, found, legal in _outcomes(checks):
@@ -66,13 +66,13 @@ def check_from_plain(plain: dict[str, Any], path: str | Path) -> Checks:
     return checks
 
 
-def _outcomes(checks: Checks) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _outcomes(checks: CheckRun) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "outcome", checks.outcome, OUTCOMES
     for number, checked in enumerate(checks.checked):
         yield f"checked.{number}.outcome", checked.outcome, OUTCOMES
         yield from _decided(checked, f"checked.{number}")
 
 
-def _decided(checked: Checked, field: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _decided(checked: CheckResult, field: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for number, decision in enumerate(checked.decisions):
         yield f"{field}.decisions.{number}.outcome", decision.outcome, DECIDED

@@ -14,12 +14,12 @@ import numpy as np
 
 from varprobe.engine import blocks
 from varprobe.engine.choice import check_engine, engine_of
-from varprobe.engine.plan import Plan, make_plan
 from varprobe.engine.record import StackStatistics
+from varprobe.engine.schedule import RunSchedule, make_plan
 from varprobe.engine.stack import run_stack
+from varprobe.network.description import describe
+from varprobe.network.spec import NetworkSpec, Open, Settings
 from varprobe.probe.measurement import Measurement
-from varprobe.spec.described import describe
-from varprobe.spec.network import NetworkSpec, Open, Settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -49,7 +49,7 @@ def measure(
     Raises:
         ResourceError: where the network would not fit in memory.
 
-    >>> from varprobe.spec.loading import load
+    >>> from varprobe.config.loading import load
     >>> spec = load({"input": {"features": 8}, "layers": [{"dense": 8}], "probe": {"batch": 4, "trials": 2}})
     >>> measure(spec).statistics.preactivation_mean.shape
     (2, 1)
@@ -88,7 +88,7 @@ def more(
 
 
 def _run(
-    spec: NetworkSpec, settings: Settings, plan: Plan, progress: Progress | None, first: int
+    spec: NetworkSpec, settings: Settings, plan: RunSchedule, progress: Progress | None, first: int
 ) -> list[StackStatistics]:
     stacks = [range(stack.start + first, stack.stop + first) for stack in plan.stacks]
     stop = threading.Event()
@@ -134,7 +134,7 @@ def _cause(futures: list[Future[StackStatistics]], error: BaseException) -> Base
     return next((failure for failure in failures if failure and not isinstance(failure, _StopError)), error)
 
 
-def _blas_threads(plan: Plan, settings: Settings) -> AbstractContextManager[object]:
+def _blas_threads(plan: RunSchedule, settings: Settings) -> AbstractContextManager[object]:
     """Where the engine shares out the work itself, BLAS keeps to one thread; small networks leave the threads to it."""
     alone = plan.workers == plan.crew == 1
     if alone and settings.threads is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from varprobe.engine.record import StackStatistics
 from varprobe.frozen import dataclass
-from varprobe.spec.described import LayerDescription
+from varprobe.network.description import LayerDescription
 
 
 @dataclass(frozen=True)

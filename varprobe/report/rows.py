@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.moments import HISTOGRAM_EDGES
+from varprobe.network.description import LayerDescription
 from varprobe.probe.measurement import Measurement
 from varprobe.report.estimates import positive_estimates, signed_estimates
 from varprobe.report.records import (
@@ -23,7 +24,6 @@ from varprobe.report.records import (
     Weights,
 )
 from varprobe.report.theory import theory_rows
-from varprobe.spec.described import LayerDescription
 from varprobe.verdict.agreement import Agreement
 
 EDGES = tuple(HISTOGRAM_EDGES.tolist())

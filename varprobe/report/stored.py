@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from varprobe.config.reading import open_ordinary
 from varprobe.errors import InputFileError, Place
+from varprobe.formatting import size_of
 from varprobe.machine import free_memory
-from varprobe.spec.reading import open_ordinary
-from varprobe.wording import size_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from varprobe.network.description import LayerDescription
 from varprobe.report.estimates import LN10, finite_exp
 from varprobe.report.records import LayerRow, NetworkPrediction, Predicted, Weights
-from varprobe.spec.described import LayerDescription
-from varprobe.theory.records import FixedPoint, Fluctuation, Level, Prediction
+from varprobe.theory.records import FixedPoint, Fluctuation, Prediction, SignalMoments
 from varprobe.verdict.agreement import LARGEST, Agreement
 
 _ROUNDING = 1e-14
@@ -102,7 +102,7 @@ def _untested(*widths: Fluctuation | None) -> str:
     return "" if all(widths) else "not tested: its fluctuation over draws is not known"
 
 
-def _mean(level: Level | None) -> float | None:
+def _mean(level: SignalMoments | None) -> float | None:
     """Means of odd functions are zero but for rounding."""
     if level is None:
         return None

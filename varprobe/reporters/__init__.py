@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from varprobe.comparison import Comparison
-    from varprobe.gate.records import Checks
+    from varprobe.gate.records import CheckRun
     from varprobe.report.records import Report
     from varprobe.sweeps.records import Sweep
 
@@ -54,14 +54,14 @@ SWEEPERS: dict[str, Callable[[Sweep], str | bytes]] = {
     ".html": _later("sweep_page", "render_sweep_page"),
 }
 
-CHECKERS: dict[str, Callable[[Checks], str]] = {
+CHECKERS: dict[str, Callable[[CheckRun], str]] = {
     ".json": _later("check_json", "render_check_json"),
     ".md": _later("check_markdown", "render_check_markdown"),
     ".xml": _later("check_junit", "render_check_junit"),
     ".sarif": _later("check_sarif", "render_check_sarif"),
 }
 # The same by name, for standard output.
-FORMATS: dict[str, Callable[[Checks], str]] = {
+FORMATS: dict[str, Callable[[CheckRun], str]] = {
     "github": _later("check_github", "render_check_github"),
     "json": CHECKERS[".json"],
     "junit": CHECKERS[".xml"],

@@ -1,11 +1,12 @@
-"""Checks -> workflow commands, which GitHub turns into annotations at file and line."""
+"""CheckRun -> workflow commands, which GitHub turns into annotations at file and line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from varprobe.gate.records import Checked, Checks, Decision, Trouble
+from varprobe.formatting import count, printable
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check_words import (
     broken,
     counts_line,
@@ -21,13 +22,12 @@ from varprobe.reporters.check_words import (
     word,
 )
 from varprobe.verdict.records import Finding
-from varprobe.wording import count, printable
 
 # GitHub shows that many errors and that many warnings of a step.
 SHOWN = 10
 
 
-def render_check_github(checks: Checks) -> str:
+def render_check_github(checks: CheckRun) -> str:
     """An error for everything not met, then up to ten warnings of the reports, then the counts."""
     errors = [line for checked in checks.checked for line in _errors(checked)]
     warnings = [line for checked in checks.checked for line in _warnings(checked)]
@@ -37,7 +37,7 @@ def render_check_github(checks: Checks) -> str:
     return "\n".join([*lines, counts_line(checks)]) + "\n"
 
 
-def _errors(checked: Checked) -> Iterator[str]:
+def _errors(checked: CheckResult) -> Iterator[str]:
     trouble = trouble_of(checked)
     if trouble:
         yield _of_trouble(checked, trouble)
@@ -45,25 +45,25 @@ def _errors(checked: Checked) -> Iterator[str]:
         yield _of_decision(checked, decision)
 
 
-def _warnings(checked: Checked) -> Iterator[str]:
+def _warnings(checked: CheckResult) -> Iterator[str]:
     for finding in checked.report.verdict.findings if checked.report else ():
         if finding.severity == "warning":
             yield _of_finding(checked, finding)
 
 
-def _of_trouble(checked: Checked, trouble: Trouble) -> str:
+def _of_trouble(checked: CheckResult, trouble: CheckError) -> str:
     lines = [trouble_words(trouble), *([f"hint: {printable(trouble.hint)}"] if trouble.hint else [])]
     title = f"varprobe: {printable(checked.name)} could not be checked"
     return _command("error", checked, trouble.line, trouble.column, title, lines)
 
 
-def _of_decision(checked: Checked, decision: Decision) -> str:
+def _of_decision(checked: CheckResult, decision: Decision) -> str:
     lines = [told(decision), f"at {where(checked, decision)}", *to_do(checked, decision)]
     title = f"varprobe: {printable(checked.name)}: {printable(decision.expectation)} {word(decision.outcome)}"
     return _command("error", checked, decision.line, None, title, lines)
 
 
-def _of_finding(checked: Checked, finding: Finding) -> str:
+def _of_finding(checked: CheckResult, finding: Finding) -> str:
     layer = layer_words(checked, finding.layer)
     row = row_of(checked, finding.layer)
     title = f"varprobe: {printable(checked.name)}: {finding.code}"
@@ -71,7 +71,9 @@ def _of_finding(checked: Checked, finding: Finding) -> str:
     return _command("warning", checked, row.line if row else None, None, title, lines)
 
 
-def _command(kind: str, checked: Checked, line: int | None, column: int | None, title: str, message: list[str]) -> str:
+def _command(
+    kind: str, checked: CheckResult, line: int | None, column: int | None, title: str, message: list[str]
+) -> str:
     place = (
         {"file": printable(PurePath(checked.config).as_posix()), "line": line, "col": column}
         if is_file(checked)

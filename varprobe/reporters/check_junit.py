@@ -1,4 +1,4 @@
-"""Checks -> JUnit XML: a suite per config, a case per decision.
+"""CheckRun -> JUnit XML: a suite per config, a case per decision.
 
 The words of the checks are printable, and so hold no character that XML 1.0 forbids.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from varprobe.gate.records import Checked, Checks, Decision, Trouble
+from varprobe.formatting import printable
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check_words import (
     broken,
     place,
@@ -18,10 +19,9 @@ from varprobe.reporters.check_words import (
     verdict_line,
     where,
 )
-from varprobe.wording import printable
 
 
-def render_check_junit(checks: Checks) -> str:
+def render_check_junit(checks: CheckRun) -> str:
     """What is undecided is a failure of type `undecided`; a config that could not be checked has one case, an error."""
     suites = [_suite(checked) for checked in checks.checked]
     root = Element("testsuites", name="varprobe check", time=f"{sum(one.seconds for one in checks.checked):.3f}")
@@ -32,7 +32,7 @@ def render_check_junit(checks: Checks) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(checked: Checked) -> Element:
+def _suite(checked: CheckResult) -> Element:
     trouble = trouble_of(checked)
     suite = Element("testsuite", name=place(checked))
     suite.set("tests", str(len(checked.decisions) + (trouble is not None)))
@@ -51,7 +51,7 @@ def _suite(checked: Checked) -> Element:
     return suite
 
 
-def properties_of(checked: Checked) -> dict[str, str]:
+def properties_of(checked: CheckResult) -> dict[str, str]:
     """What JUnit XML says of a config beside its decisions: name -> value."""
     values = {
         "network": printable(checked.name),
@@ -65,7 +65,7 @@ def properties_of(checked: Checked) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
-def _case(checked: Checked, decision: Decision) -> Element:
+def _case(checked: CheckResult, decision: Decision) -> Element:
     case = Element("testcase", classname=place(checked), name=printable(decision.expectation))
     if decision.outcome != "met":
         failure = SubElement(case, "failure", type=decision.outcome, message=told(decision))
@@ -75,7 +75,7 @@ def _case(checked: Checked, decision: Decision) -> Element:
     return case
 
 
-def _error(checked: Checked, trouble: Trouble) -> Element:
+def _error(checked: CheckResult, trouble: CheckError) -> Element:
     case = Element("testcase", classname=place(checked), name="config")
     error = SubElement(case, "error", type=checked.outcome, message=trouble_words(trouble))
     at = f"at {place(checked, trouble.line, trouble.column)}"

@@ -1,10 +1,11 @@
-"""Checks -> Markdown, as the summary of a job."""
+"""CheckRun -> Markdown, as the summary of a job."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from varprobe.gate.records import Checked, Checks, Decision
+from varprobe.formatting import printable
+from varprobe.gate.records import CheckResult, CheckRun, Decision
 from varprobe.reporters.check_words import (
     broken,
     counts_line,
@@ -18,22 +19,21 @@ from varprobe.reporters.check_words import (
     where,
     word,
 )
-from varprobe.reporters.wordlist import escaped_markdown
-from varprobe.wording import printable
+from varprobe.reporters.report_phrases import escaped_markdown
 
 # GitHub refuses a summary that is larger.
 MAX_BYTES = 2**20
 _CUT = "\nCut here: a job summary holds 1 MiB. The rest is in the JSON, `-o check.json`.\n"
 
 
-def render_check_markdown(checks: Checks) -> str:
+def render_check_markdown(checks: CheckRun) -> str:
     """What broke comes first, then what passed; a table a config."""
     first = sorted(checks.checked, key=lambda checked: checked.outcome == "passed")
     lines = [f"# varprobe check: {counts_line(checks)}", ""]
     return _cut([*lines, *(line for checked in first for line in _section(checked))])
 
 
-def _section(checked: Checked) -> Iterator[str]:
+def _section(checked: CheckResult) -> Iterator[str]:
     yield f"## {word(checked.outcome)}: {_escaped(checked.name)}"
     yield ""
     trouble = trouble_of(checked)
@@ -52,7 +52,7 @@ def _section(checked: Checked) -> Iterator[str]:
         yield ""
 
 
-def _table(checked: Checked) -> Iterator[str]:
+def _table(checked: CheckResult) -> Iterator[str]:
     if not checked.decisions:
         return
     yield "| expectation | wanted | found | outcome | trials |"
@@ -66,7 +66,7 @@ def _table(checked: Checked) -> Iterator[str]:
     yield ""
 
 
-def _broken(checked: Checked, decision: Decision) -> str:
+def _broken(checked: CheckResult, decision: Decision) -> str:
     head = f"- **{word(decision.outcome)}: {_escaped(decision.expectation)}** at {_escaped(where(checked, decision))}: "
     return head + " ".join(_escaped(sentence(part)) for part in (told(decision), *to_do(checked, decision)))
 

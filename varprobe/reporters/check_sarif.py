@@ -1,4 +1,4 @@
-"""Checks -> SARIF 2.1.0, for code scanning: a result for everything not met and for every finding of the reports."""
+"""CheckRun -> SARIF 2.1.0, for code scanning: a result for everything not met and for every finding of the reports."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from varprobe.findings import FINDINGS
+from varprobe.formatting import printable
 from varprobe.frozen import dataclass
-from varprobe.gate.records import Checked, Checks
+from varprobe.gate.records import CheckResult, CheckRun
 from varprobe.reporters.check_words import (
     broken,
     finding_words,
@@ -26,7 +27,6 @@ from varprobe.reporters.check_words import (
     trouble_words,
 )
 from varprobe.version import __version__
-from varprobe.wording import printable
 
 # What the first step of an expectation's path holds the network to.
 EXPECTATIONS = {
@@ -60,14 +60,14 @@ class _Result:
     what: str
     level: str
     text: str
-    checked: Checked
+    checked: CheckResult
     line: int | None
     column: int | None
     layer: int | None
     outcome: str
 
 
-def render_check_sarif(checks: Checks) -> str:
+def render_check_sarif(checks: CheckRun) -> str:
     """One run with all results; a config that could not be checked makes the invocation unsuccessful."""
     rules = _rules()
     index = {rule["id"]: number for number, rule in enumerate(rules)}
@@ -101,7 +101,7 @@ def _rules() -> list[dict[str, Any]]:
     ]
 
 
-def _results(checked: Checked, rules: Iterable[str]) -> Iterator[_Result]:
+def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
     trouble = trouble_of(checked)
     if trouble:
         text = " ".join(sentence(part) for part in (trouble_words(trouble), printable(trouble.hint)) if part)

@@ -1,4 +1,4 @@
-"""Checks -> the terminal: a line for what passed, and for the rest what broke, where, and what to do.
+"""CheckRun -> the terminal: a line for what passed, and for the rest what broke, where, and what to do.
 
 Why a config could not be checked is said on standard error, as every error is.
 """
@@ -12,7 +12,8 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from varprobe.gate.records import Checked, Checks, Decision
+from varprobe.formatting import printable
+from varprobe.gate.records import CheckResult, CheckRun, Decision
 from varprobe.reporters.check_words import (
     WORDS,
     broken,
@@ -25,7 +26,6 @@ from varprobe.reporters.check_words import (
     where,
     word,
 )
-from varprobe.wording import printable
 
 _STYLES = {
     "passed": "green",
@@ -39,7 +39,7 @@ _COLUMN = max(map(len, WORDS.values()))
 _TOLD = 10
 
 
-def print_checks(checks: Checks, console: Console) -> None:
+def print_checks(checks: CheckRun, console: Console) -> None:
     """Prints every config and how many came to what."""
     for checked in checks.checked:
         _print_one(checked, console)
@@ -47,7 +47,7 @@ def print_checks(checks: Checks, console: Console) -> None:
     _put(console, counts_line(checks), style=_STYLES.get(checks.outcome, "bold"))
 
 
-def text_of(checked: Checked) -> str:
+def text_of(checked: CheckResult) -> str:
     """What of one config broke, and then how it was checked, in the same words without colour.
 
     The first line says the most: summaries of test runs show no other.
@@ -58,7 +58,7 @@ def text_of(checked: Checked) -> str:
     return f"{textwrap.dedent(stream.getvalue())}{_tame(place(checked))}: {how(checked)}"
 
 
-def _print_one(checked: Checked, console: Console) -> None:
+def _print_one(checked: CheckResult, console: Console) -> None:
     trouble = trouble_of(checked)
     if trouble:
         _head(console, checked, f"{place(checked, trouble.line, trouble.column)}: could not be checked")
@@ -67,7 +67,7 @@ def _print_one(checked: Checked, console: Console) -> None:
     _print_broken(checked, console)
 
 
-def _print_broken(checked: Checked, console: Console) -> None:
+def _print_broken(checked: CheckResult, console: Console) -> None:
     decisions = broken(checked)
     for decision in decisions[:_TOLD]:
         _print_decision(checked, decision, console)
@@ -75,7 +75,7 @@ def _print_broken(checked: Checked, console: Console) -> None:
         _put(console, f"and {len(decisions) - _TOLD:,} more; -o check.json has all", 2)
 
 
-def _print_decision(checked: Checked, decision: Decision, console: Console) -> None:
+def _print_decision(checked: CheckResult, decision: Decision, console: Console) -> None:
     shown = word(decision.outcome)
     line = f"{shown} {printable(decision.expectation)}: {told(decision)}"
     _put(console, line, 2, style=_STYLES.get(decision.outcome, "bold"), styled=len(shown))
@@ -84,7 +84,7 @@ def _print_decision(checked: Checked, decision: Decision, console: Console) -> N
         _put(console, f"-> {line}", 4)
 
 
-def _head(console: Console, checked: Checked, line: str) -> None:
+def _head(console: Console, checked: CheckResult, line: str) -> None:
     """One line a config, whatever the width: build logs are searched by line."""
     text = Text(_tame(f"{word(checked.outcome):<{_COLUMN}} {line}"))
     text.stylize(_STYLES.get(checked.outcome, "bold"), 0, _COLUMN)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from varprobe.gate.records import Checked, Checks, Decision, Trouble
+from varprobe.formatting import count, printable
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.report.records import LayerRow
-from varprobe.reporters.wordlist import row_label, verdict_words
+from varprobe.reporters.report_phrases import row_label, verdict_words
 from varprobe.verdict.records import Finding
-from varprobe.wording import count, printable
 
 # What is bad is written so that it is found without colour.
 WORDS = {
@@ -29,12 +29,12 @@ def word(outcome: str) -> str:
     return WORDS.get(outcome, printable(outcome))
 
 
-def broken(checked: Checked) -> list[Decision]:
+def broken(checked: CheckResult) -> list[Decision]:
     """The decisions that were not met, in the order of the config."""
     return [decision for decision in checked.decisions if decision.outcome != "met"]
 
 
-def counts_line(checks: Checks) -> str:
+def counts_line(checks: CheckRun) -> str:
     """How many configs came to each outcome."""
     found = [checked.outcome for checked in checks.checked]
     parts = [_counted(found.count(outcome), outcome) for outcome in _COUNTED if outcome in found]
@@ -45,29 +45,29 @@ def _counted(amount: int, outcome: str) -> str:
     return count(amount, outcome) if outcome in _TROUBLED else f"{amount:,} {outcome}"
 
 
-def is_file(checked: Checked) -> bool:
+def is_file(checked: CheckResult) -> bool:
     """Whether the config is a file that an annotation can point to."""
     return checked.config not in _STDIN
 
 
-def place(checked: Checked, line: int | None = None, column: int | None = None) -> str:
+def place(checked: CheckResult, line: int | None = None, column: int | None = None) -> str:
     """The config, with line and column where they are known."""
     return printable(":".join(str(part) for part in (checked.config, line, column) if part is not None))
 
 
-def how(checked: Checked) -> str:
+def how(checked: CheckResult) -> str:
     """The network, and what it took to decide."""
     trials = count(checked.trials, "trial")
     return f"{printable(checked.name)} ({trials}, {checked.seconds:.2f} s)"
 
 
-def row_of(checked: Checked, layer: int | None) -> LayerRow | None:
+def row_of(checked: CheckResult, layer: int | None) -> LayerRow | None:
     """The row of the report that a decision or a finding is about."""
     rows = checked.report.layers if checked.report else ()
     return next((row for row in rows if row.index == layer), None)
 
 
-def layer_words(checked: Checked, layer: int | None) -> str:
+def layer_words(checked: CheckResult, layer: int | None) -> str:
     """The layer with its name and its place in the config; empty where it is none."""
     if layer is None:
         return ""
@@ -75,7 +75,7 @@ def layer_words(checked: Checked, layer: int | None) -> str:
     return f"layer {layer:,}" if row is None else f"layer {layer:,} ({row_label(row)}, {printable(row.path)})"
 
 
-def where(checked: Checked, decision: Decision) -> str:
+def where(checked: CheckResult, decision: Decision) -> str:
     """Place and layer of a decision."""
     layer = layer_words(checked, decision.layer)
     return ", ".join(part for part in (place(checked, decision.line), layer) if part)
@@ -86,7 +86,7 @@ def told(decision: Decision) -> str:
     return f"wanted {printable(decision.wanted)}, found {printable(decision.found)}"
 
 
-def to_do(checked: Checked, decision: Decision) -> list[str]:
+def to_do(checked: CheckResult, decision: Decision) -> list[str]:
     """What would decide an open decision, and the remedy."""
     lines = []
     if decision.outcome == "undecided":
@@ -104,14 +104,14 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def trouble_of(checked: Checked) -> Trouble | None:
+def trouble_of(checked: CheckResult) -> CheckError | None:
     """Why the config could not be checked; None where it could."""
     if checked.trouble is None and checked.outcome in _TROUBLED:
-        return Trouble("could not be checked", "")
+        return CheckError("could not be checked", "")
     return checked.trouble
 
 
-def trouble_words(trouble: Trouble) -> str:
+def trouble_words(trouble: CheckError) -> str:
     """The field and the mistake."""
     return ": ".join(printable(part) for part in (trouble.field, trouble.message) if part)
 
@@ -121,6 +121,6 @@ def finding_words(finding: Finding) -> str:
     return " ".join(printable(part) for part in (finding.message, finding.remedy) if part)
 
 
-def verdict_line(checked: Checked) -> str:
+def verdict_line(checked: CheckResult) -> str:
     """The report's verdict in a sentence; empty where there is no report."""
     return f"{checked.report.verdict.overall}: {verdict_words(checked.report.verdict)}" if checked.report else ""

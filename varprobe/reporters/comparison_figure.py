@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from varprobe.comparison import Comparison
+from varprobe.formatting import printable
 from varprobe.report.records import LayerRow
 from varprobe.reporters import figure as single
 from varprobe.reporters.fitting import fitted, width_of
-from varprobe.reporters.wordlist import activation_log10, gradient_log10
-from varprobe.wording import printable
+from varprobe.reporters.report_phrases import activation_log10, gradient_log10
 
 # Of Okabe and Ito's palette, the darkest first; each with a line and a marker of its own.
 _LOOKS: tuple[dict[str, Any], ...] = (

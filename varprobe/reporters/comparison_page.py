@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from varprobe.comparison import Comparison
+from varprobe.formatting import count, power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters.comparison_figure import comparison_figure
@@ -26,8 +27,7 @@ from varprobe.reporters.page import (
     way_headings,
 )
 from varprobe.reporters.picture import picture
-from varprobe.reporters.wordlist import DIRECTIONS, activation_log10, gradient_log10, made_with, verdict_words
-from varprobe.wording import count, power, printable
+from varprobe.reporters.report_phrases import DIRECTIONS, activation_log10, gradient_log10, made_with, verdict_words
 
 _HEADINGS = (Heading("network", word=True), Heading("overall", word=True), *way_headings())
 

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from varprobe.comparison import COMPARISON_VERSION, FAMILY_ERROR, Change, Comparison
+from varprobe.formatting import count, percent, power, printable
 from varprobe.report.records import Report
 from varprobe.report.storage import to_json
-from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, escaped_markdown, spreadsheet_text
+from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, escaped_markdown, spreadsheet_text
 from varprobe.verdict.records import Direction
-from varprobe.wording import count, percent, power, printable
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from varprobe.formatting import power
 from varprobe.report.records import Report
-from varprobe.reporters.wordlist import activation_log10, gradient_log10
-from varprobe.wording import power
+from varprobe.reporters.report_phrases import activation_log10, gradient_log10
 
 ACTIVATION, GRADIENT, BOTH = "a", "g", "*"
 

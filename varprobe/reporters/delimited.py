@@ -16,7 +16,7 @@ from varprobe.report.records import (
     Report,
     SignalStatistics,
 )
-from varprobe.reporters.wordlist import spreadsheet_text
+from varprobe.reporters.report_phrases import spreadsheet_text
 
 _PLACE = (
     "index",

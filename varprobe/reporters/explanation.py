@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from varprobe.formatting import number
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters.layer_table import shown_rows
-from varprobe.reporters.wordlist import row_label
-from varprobe.wording import number
+from varprobe.reporters.report_phrases import row_label
 
 _FORWARD = (
     "forward, from the input on: E[z^2] = fan_in Var(W) E[a^2] + rest",

@@ -20,11 +20,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from varprobe.formatting import count, power, printable
 from varprobe.report.records import Estimate, LayerRow, Report
 from varprobe.reporters.fitting import fitted
-from varprobe.reporters.wordlist import activation_log10, gradient_log10, is_predicted, size_words
+from varprobe.reporters.report_phrases import activation_log10, gradient_log10, is_predicted, size_words
 from varprobe.verdict.records import Direction, Finding
-from varprobe.wording import count, power, printable
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from varprobe.formatting import percent
 from varprobe.report.records import Report
 from varprobe.verdict.records import Leaving
-from varprobe.wording import percent
 
 _WORDS = (
     "Number formats: the layer from which values are likelier than not to leave the range, in the direction of the "

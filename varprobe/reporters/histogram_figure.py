@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from varprobe.comparison import Comparison
+from varprobe.formatting import printable
 from varprobe.report.records import Estimate, LayerRow
 from varprobe.reporters.figure import ridge_rows
-from varprobe.wording import printable
 
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 # Where the axis ends, in root mean squares of the widest layer.

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from varprobe.formatting import number
 from varprobe.report.records import LayerRow, Predicted, Report
-from varprobe.reporters.wordlist import (
+from varprobe.reporters.report_phrases import (
     activation_cells,
     activation_log10,
     gradient_cells,
@@ -17,7 +18,6 @@ from varprobe.reporters.wordlist import (
     row_label,
     theory_value,
 )
-from varprobe.wording import number
 
 # Rows of the table up to which nothing is folded, and how many then stay at each end.
 FULL_TABLE, KEPT_ENDS = 24, 4

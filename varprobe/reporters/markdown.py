@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from varprobe.report.records import LayerRow, Report
-from varprobe.reporters.wordlist import (
+from varprobe.reporters.report_phrases import (
     activation_cells,
     direction_figures,
     escaped_markdown,

@@ -6,13 +6,13 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from varprobe.config.rewriting import written
+from varprobe.formatting import power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
-from varprobe.reporters.wordlist import DIRECTIONS, direction_figures, finding_head
-from varprobe.spec.rewriting import written
+from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head
 from varprobe.verdict.records import Direction, Verdict
 from varprobe.version import __version__
-from varprobe.wording import power, printable
 
 
 @dataclass(frozen=True)

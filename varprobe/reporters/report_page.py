@@ -19,7 +19,7 @@ from varprobe.reporters.page import (
     told,
 )
 from varprobe.reporters.picture import picture
-from varprobe.reporters.wordlist import (
+from varprobe.reporters.report_phrases import (
     activation_cells,
     activation_log10,
     expectation_lines,

@@ -16,14 +16,14 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from varprobe.formatting import count, number, printable
 from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, saved
 from varprobe.reporters.fitting import width_of
+from varprobe.reporters.report_phrases import LETTERS, letter
 from varprobe.reporters.sweep_scale import TICK_SIZE, Scale, fall, mark_axis, scale_of, tick_words
-from varprobe.reporters.wordlist import LETTERS, letter
 from varprobe.sweeps.axes import numbers
-from varprobe.sweeps.records import Point, Sweep
+from varprobe.sweeps.records import Sweep, SweepPoint
 from varprobe.verdict.records import Direction
-from varprobe.wording import count, number, printable
 
 Values = NDArray[np.float64]
 # By lightness too: healthy is light, what is broken dark; the letter says which.
@@ -160,15 +160,15 @@ def _legend(sweep: Sweep) -> str:
     return ", ".join([*words, *(["x failed"] if "x" in used else [])])
 
 
-def _colour(point: Point) -> str:
+def _colour(point: SweepPoint) -> str:
     return _FAILED if point.verdict is None else _COLOURS.get(point.verdict.overall, _FAILED)
 
 
-def _ink(point: Point) -> str:
+def _ink(point: SweepPoint) -> str:
     return _LIGHT if point.verdict and point.verdict.overall in ("vanishing", "exploding", "degenerate") else _DARK
 
 
-def _direction(point: Point, name: str) -> Direction | None:
+def _direction(point: SweepPoint, name: str) -> Direction | None:
     return None if point.verdict is None else getattr(point.verdict, name)
 
 
@@ -303,7 +303,7 @@ def _contours(axes: Axes, sweep: Sweep, x: Scale, y: Scale) -> list[Line2D]:
     return handles
 
 
-def _reach(point: Point) -> float:
+def _reach(point: SweepPoint) -> float:
     """The trainable depth; a large number where it has no limit."""
     if point.prediction is None or point.prediction.regime is None:
         return math.nan

@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from varprobe.config.rewriting import written
+from varprobe.config.yaml_tree import scalar
+from varprobe.formatting import printable
 from varprobe.frozen import dataclass
 from varprobe.reporters.figure import ACTIVATION, GRADIENT, THEORY, layers, scale, styled
 from varprobe.reporters.page import (
@@ -27,13 +30,10 @@ from varprobe.reporters.page import (
     way_headings,
 )
 from varprobe.reporters.picture import picture
+from varprobe.reporters.report_phrases import DIRECTIONS, verdict_words
 from varprobe.reporters.sweep_figure import sweep_figure
 from varprobe.reporters.sweep_text import counts_line, failure_lines, made_line, sweep_title
-from varprobe.reporters.wordlist import DIRECTIONS, verdict_words
-from varprobe.spec.document import scalar
-from varprobe.spec.rewriting import written
-from varprobe.sweeps.records import Curves, Point, Sweep
-from varprobe.wording import printable
+from varprobe.sweeps.records import Curves, Sweep, SweepPoint
 
 # Values that all curves of a page may have together, and the fewest of one curve.
 _VALUES, _FEWEST = 160_000, 12
@@ -116,18 +116,18 @@ def _questions(sweep: Sweep) -> tuple[Question, ...]:
     return tuple(question for place in picked for question in _asked(sweep, measured[place]))
 
 
-def _asked(sweep: Sweep, point: Point) -> tuple[Question, ...]:
+def _asked(sweep: Sweep, point: SweepPoint) -> tuple[Question, ...]:
     where = ", ".join(f"{axis.path} {value}" for axis, value in zip(sweep.axes, point.values, strict=True))
     return questions_on(point.verdict, printable(f"{sweep.name} at {where}")) if point.verdict else ()
 
 
-def _sentence(point: Point) -> str:
+def _sentence(point: SweepPoint) -> str:
     if point.verdict is None:
         return printable(f"failed: {point.failure}")
     return f"{point.verdict.overall}: {verdict_words(point.verdict)}"
 
 
-def _findings(points: Sequence[Point]) -> list[list[dict[str, str]]]:
+def _findings(points: Sequence[SweepPoint]) -> list[list[dict[str, str]]]:
     """Errors and warnings of every point; their heads alone where there is no room for all words."""
     told_of = (told(point.verdict) if point.verdict else () for point in points)
     found = [[one for one in each if one.severity != "info"] for each in told_of]
@@ -138,7 +138,7 @@ def _findings(points: Sequence[Point]) -> list[list[dict[str, str]]]:
     return plain
 
 
-def _command(file: str, sweep: Sweep, point: Point) -> str:
+def _command(file: str, sweep: Sweep, point: SweepPoint) -> str:
     """Measures the point alone."""
     pairs = zip(sweep.axes, point.values, strict=True)
     return " ".join(["varprobe run", file, *(f"--set {shlex.quote(f'{axis.path}={value}')}" for axis, value in pairs)])
@@ -149,7 +149,7 @@ def _headings(sweep: Sweep) -> tuple[Heading, ...]:
     return *axes, Heading("overall", word=True), *way_headings()
 
 
-def _row(point: Point, index: int) -> Row:
+def _row(point: SweepPoint, index: int) -> Row:
     settings = tuple(_setting(value) for value in point.values)
     overall = Cell(point.verdict.overall if point.verdict else "failed", word=True)
     ways = tuple(cell for name in DIRECTIONS for cell in direction_cells(getattr(point.verdict, name, None)))
@@ -165,7 +165,7 @@ def _setting(value: str) -> Cell:
 # --- the curves that the sliders move ---
 
 
-def _shown(point: Point, count: int) -> dict[str, Any]:
+def _shown(point: SweepPoint, count: int) -> dict[str, Any]:
     """A point as the page's script reads it: as many layers as there is room for, and the sentence."""
     curves = point.curves
     depth = len(curves.activation) if curves else 0

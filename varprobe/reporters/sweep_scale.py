@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
+from varprobe.formatting import number, printable
 from varprobe.frozen import dataclass
 from varprobe.reporters.fitting import width_of
 from varprobe.sweeps.axes import numbers
 from varprobe.sweeps.records import Axis
-from varprobe.wording import number, printable
 
 Values = NDArray[np.float64]
 # Ticks of an axis that is a list, and letters of each.

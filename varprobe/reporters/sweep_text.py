@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from varprobe.reporters.wordlist import (
+from varprobe.formatting import count, printable
+from varprobe.reporters.report_phrases import (
     DIRECTIONS,
     LETTERS,
     direction_figures,
@@ -19,9 +20,8 @@ from varprobe.reporters.wordlist import (
     spreadsheet_text,
 )
 from varprobe.sweeps.axes import numbers
-from varprobe.sweeps.records import Axis, Point, Sweep
+from varprobe.sweeps.records import Axis, Sweep, SweepPoint
 from varprobe.sweeps.storage import sweep_to_json
-from varprobe.wording import count, printable
 
 _FIGURES = ("label", "rate", "rate_low", "rate_high", "total_log10", "depth_scale")
 _THEORY = ("regime", "chi1", "xi_q", "xi_c", "xi_gradient", "trainable_depth")
@@ -92,7 +92,7 @@ def _table(sweep: Sweep) -> Table:
     return table
 
 
-def _cells(point: Point) -> list[str]:
+def _cells(point: SweepPoint) -> list[str]:
     if point.verdict is None:
         return ["failed", "", "", "", ""]
     forward, backward, signal = (getattr(point.verdict, name) for name in DIRECTIONS)
@@ -146,7 +146,7 @@ def render_sweep_csv(sweep: Sweep) -> str:
     return stream.getvalue()
 
 
-def _flat(sweep: Sweep, point: Point) -> dict[str, Any]:
+def _flat(sweep: Sweep, point: SweepPoint) -> dict[str, Any]:
     row: dict[str, Any] = {axis.path: value for axis, value in zip(sweep.axes, point.values, strict=True)}
     row |= {"depth": point.depth, "overall": point.verdict and point.verdict.overall}
     for name in DIRECTIONS:

@@ -10,7 +10,7 @@ from rich.text import Text
 from varprobe.report.records import Report
 from varprobe.reporters.curve import curve
 from varprobe.reporters.layer_table import measured_table, predicted_table
-from varprobe.reporters.wordlist import (
+from varprobe.reporters.report_phrases import (
     direction_figures,
     expectation_lines,
     finding_counts,

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from varprobe.advice.outlook import Outlook
+from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.words import branch_line, change_line, change_of, fold, modes_line
-from varprobe.spec.network import Dense
+from varprobe.formatting import count, printable
+from varprobe.network.spec import Dense
 from varprobe.tuning import Tuning
 from varprobe.verdict.records import Direction, Verdict
-from varprobe.wording import count, printable
 
 _WIDTH = 80
 _WAYS = {
@@ -144,7 +144,7 @@ def render_tuning_json(tuning: Tuning) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def _outlook(outlook: Outlook) -> dict[str, Any]:
+def _outlook(outlook: PredictedVerdict) -> dict[str, Any]:
     return {
         "forward": asdict(outlook.forward),
         "backward": asdict(outlook.backward),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 
+from varprobe.config.overrides import Override, parse_assignment
+from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, Place
-from varprobe.spec.document import scalar
-from varprobe.spec.overrides import Override, parse_assignment
 from varprobe.sweeps.records import Axis
 
 MOST_AXES, MOST_POINTS = 2, 100_000

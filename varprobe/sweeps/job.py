@@ -16,18 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from varprobe.engine.plan import available_cores
+from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.overrides import Override
+from varprobe.engine.schedule import available_cores
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
+from varprobe.network.spec import NetworkSpec
 from varprobe.report.records import SettingsUsed
-from varprobe.spec.loading import ConfigText, load_text
-from varprobe.spec.network import NetworkSpec
-from varprobe.spec.overrides import Override
 from varprobe.sweeps.axes import check_axes, is_whole, numbers
 from varprobe.sweeps.journal import Journal
 from varprobe.sweeps.point import Task, measured_point
 from varprobe.sweeps.processes import CrashError, Processes
-from varprobe.sweeps.records import SWEEP_VERSION, Axis, Made, Point, Sweep
+from varprobe.sweeps.records import SWEEP_VERSION, Axis, Made, Sweep, SweepPoint
 from varprobe.version import __version__
 
 Progress = Callable[[int, int, float], None]
@@ -92,7 +92,7 @@ def sweep_points(
         VarprobeError: where no point could be measured, for the first one's reason.
     """
     combinations = plan.combinations
-    points: dict[int, Point] = dict(journal.points) if journal else {}
+    points: dict[int, SweepPoint] = dict(journal.points) if journal else {}
     sizes = _sizes(plan.axes, combinations)
     cores = threads or available_cores()
     workers = min(cores, len(combinations))
@@ -114,7 +114,7 @@ def sweep_points(
     return _gathered(plan, [points[index] for index in range(len(combinations))])
 
 
-def _finished(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterator[tuple[int, Point]]:
+def _finished(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterator[tuple[int, SweepPoint]]:
     """Points as they are finished; one whose process crashes is a failed one."""
     futures = {executor.submit(measured_point, task): index for index, task in tasks.items()}
     complete = False
@@ -124,9 +124,9 @@ def _finished(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Itera
             try:
                 yield index, future.result()
             except CrashError as crash:
-                yield index, Point(tasks[index].values, str(crash))
+                yield index, SweepPoint(tasks[index].values, str(crash))
             except Exception as error:  # whatever an engine makes of a worker that is gone
-                yield index, Point(tasks[index].values, f"{type(error).__name__}: {error}"[:500])
+                yield index, SweepPoint(tasks[index].values, f"{type(error).__name__}: {error}"[:500])
         complete = True
     finally:
         for future in futures:
@@ -158,7 +158,7 @@ def _factors(axis: Axis) -> dict[str, float]:
     return {value: max(number, 1.0) for value, number in zip(axis.values, found, strict=True)}
 
 
-def _gathered(plan: SweepPlan, points: Sequence[Point]) -> Sweep:
+def _gathered(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
     if all(point.failure for point in points):
         raise VarprobeError(
             f"no point could be measured: {points[0].failure}", hint="try one of them by `varprobe run`"

@@ -12,7 +12,7 @@ from typing import IO
 from pydantic import TypeAdapter, ValidationError
 
 from varprobe.errors import OutputError, Place
-from varprobe.sweeps.records import Point
+from varprobe.sweeps.records import SweepPoint
 
 try:
     import fcntl
@@ -31,8 +31,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.points: dict[int, Point] = {}
-        self._adapter = TypeAdapter(Point)
+        self.points: dict[int, SweepPoint] = {}
+        self._adapter = TypeAdapter(SweepPoint)
         try:
             self._stream: IO[bytes] = open(path, "a+b")  # noqa: SIM115  # open as long as the journal is
         except OSError as error:
@@ -57,7 +57,7 @@ class Journal:
             if not self.path.stat().st_size:
                 self.path.unlink()
 
-    def add(self, index: int, point: Point) -> None:
+    def add(self, index: int, point: SweepPoint) -> None:
         """Keeps a point; on return it is on the disk."""
         if point.failure:
             return

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.overrides import Override
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
+from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
-from varprobe.spec.loading import ConfigText, load_text
-from varprobe.spec.network import with_threads
-from varprobe.spec.overrides import Override
-from varprobe.sweeps.records import Curves, Logs, Point
+from varprobe.sweeps.records import Curves, Logs, SweepPoint
 
 # Decimals of a log10 that are kept for the curves: 0.002 %.
 _DECIMALS = 5
@@ -31,15 +31,15 @@ class Task:
     threads: int
 
 
-def measured_point(task: Task) -> Point:
+def measured_point(task: Task) -> SweepPoint:
     """The point, measured; what the user got wrong there is its failure."""
     try:
         spec = load_text(task.config, task.overrides)
         report = diagnose(spec, with_threads(spec.settings, task.threads), remedies=False)
     except VarprobeError as error:
-        return Point(task.values, error.message)
+        return SweepPoint(task.values, error.message)
     depth = sum(row.kind == "dense" for row in report.layers)
-    return Point(task.values, "", depth, report.verdict, report.prediction, curves(report))
+    return SweepPoint(task.values, "", depth, report.verdict, report.prediction, curves(report))
 
 
 def curves(report: Report) -> Curves:

@@ -46,7 +46,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """One setting of all axes, and what was found there.
 
     Attributes:
@@ -94,4 +94,4 @@ class Sweep:
     settings: SettingsUsed
     provenance: Made
     axes: tuple[Axis, ...]
-    points: tuple[Point, ...]
+    points: tuple[SweepPoint, ...]

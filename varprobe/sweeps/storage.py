@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import Place
 from varprobe.report.stored import as_stored, parsed, refused
-from varprobe.sweeps.records import SWEEP_VERSION, Curves, Point, Sweep
+from varprobe.sweeps.records import SWEEP_VERSION, Curves, Sweep, SweepPoint
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -72,7 +72,7 @@ def _trouble(sweep: Sweep) -> str:
     return ""
 
 
-def _whole(point: Point) -> bool:
+def _whole(point: SweepPoint) -> bool:
     if point.failure:
         return point.verdict is None and point.curves is None
     if point.verdict is None or point.curves is None:

@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.laws import Given, Identity, Lsuv
-from varprobe.spec.network import (
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import Activation
+from varprobe.network.laws import FromFile, Identity, Lsuv
+from varprobe.network.spec import (
     Dense,
     Dropout,
     Join,
@@ -30,13 +30,13 @@ from varprobe.spec.network import (
     Settings,
     Step,
 )
-from varprobe.theory.forward import Passage, norm_size, weight_gain
-from varprobe.theory.records import Level
+from varprobe.theory.extended_float import ExtendedFloat, wide
+from varprobe.theory.forward import ForwardStep, norm_size, weight_gain
+from varprobe.theory.records import SignalMoments
 from varprobe.theory.response import Response, derivative_pair
-from varprobe.theory.together import Sensitivity, sensitivity, weight_mean
-from varprobe.theory.wide import Wide, wide
+from varprobe.theory.shared_mean import Sensitivity, sensitivity, weight_mean
 
-_NONE, _TWO, _MINUS = Wide(0.0), Wide(2.0), Wide(-1.0)
+_NONE, _TWO, _MINUS = ExtendedFloat(0.0), ExtendedFloat(2.0), ExtendedFloat(-1.0)
 # Below this effective share of the values of what units share, the mean gradient is that of rare draws.
 _RARE_LOG = math.log(0.3)
 
@@ -56,17 +56,17 @@ class Gradient:
         parts: the gradients of the level's parts.
     """
 
-    fresh: Wide
-    tied: Wide = _NONE
-    shared: Wide = _NONE
-    common: Wide = _NONE
-    cross: Wide = _NONE
-    within: Wide = _NONE
+    fresh: ExtendedFloat
+    tied: ExtendedFloat = _NONE
+    shared: ExtendedFloat = _NONE
+    common: ExtendedFloat = _NONE
+    cross: ExtendedFloat = _NONE
+    within: ExtendedFloat = _NONE
     clear_of: int = 0
     is_bent: bool = False
     parts: tuple[Gradient, ...] = ()
 
-    def second_moment(self, level: Level | None) -> Wide | None:
+    def second_moment(self, level: SignalMoments | None) -> ExtendedFloat | None:
         """Of the whole gradient, at a signal of that level; None where that is needed and not known."""
         if not (self.tied.value or self.common.value):
             return self.fresh
@@ -78,11 +78,11 @@ class Gradient:
         return whole + self.beside * level.wide_second_moment if self.tied.value else whole
 
     @property
-    def beside(self) -> Wide:
+    def beside(self) -> ExtendedFloat:
         """E[G2^2] beside what `fresh` counts."""
         return self.tied + _MINUS * self.within if self.within.value else self.tied
 
-    def times(self, factor: Wide) -> Gradient:
+    def times(self, factor: ExtendedFloat) -> Gradient:
         """The gradient with all its second moments times a factor."""
         return Gradient(
             self.fresh * factor,
@@ -98,11 +98,11 @@ class Gradient:
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class BackwardStep:
     """The gradient's second moment behind and before a step, divided by that at the output; None with a reason."""
 
-    output: Wide | None
-    source: Wide | None
+    output: ExtendedFloat | None
+    source: ExtendedFloat | None
     reason: str = ""
 
 
@@ -111,26 +111,28 @@ class _Back:
     """What a step makes of a gradient: at its source, and in a dense layer its second moment at z."""
 
     gradient: Gradient | None
-    inner: Wide | None = None
+    inner: ExtendedFloat | None = None
     reason: str = ""
 
 
-def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tuple[list[Return], Wide | None]:
+def returns(
+    spec: NetworkSpec, settings: Settings, forward: list[ForwardStep]
+) -> tuple[list[BackwardStep], ExtendedFloat | None]:
     """One return per step, in the order of the steps, and the second moment of the input's gradient.
 
     The gradient at a join's source is that at its block's: through the skip and the branch.
     """
     gradient, reason = _objective(spec.objective, forward[-1])
     skips: list[tuple[Gradient | None, float, int]] = []
-    found: list[Return] = []
+    found: list[BackwardStep] = []
     for step, passage in zip(reversed(spec.steps), reversed(forward), strict=True):
         layer, behind = step.layer, gradient
         if isinstance(layer, Open):
             skip, scale, join = skips.pop()
             gradient = skip if scale == 0 else _sum(gradient, skip)
             source = None if gradient is None else gradient.second_moment(passage.source)
-            found.append(Return(None, source, reason))
-            found[join] = Return(found[join].output, source, found[join].reason or reason)
+            found.append(BackwardStep(None, source, reason))
+            found[join] = BackwardStep(found[join].output, source, found[join].reason or reason)
             continue
         back = _Back(None)
         if isinstance(layer, Join):
@@ -143,23 +145,23 @@ def returns(spec: NetworkSpec, settings: Settings, forward: list[Passage]) -> tu
         if gradient is not None and back.gradient is None:
             reason = passage.reason or f"{step.name}: {back.reason}"
         gradient = back.gradient
-        output = behind.second_moment(passage.output) if behind is not None else None if found else Wide(1.0)
+        output = behind.second_moment(passage.output) if behind is not None else None if found else ExtendedFloat(1.0)
         source = back.inner
         if source is None and gradient is not None and not isinstance(layer, Join):
             source = gradient.second_moment(passage.source)
-        found.append(Return(output, source, reason))
+        found.append(BackwardStep(output, source, reason))
     at_input = gradient.second_moment(forward[0].source) if gradient is not None else None
     return found[::-1], at_input
 
 
-def _objective(objective: Objective, last: Passage) -> tuple[Gradient | None, str]:
+def _objective(objective: Objective, last: ForwardStep) -> tuple[Gradient | None, str]:
     """The gradient at the output, its second moment 1."""
     if objective.kind == "cross_entropy":
         return None, "the cross-entropy gradient depends on the output"
     if objective.kind == "mse":
         if last.output is None:
             return None, last.reason
-        whole = last.output.wide_second_moment + Wide(1.0)
+        whole = last.output.wide_second_moment + ExtendedFloat(1.0)
         return Gradient(whole.inverse, whole.inverse), ""
     if objective.cotangent is not None:
         given = objective.cotangent.astype(np.float64)
@@ -168,7 +170,7 @@ def _objective(objective: Objective, last: Passage) -> tuple[Gradient | None, st
         if units > 1 and second:
             common = (sums / (units * second) - 1) / (units - 1)
             return Gradient(wide(1 - common), common=wide(common)), ""
-    return Gradient(Wide(1.0)), ""
+    return Gradient(ExtendedFloat(1.0)), ""
 
 
 def _branch(join: Join, gradient: Gradient | None) -> _Back:
@@ -179,7 +181,7 @@ def _branch(join: Join, gradient: Gradient | None) -> _Back:
     return _Back(gradient.times(wide(join.scale) * wide(join.scale)))
 
 
-def _through(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _Back:
+def _through(step: Step, gradient: Gradient, passage: ForwardStep, batch: int) -> _Back:
     """Back through a step that is no join."""
     if not passage.parts:
         return _one(step, gradient, passage, batch)
@@ -212,14 +214,14 @@ def _through(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _B
     return _Back(replace(whole, parts=tuple(parts)) if is_cut else whole, inner)
 
 
-def _mean(weights: list[float], numbers: list[Wide]) -> Wide:
+def _mean(weights: list[float], numbers: list[ExtendedFloat]) -> ExtendedFloat:
     total = _NONE
     for weight, number in zip(weights, numbers, strict=True):
         total += wide(weight) * number
     return total
 
 
-def _one(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _Back:
+def _one(step: Step, gradient: Gradient, passage: ForwardStep, batch: int) -> _Back:
     layer = step.layer
     if isinstance(layer, Dense):
         return _dense(step, layer, gradient, passage)
@@ -237,7 +239,7 @@ def _one(step: Step, gradient: Gradient, passage: Passage, batch: int) -> _Back:
     return _Back(None)
 
 
-def _dense(step: Step, layer: Dense, gradient: Gradient, passage: Passage) -> _Back:
+def _dense(step: Step, layer: Dense, gradient: Gradient, passage: ForwardStep) -> _Back:
     """delta = phi' g, then W^T delta."""
     z, n = passage.inner, step.fan_out
     mean = weight_mean(layer.weights, step.fan_in, n)
@@ -245,7 +247,7 @@ def _dense(step: Step, layer: Dense, gradient: Gradient, passage: Passage) -> _B
         return _mean_back(step, layer, gradient, passage, mean)
     delta = _delta(layer, gradient, passage, whole=isinstance(layer.weights, Identity))
     inner = None if delta is None else delta.second_moment(z)
-    if delta is None or inner is None or isinstance(layer.weights, (Given, Lsuv)):
+    if delta is None or inner is None or isinstance(layer.weights, (FromFile, Lsuv)):
         return _Back(None, inner)
     if isinstance(layer.weights, Identity):
         return _copied(layer.weights, delta, inner, step.fan_in, n)
@@ -255,7 +257,7 @@ def _dense(step: Step, layer: Dense, gradient: Gradient, passage: Passage) -> _B
     return _Back(Gradient(gain * inner, tied, shared), inner)
 
 
-def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, mean: float) -> _Back:
+def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: ForwardStep, mean: float) -> _Back:
     """Back through weights with a mean, to order 1/width: what G1 and G2 become, and the noise that feeds them.
 
     Given z, the fresh part of W^T delta has sigma^2 sum(delta_i (W x)_i)/x^2 along x; that noise goes to G2.
@@ -268,7 +270,9 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
     if gradient.is_bent:
         return _Back(None, reason="the gradient of an activation of its own meets weights with a mean")
     known, response = sensitivity(layer.activation, z), passage.response
-    derivative, slope = (Wide(1.0), Wide(1.0)) if response is None else (response.derivative, response.slope)
+    derivative, slope = (
+        (ExtendedFloat(1.0), ExtendedFloat(1.0)) if response is None else (response.derivative, response.slope)
+    )
     product = z.wide_second_moment if response is None else response.product
     common, cross, fresh = gradient.common, gradient.cross, gradient.fresh
     square = common * derivative + gradient.beside * product
@@ -299,8 +303,13 @@ def _mean_back(step: Step, layer: Dense, gradient: Gradient, passage: Passage, m
 
 
 def _noise(
-    known: Sensitivity, derivative: Wide, slope: Wide, sigma2: Wide, output: Level | None, clear_of: int
-) -> tuple[Wide, Wide, Wide]:
+    known: Sensitivity,
+    derivative: ExtendedFloat,
+    slope: ExtendedFloat,
+    sigma2: ExtendedFloat,
+    output: SignalMoments | None,
+    clear_of: int,
+) -> tuple[ExtendedFloat, ExtendedFloat, ExtendedFloat]:
     """Per fresh second moment and unit: of sum(delta), of it with sum(delta W x), of that beyond E[phi'^2].
 
     The vectors phi' and phi' W x count without their parts along what the fresh part is clear of.
@@ -320,7 +329,9 @@ def _noise(
     return own + share * one * one, mixed + share * one * two, bent + share * sigma2 * two * two
 
 
-def _form(gradient: Gradient, left: tuple[Wide, Wide], right: tuple[Wide, Wide]) -> Wide:
+def _form(
+    gradient: Gradient, left: tuple[ExtendedFloat, ExtendedFloat], right: tuple[ExtendedFloat, ExtendedFloat]
+) -> ExtendedFloat:
     """E[(l1 G1 + l2 G2) (r1 G1 + r2 G2)]."""
     first = gradient.common * left[0] * right[0] + gradient.tied * left[1] * right[1]
     if not gradient.cross.value:
@@ -328,7 +339,7 @@ def _form(gradient: Gradient, left: tuple[Wide, Wide], right: tuple[Wide, Wide])
     return first + gradient.cross * (left[0] * right[1] + left[1] * right[0])
 
 
-def _delta(layer: Dense, gradient: Gradient, passage: Passage, *, whole: bool) -> Gradient | None:
+def _delta(layer: Dense, gradient: Gradient, passage: ForwardStep, *, whole: bool) -> Gradient | None:
     """The gradient at z."""
     if layer.activation.name == "linear":
         return gradient
@@ -341,14 +352,14 @@ def _centred(layer: Dense, gradient: Gradient) -> Gradient | None:
     """Where the signal is not known: phi' of a function of two slopes does not mind its size."""
     if gradient.tied.value or gradient.shared.value or gradient.common.value or layer.activation.degree != 1:
         return None
-    if isinstance(layer.weights, (Given, Identity)) or weight_mean(layer.weights, 1, 1):
+    if isinstance(layer.weights, (FromFile, Identity)) or weight_mean(layer.weights, 1, 1):
         return None
-    if isinstance(layer.bias, Given) or weight_mean(layer.bias, 1, 1):
+    if isinstance(layer.bias, FromFile) or weight_mean(layer.bias, 1, 1):
         return None
     return Gradient(gradient.fresh * wide(expectations(layer.activation, 0.0, 1.0).derivative_second_moment))
 
 
-def _past(activation: Activation, gradient: Gradient, z: Level, response: Response, *, whole: bool) -> Gradient:
+def _past(activation: Activation, gradient: Gradient, z: SignalMoments, response: Response, *, whole: bool) -> Gradient:
     """Before phi, from behind it: delta = phi'(z) (G1 + G2 phi(z)) is A + B z and a rest that no weights see.
 
     Unless the `whole` is asked for, A is left in the rest: weights without a mean do not see it either.
@@ -379,7 +390,7 @@ def _past(activation: Activation, gradient: Gradient, z: Level, response: Respon
     return Gradient(fresh + rest, steep, shared, constant, both + _MINUS * mean * steep)
 
 
-def _copied(law: Identity, delta: Gradient, inner: Wide, fan_in: int, fan_out: int) -> _Back:
+def _copied(law: Identity, delta: Gradient, inner: ExtendedFloat, fan_in: int, fan_out: int) -> _Back:
     """Identity weights hand every unit's gradient to its own unit; those that were dropped get none."""
     if delta.tied.value or (delta.common.value and fan_in != fan_out):
         if fan_in != fan_out:
@@ -390,7 +401,7 @@ def _copied(law: Identity, delta: Gradient, inner: Wide, fan_in: int, fan_out: i
     return _Back(delta.times(factor), inner)
 
 
-def _dropout(layer: Dropout, gradient: Gradient, source: Level | None) -> _Back:
+def _dropout(layer: Dropout, gradient: Gradient, source: SignalMoments | None) -> _Back:
     """Kept entries pass on 1/keep of the gradient, and met the signal 1/keep as large."""
     more = wide(1 / (1 - layer.probability))
     if not (gradient.tied.value or gradient.common.value):
@@ -404,7 +415,7 @@ def _dropout(layer: Dropout, gradient: Gradient, source: Level | None) -> _Back:
     return _Back(replace(met, fresh=gradient.fresh * more + extra))
 
 
-def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> _Back:
+def _norm(norm: Norm, gradient: Gradient, source: SignalMoments, batch: int) -> _Back:
     """Divided by the variance; what is tied to the signal itself is projected out."""
     if norm.variant in ("rms", "layer"):
         size = norm_size(norm, source)
@@ -424,7 +435,7 @@ def _norm(norm: Norm, gradient: Gradient, source: Level, batch: int) -> _Back:
     return _Back(Gradient(second, _NONE, second * wide(-1 / (batch - 1))))
 
 
-def _apart(norm: Norm, gradient: Gradient, source: Level) -> Gradient:
+def _apart(norm: Norm, gradient: Gradient, source: SignalMoments) -> Gradient:
     """The gradient without what a norm over features takes away: G2 x, and G1 or its part along x."""
     clear_of = 2 if norm.variant == "layer" else 1
     gradient = replace(gradient, tied=_NONE, cross=_NONE, within=_NONE, clear_of=clear_of, is_bent=False)

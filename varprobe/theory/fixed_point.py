@@ -7,13 +7,13 @@ from collections import Counter
 
 import numpy as np
 
-from varprobe.spec.activations import Activation
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.laws import Given, Lsuv
-from varprobe.spec.network import Dense, NetworkSpec
+from varprobe.gaussian.correlation_map import pair_spread
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import Activation
+from varprobe.network.laws import FromFile, Lsuv
+from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.theory.forward import affine
-from varprobe.theory.pairs import pair_spread
-from varprobe.theory.records import FixedPoint, Level
+from varprobe.theory.records import FixedPoint, SignalMoments
 
 # |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
 EDGE = 1e-3
@@ -35,7 +35,7 @@ def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
     step = max(square, key=lambda step: counts[id(step.layer)])
     layer, width = step.layer, step.fan_in
     assert isinstance(layer, Dense)
-    if isinstance(layer.weights, (Given, Lsuv)) or isinstance(layer.bias, Given):
+    if isinstance(layer.weights, (FromFile, Lsuv)) or isinstance(layer.bias, FromFile):
         return None
     return _of_layer(_Map(layer, width), start)
 
@@ -45,7 +45,7 @@ class _Map:
 
     def __init__(self, layer: Dense, width: int) -> None:
         self.activation: Activation = layer.activation
-        none = affine(layer, Level(0.0, 0.0, 0.0, gaussian=True), width, width)
+        none = affine(layer, SignalMoments(0.0, 0.0, 0.0, gaussian=True), width, width)
         self.bias_mean, self.bias_second = none.mean, none.second_moment
         self.sw2 = width * (layer.weights.variance(width, width) or 0.0)
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation, make_activation
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.network import Dense, Dropout, NetworkSpec, Pointwise, Step
-from varprobe.spec.number_formats import NumberFormat
-from varprobe.spec.special import normal_cdf
-from varprobe.theory.records import Fluctuation, Level, Prediction, RowPrediction
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import Activation, make_activation
+from varprobe.network.number_formats import NumberFormat
+from varprobe.network.spec import Dense, Dropout, NetworkSpec, Pointwise, Step
+from varprobe.network.special import normal_cdf
+from varprobe.theory.records import Fluctuation, Prediction, RowPrediction, SignalMoments
 
 Vector = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
     )
 
 
-def _log(level: Level | None) -> float:
+def _log(level: SignalMoments | None) -> float:
     return math.nan if level is None else level.log_second_moment
 
 
@@ -123,7 +123,7 @@ def _variance(width: Fluctuation | None) -> float:
     return 0.0 if width is None else width.variance
 
 
-def _share(activation: Activation | None, level: Level | None) -> float:
+def _share(activation: Activation | None, level: SignalMoments | None) -> float:
     """E[phi'^2]^2 / E[phi'^4]: of relu a half, of a saturated function little."""
     if activation is None or level is None or not 1e-100 < level.variance < 1e100:
         return 1.0
@@ -132,13 +132,13 @@ def _share(activation: Activation | None, level: Level | None) -> float:
     return known.derivative_second_moment**2 / fourth if fourth > 0 else 1.0
 
 
-def _mean(level: Level | None) -> float:
+def _mean(level: SignalMoments | None) -> float:
     if level is None or not level.scaled_second_moment:
         return 0.0
     return level.scaled_mean / math.sqrt(level.scaled_second_moment)
 
 
-def _common(level: Level | None) -> float:
+def _common(level: SignalMoments | None) -> float:
     if level is None or level.log_spread is None or level.log_variance == -math.inf:
         return 0.0
     return 1 - math.exp(min(level.log_spread - level.log_variance, 0.0))

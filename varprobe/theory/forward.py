@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation
-from varprobe.spec.laws import Constant, Given, Identity, Law, Lsuv, Normal, Uniform
-from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
-from varprobe.theory.records import Level, level_of
+from varprobe.network.activations import Activation
+from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal, Uniform
+from varprobe.network.spec import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.theory.extended_float import EXPONENT_END, ExtendedFloat, unscaled, wide
+from varprobe.theory.records import SignalMoments, level_of
 from varprobe.theory.response import Response, respond
-from varprobe.theory.together import behind, cut, is_small, mixed, through_mean, weight_mean, without_noise
-from varprobe.theory.wide import EXPONENT_END, Wide, unscaled, wide
+from varprobe.theory.shared_mean import behind, cut, is_small, mixed, through_mean, weight_mean, without_noise
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class ForwardStep:
     """What a step does to the level: before (`source`), after the affine map (`inner`), and after it (`output`).
 
     `response` is that of its activation, where it has one that is not linear. Where `inner` has parts, `parts` are
@@ -28,13 +28,13 @@ class Passage:
     way back either.
     """
 
-    source: Level | None
-    inner: Level | None
-    output: Level | None
+    source: SignalMoments | None
+    inner: SignalMoments | None
+    output: SignalMoments | None
     response: Response | None = None
     reason: str = ""
     is_barred: bool = False
-    parts: tuple[Passage, ...] = ()
+    parts: tuple[ForwardStep, ...] = ()
 
 
 _END = EXPONENT_END // 4
@@ -43,7 +43,7 @@ _ENDED = "the signal explodes beyond any number"
 _ONE_SAMPLE = "batch 1 has no sample variance"
 
 
-def input_level(law: InputLaw) -> Level:
+def input_level(law: InputLaw) -> SignalMoments:
     """The level of the batch itself."""
     if law.rows is not None:
         return _given_level(law.rows.astype(np.float64))
@@ -53,7 +53,7 @@ def input_level(law: InputLaw) -> Level:
     return level_of(mean * mean + std * std, mean, std * std, gaussian=law.distribution == "normal")
 
 
-def _given_level(rows: NDArray[np.float64]) -> Level:
+def _given_level(rows: NDArray[np.float64]) -> SignalMoments:
     """Given rows: the row sums are what they are, so that two units of a row have a covariance."""
     exponent = math.frexp(float(np.max(np.abs(rows))))[1]
     rows = np.ldexp(rows, -exponent)
@@ -66,17 +66,17 @@ def _given_level(rows: NDArray[np.float64]) -> Level:
         shared = float((np.mean(sums**2) - units * second) / pairs) - mean**2
         if spread is not None:
             shared_spread = float((sums.var(ddof=1) - units * spread) / pairs)
-    return Level(second, mean, spread, False, exponent, 0, shared, shared_spread).settled()
+    return SignalMoments(second, mean, spread, False, exponent, 0, shared, shared_spread).settled()
 
 
-def passages(spec: NetworkSpec, settings: Settings) -> list[Passage]:
+def passages(spec: NetworkSpec, settings: Settings) -> list[ForwardStep]:
     """One passage per step; from the first step that theory does not cover on, levels are None with the reason."""
     walk = _Walk(spec, settings.batch)
-    level: Level | None = input_level(spec.input)
+    level: SignalMoments | None = input_level(spec.input)
     if settings.batch == 1 and level is not None:
         level = replace(level, scaled_spread=None, scaled_shared_spread=0.0, spread_reason=_ONE_SAMPLE)
-    skips: list[tuple[Level | None, int]] = []
-    found: list[Passage] = []
+    skips: list[tuple[SignalMoments | None, int]] = []
+    found: list[ForwardStep] = []
     reason = ""
     for step in spec.steps:
         layer, source = step.layer, level
@@ -84,14 +84,14 @@ def passages(spec: NetworkSpec, settings: Settings) -> list[Passage]:
         walk.mixings += isinstance(layer, Dense) and not isinstance(layer.weights, Identity)
         if isinstance(layer, Open):
             skips.append((level, walk.mixings))
-            passage = Passage(level, level, level)
+            passage = ForwardStep(level, level, level)
         elif isinstance(layer, Join):
             source, before = skips.pop()
             trouble = _unjoined(source, level, layer.scale, mixes=walk.mixings > before)
             joined = None if trouble else _joined(source, level, layer.scale)
-            passage = Passage(source, source, joined, is_barred=bool(trouble))
+            passage = ForwardStep(source, source, joined, is_barred=bool(trouble))
         elif level is None:
-            passage = Passage(None, None, None)
+            passage = ForwardStep(None, None, None)
         else:
             passage, trouble = walk.through(step, level)
         if trouble and (level is not None or not reason):
@@ -111,7 +111,7 @@ class _Walk:
         self.batch = batch
         self.mixings = 0  # dense layers that gave their units weights of their own
         self.last_drop = -1  # how many there were before identity weights last dropped or added units
-        self.known: dict[tuple[int, Level], Response] = {}
+        self.known: dict[tuple[int, SignalMoments], Response] = {}
         kinds = [step.layer for step in spec.steps]
         # A network that is linear keeps its second moments exactly, whatever its units share.
         self.is_bent = any(
@@ -119,32 +119,32 @@ class _Walk:
             for kind in kinds
         )
 
-    def through(self, step: Step, level: Level) -> tuple[Passage, str]:
+    def through(self, step: Step, level: SignalMoments) -> tuple[ForwardStep, str]:
         """The passage of a step that is no join, and why theory ends there, if it does."""
         layer = step.layer
         trouble = _uncovered(layer, level)
         if trouble:
-            return Passage(level, None, None), trouble
+            return ForwardStep(level, None, None), trouble
         if isinstance(layer, Dense):
             rectangular = isinstance(layer.weights, Identity) and step.fan_in != step.fan_out
             if rectangular and self.last_drop == self.mixings:
                 trouble = "units that identity weights dropped or added meet such weights again"
-                return Passage(level, None, None, is_barred=True), trouble
+                return ForwardStep(level, None, None, is_barred=True), trouble
             self.last_drop = self.mixings if rectangular else self.last_drop
         return self._one(step, level) if not level.parts else self._several(level, step)
 
-    def _several(self, level: Level, step: Step) -> tuple[Passage, str]:
+    def _several(self, level: SignalMoments, step: Step) -> tuple[ForwardStep, str]:
         """Part by part."""
         weights = [weight for weight, _ in level.parts]
         parts = []
         for _, part in level.parts:
             passage, trouble = self._one(step, part, is_part=True)
             if trouble:
-                return Passage(level, None, None), trouble
+                return ForwardStep(level, None, None), trouble
             parts.append(passage)
         return _together(level, weights, parts), ""
 
-    def _one(self, step: Step, level: Level, *, is_part: bool = False) -> tuple[Passage, str]:
+    def _one(self, step: Step, level: SignalMoments, *, is_part: bool = False) -> tuple[ForwardStep, str]:
         layer, inner = step.layer, level
         response: Response | None = None
         if isinstance(layer, Dense):
@@ -156,7 +156,7 @@ class _Walk:
         out = inner
         if isinstance(layer, (Dense, Pointwise)) and layer.activation.name != "linear":
             if not inner.gaussian:
-                return Passage(level, inner, None), "an activation of a signal that is not Gaussian"
+                return ForwardStep(level, inner, None), "an activation of a signal that is not Gaussian"
             response = self._response(layer.activation, inner)
             out = behind(layer.activation, inner, response.level, is_part=is_part)
         elif isinstance(layer, Norm):
@@ -165,25 +165,27 @@ class _Walk:
             out = dropped(level, 1 - layer.probability)
         if abs(out.exponent) > _END:
             if out.exponent > 0:
-                return Passage(level, inner, None, response), _ENDED
-            out = Level(0.0, 0.0, out.scaled_spread and 0.0, gaussian=out.gaussian, spread_reason=out.spread_reason)
-        return Passage(level, inner, out, response), ""
+                return ForwardStep(level, inner, None, response), _ENDED
+            out = SignalMoments(
+                0.0, 0.0, out.scaled_spread and 0.0, gaussian=out.gaussian, spread_reason=out.spread_reason
+            )
+        return ForwardStep(level, inner, out, response), ""
 
-    def _cut(self, step: Step, source: Level, inner: Level) -> tuple[Passage, str]:
+    def _cut(self, step: Step, source: SignalMoments, inner: SignalMoments) -> tuple[ForwardStep, str]:
         """From here on every value of what the units share is followed by itself."""
         layer = step.layer
         assert isinstance(layer, Dense)
         weights, parts = [weight for weight, _ in inner.parts], []
         for _, part in inner.parts:
             if layer.activation.name == "linear":
-                parts.append(Passage(source, part, part))
+                parts.append(ForwardStep(source, part, part))
             else:
                 response = self._response(layer.activation, part)
-                parts.append(Passage(source, part, response.level, response))
+                parts.append(ForwardStep(source, part, response.level, response))
         output = mixed(weights, [part.output for part in parts if part.output is not None])
-        return Passage(source, inner, output, parts=tuple(parts)), ""
+        return ForwardStep(source, inner, output, parts=tuple(parts)), ""
 
-    def _response(self, activation: Activation, z: Level) -> Response:
+    def _response(self, activation: Activation, z: SignalMoments) -> Response:
         key = id(activation), z
         response = self.known.get(key)
         if response is None:
@@ -191,18 +193,18 @@ class _Walk:
         return response
 
 
-def _together(source: Level, weights: list[float], parts: list[Passage]) -> Passage:
+def _together(source: SignalMoments, weights: list[float], parts: list[ForwardStep]) -> ForwardStep:
     """The passage of all parts; they are followed to their outputs."""
     inner = mixed(weights, [part.inner for part in parts if part.inner is not None])
     output = mixed(weights, [part.output for part in parts if part.output is not None])
-    return Passage(source, inner, output, parts=tuple(parts))
+    return ForwardStep(source, inner, output, parts=tuple(parts))
 
 
-def _uncovered(layer: object, level: Level) -> str:
+def _uncovered(layer: object, level: SignalMoments) -> str:
     """Why theory ends before this layer; empty where it goes on."""
     if isinstance(layer, Dense):
         for what, law in (("weights", layer.weights), ("biases", layer.bias)):
-            if isinstance(law, Given):
+            if isinstance(law, FromFile):
                 return f"given {what} have no law"
         if isinstance(layer.weights, Lsuv):
             return "lsuv depends on the data"
@@ -216,7 +218,7 @@ def _uncovered(layer: object, level: Level) -> str:
     return ""
 
 
-def _unjoined(skip: Level | None, branch: Level | None, scale: float, *, mixes: bool) -> str:
+def _unjoined(skip: SignalMoments | None, branch: SignalMoments | None, scale: float, *, mixes: bool) -> str:
     """Why a residual block ends theory."""
     if scale == 0:
         return ""
@@ -226,7 +228,7 @@ def _unjoined(skip: Level | None, branch: Level | None, scale: float, *, mixes: 
     return "a residual block of units that share a part" if is_shared else ""
 
 
-def affine(layer: Dense, level: Level, fan_in: int, fan_out: int) -> Level:
+def affine(layer: Dense, level: SignalMoments, fan_in: int, fan_out: int) -> SignalMoments:
     """z = W a + b: q = fan_in Var(W) E[a^2] + E[b^2]; the same map takes the spread, without the bias."""
     if isinstance(layer.weights, Identity):
         return _plus(_copied(level, layer.weights.gain, fan_in, fan_out), _bias(layer.bias))
@@ -234,7 +236,7 @@ def affine(layer: Dense, level: Level, fan_in: int, fan_out: int) -> Level:
     mean = weight_mean(layer.weights, fan_in, fan_out)
     if mean:
         return _plus(through_mean(level, gain, mean, fan_in), _bias(layer.bias))
-    scaled = Level(
+    scaled = SignalMoments(
         gain.value * level.scaled_second_moment,
         0.0,
         None if level.scaled_spread is None else gain.value * level.scaled_spread,
@@ -246,7 +248,7 @@ def affine(layer: Dense, level: Level, fan_in: int, fan_out: int) -> Level:
     return _plus(scaled, _bias(layer.bias))
 
 
-def _copied(level: Level, gain: float, fan_in: int, fan_out: int) -> Level:
+def _copied(level: SignalMoments, gain: float, fan_in: int, fan_out: int) -> SignalMoments:
     """Identity weights: the units there are places for, and zeros beside them."""
     kept, square = min(fan_in, fan_out) / fan_out, wide(gain) * wide(gain)
     spread = level.wide_spread
@@ -265,20 +267,20 @@ def _copied(level: Level, gain: float, fan_in: int, fan_out: int) -> Level:
 
 
 @lru_cache(maxsize=4096)
-def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> Wide:
+def weight_gain(law: Law, fan_in: int, fan_out: int, fan: int) -> ExtendedFloat:
     """fan times the variance of one weight; its exponent is even."""
     variance = law.variance(fan_in, fan_out) or 0.0
     if variance > _SMALLEST:
-        return Wide(fan * variance)
+        return ExtendedFloat(fan * variance)
     # The square of a standard deviation may be below the smallest double.
     try:
-        return Wide(fan * (law.scaled(2.0**500).variance(fan_in, fan_out) or 0.0), -1000)
+        return ExtendedFloat(fan * (law.scaled(2.0**500).variance(fan_in, fan_out) or 0.0), -1000)
     except OverflowError:  # no small standard deviation: the variance is zero for another reason, as all entries are
-        return Wide(0.0)
+        return ExtendedFloat(0.0)
 
 
 @lru_cache(maxsize=4096)
-def _bias(law: Law) -> Level:
+def _bias(law: Law) -> SignalMoments:
     match law:
         case Constant(value):
             mean, variance = wide(value), wide(0.0)
@@ -289,7 +291,7 @@ def _bias(law: Law) -> Level:
     return level_of(mean * mean + variance, mean, wide(0.0), gaussian=True)
 
 
-def _plus(one: Level, other: Level) -> Level:
+def _plus(one: SignalMoments, other: SignalMoments) -> SignalMoments:
     """The sum of two signals that only their means correlate."""
     if not other.scaled_second_moment and other.scaled_spread is not None:
         return one.settled()
@@ -300,15 +302,17 @@ def _plus(one: Level, other: Level) -> Level:
     mean, gaussian = one.scaled_mean + other.scaled_mean, one.gaussian and other.gaussian
     shared, reason = one.scaled_shared + other.scaled_shared, one.spread_reason or other.spread_reason
     if one.scaled_spread is None or other.scaled_spread is None:
-        return Level(second, mean, None, gaussian, one.exponent, 0, shared, spread_reason=reason).settled()
+        return SignalMoments(second, mean, None, gaussian, one.exponent, 0, shared, spread_reason=reason).settled()
     apart = wide(one.scaled_spread, one.spread_exponent) + wide(other.scaled_spread, other.spread_exponent)
     together = wide(one.scaled_shared_spread, one.spread_exponent)
     together += wide(other.scaled_shared_spread, other.spread_exponent)
     shared_spread = unscaled(together.value, together.exponent - apart.exponent)
-    return Level(second, mean, apart.value, gaussian, one.exponent, apart.exponent, shared, shared_spread).settled()
+    return SignalMoments(
+        second, mean, apart.value, gaussian, one.exponent, apart.exponent, shared, shared_spread
+    ).settled()
 
 
-def _at(level: Level, exponent: int) -> Level:
+def _at(level: SignalMoments, exponent: int) -> SignalMoments:
     """The same level with that exponent of the signal; what is far below it is lost, the spread is not."""
     shift = level.exponent - exponent
     return replace(
@@ -321,7 +325,7 @@ def _at(level: Level, exponent: int) -> Level:
     )
 
 
-def normalised(norm: Norm, level: Level, batch: int) -> Level:
+def normalised(norm: Norm, level: SignalMoments, batch: int) -> SignalMoments:
     """The level behind a norm, at large width; batch norm at its own batch size."""
     spread, second = level.wide_spread, level.wide_second_moment
     if norm.variant == "batch":
@@ -333,7 +337,7 @@ def normalised(norm: Norm, level: Level, batch: int) -> Level:
     size = norm_size(norm, level)
     if not size.value:
         still = None if spread is None else 0.0
-        return Level(0.0, 0.0, still, level.gaussian, spread_reason=level.spread_reason)
+        return SignalMoments(0.0, 0.0, still, level.gaussian, spread_reason=level.spread_reason)
     together = wide(level.scaled_shared_spread, 2 * level.exponent + level.spread_exponent)
     if norm.variant == "layer":  # what the units share is their mean, and taken away
         own = _own(level)
@@ -350,12 +354,12 @@ def normalised(norm: Norm, level: Level, batch: int) -> Level:
     )
 
 
-def norm_size(norm: Norm, level: Level) -> Wide:
+def norm_size(norm: Norm, level: SignalMoments) -> ExtendedFloat:
     """What a norm over features divides the second moment by."""
     return (level.wide_second_moment if norm.variant == "rms" else _own(level)) + wide(norm.eps)
 
 
-def _own(level: Level) -> Wide:
+def _own(level: SignalMoments) -> ExtendedFloat:
     """The variance over units, for one sample."""
     spread = level.wide_spread
     if level.scaled_own or spread is None:
@@ -364,14 +368,14 @@ def _own(level: Level) -> Wide:
     return spread + wide(-1.0) * wide(level.scaled_shared_spread, 2 * level.exponent + level.spread_exponent)
 
 
-def dropped(level: Level, keep: float) -> Level:
+def dropped(level: SignalMoments, keep: float) -> SignalMoments:
     """Inverted dropout: the second moment grows by 1/keep, the covariance of two samples does not."""
     if keep == 1:
         return level
     extra = level.scaled_second_moment * (1 / keep - 1)
     apart = None if level.scaled_spread is None else wide(level.scaled_spread, level.spread_exponent) + wide(extra)
     together = wide(level.scaled_shared_spread, level.spread_exponent)
-    return Level(
+    return SignalMoments(
         level.scaled_second_moment + extra,
         level.scaled_mean,
         None if apart is None else apart.value,
@@ -384,7 +388,7 @@ def dropped(level: Level, keep: float) -> Level:
     ).settled()
 
 
-def _joined(skip: Level | None, branch: Level | None, scale: float) -> Level | None:
+def _joined(skip: SignalMoments | None, branch: SignalMoments | None, scale: float) -> SignalMoments | None:
     """skip + scale * branch; the branch ends in weights of its own, so that only the means correlate."""
     if scale == 0:
         return skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation
-from varprobe.spec.gaussian import expectations
-from varprobe.spec.initializers import TORCH_NONLINEARITIES, torch_gain
+from varprobe.gaussian.expectations import expectations
+from varprobe.network.activations import Activation
+from varprobe.network.initializers import TORCH_NONLINEARITIES, torch_gain
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Gain:
 def gain_of(activation: Activation, q: float = 1.0) -> Gain:
     """The gains of an activation on N(0, q).
 
-    >>> from varprobe.spec.activations import make_activation
+    >>> from varprobe.network.activations import make_activation
     >>> round(gain_of(make_activation("relu")).forward_gain, 6)
     1.414214
     """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from varprobe.spec.laws import Identity
-from varprobe.spec.network import Dense, NetworkSpec, Open, Settings, Step
-from varprobe.theory.backward import Return, returns
+from varprobe.network.laws import Identity
+from varprobe.network.spec import Dense, NetworkSpec, Open, Settings, Step
+from varprobe.theory.backward import BackwardStep, returns
+from varprobe.theory.extended_float import ExtendedFloat, wide
 from varprobe.theory.fixed_point import fixed_point
-from varprobe.theory.forward import Passage, passages, weight_gain
+from varprobe.theory.forward import ForwardStep, passages, weight_gain
 from varprobe.theory.records import FixedPoint, Prediction, RowPrediction, RowWidth
-from varprobe.theory.together import weight_mean
-from varprobe.theory.wide import Wide, wide
+from varprobe.theory.shared_mean import weight_mean
 from varprobe.theory.width import finite_width
 
 # From here on every fixed point is below: the map is that of the function's far slopes.
@@ -19,7 +19,7 @@ _LARGEST_START = 1e30
 def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     """What theory says of a network at large width, without drawing anything.
 
-    >>> from varprobe.spec.loading import load
+    >>> from varprobe.config.loading import load
     >>> defaults = {"init": "he", "activation": "relu"}
     >>> spec = load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]})
     >>> round(predict(spec).rows[0].source.second_moment, 12)
@@ -44,9 +44,9 @@ def recursions(spec: NetworkSpec, settings: Settings) -> Prediction:
 
 def _prediction(
     spec: NetworkSpec,
-    forward: list[Passage],
-    backward: list[Return],
-    at_input: Wide | None,
+    forward: list[ForwardStep],
+    backward: list[BackwardStep],
+    at_input: ExtendedFloat | None,
     widths: list[RowWidth],
     fixed: FixedPoint | None,
 ) -> Prediction:
@@ -69,7 +69,7 @@ def _is_plain(step: Step) -> bool:
 
 
 def _row(
-    spec: NetworkSpec, index: int, forward: list[Passage], backward: list[Return], width: RowWidth
+    spec: NetworkSpec, index: int, forward: list[ForwardStep], backward: list[BackwardStep], width: RowWidth
 ) -> RowPrediction:
     step, passage, back = spec.steps[index], forward[index], backward[index]
     layer = step.layer
@@ -89,15 +89,15 @@ def _row(
     )
 
 
-def _steepness(layer: Dense, passage: Passage) -> Wide | None:
+def _steepness(layer: Dense, passage: ForwardStep) -> ExtendedFloat | None:
     """E[phi'^2] at z; None where theory ends before it."""
     if passage.inner is None:
         return None
     if layer.activation.name == "linear":
-        return Wide(1.0)
+        return ExtendedFloat(1.0)
     if not passage.parts:
         return None if passage.response is None else passage.response.derivative
-    total = Wide(0.0)
+    total = ExtendedFloat(0.0)
     for (weight, _), part in zip(passage.inner.parts, passage.parts, strict=True):
         if part.response is None:
             return None

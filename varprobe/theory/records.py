@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from varprobe.frozen import dataclass
-from varprobe.theory.wide import Wide, log_unscaled, unscaled, wide
+from varprobe.theory.extended_float import ExtendedFloat, log_unscaled, unscaled, wide
 
 # Second moments between these need no exponent, nor spreads above `_CLOSEST`.
 _LOWEST, _HIGHEST, _CLOSEST = 1e-60, 1e60, 1e-150
@@ -13,11 +13,11 @@ _LOWEST, _HIGHEST, _CLOSEST = 1e-60, 1e60, 1e-150
 _ORDINARY, _APART = 95, -450
 # What is left of a difference below this share is nothing but rounding.
 _ROUNDING = 1e-15
-_NONE = Wide(0.0)
+_NONE = ExtendedFloat(0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class SignalMoments:
     """A signal at one place, over units and the ensemble of weights.
 
     It holds the signal divided by 2**exponent, so that no depth leaves the range of doubles; the properties are at
@@ -46,16 +46,18 @@ class Level:
     spread_exponent: int = 0
     scaled_shared: float = 0.0
     scaled_shared_spread: float = 0.0
-    parts: tuple[tuple[float, Level], ...] = ()
+    parts: tuple[tuple[float, SignalMoments], ...] = ()
     spread_reason: str = ""
 
-    def settled(self) -> Level:
+    def settled(self) -> SignalMoments:
         """The same signal, its exponents chosen anew where it has left the comfortable range."""
         second, exponent, spread_exponent = self.scaled_second_moment, self.exponent, self.spread_exponent
         spread = self.scaled_spread
         if not second or not math.isfinite(second):
             still = None if spread is None else 0.0
-            return Level(second, 0.0, still, self.gaussian, spread_reason=self.spread_reason) if exponent else self
+            return (
+                SignalMoments(second, 0.0, still, self.gaussian, spread_reason=self.spread_reason) if exponent else self
+            )
         inside = _LOWEST <= second <= _HIGHEST
         close = not spread or (not spread_exponent and spread > _CLOSEST)
         if inside and close and not exponent:
@@ -75,7 +77,7 @@ class Level:
             spread_exponent += bits
         else:
             spread_exponent = 0
-        return Level(
+        return SignalMoments(
             second,
             mean,
             spread,
@@ -89,17 +91,17 @@ class Level:
         )
 
     @property
-    def wide_second_moment(self) -> Wide:
+    def wide_second_moment(self) -> ExtendedFloat:
         """E[x^2] with an exponent of its own."""
         return wide(self.scaled_second_moment, 2 * self.exponent)
 
     @property
-    def wide_mean(self) -> Wide:
+    def wide_mean(self) -> ExtendedFloat:
         """E[x] with an exponent of its own."""
         return wide(self.scaled_mean, self.exponent)
 
     @property
-    def wide_spread(self) -> Wide | None:
+    def wide_spread(self) -> ExtendedFloat | None:
         """The spread with an exponent of its own; None where it is not known."""
         if self.scaled_spread is None:
             return None
@@ -167,18 +169,18 @@ class Level:
 
 
 def level_of(
-    second_moment: Wide,
-    mean: Wide,
-    spread: Wide | None,
+    second_moment: ExtendedFloat,
+    mean: ExtendedFloat,
+    spread: ExtendedFloat | None,
     *,
     gaussian: bool,
-    shared: Wide = _NONE,
-    shared_spread: Wide = _NONE,
+    shared: ExtendedFloat = _NONE,
+    shared_spread: ExtendedFloat = _NONE,
     spread_reason: str = "",
-) -> Level:
+) -> SignalMoments:
     """The level of those moments, whatever their scale."""
     exponent = second_moment.exponent // 2
-    return Level(
+    return SignalMoments(
         second_moment.value * 2 ** (second_moment.exponent - 2 * exponent),
         unscaled(mean.value, mean.exponent - exponent),
         None if spread is None else spread.value,
@@ -229,8 +231,8 @@ class RowPrediction:
         width: what finite width does to the second moments.
     """
 
-    source: Level | None = None
-    output: Level | None = None
+    source: SignalMoments | None = None
+    output: SignalMoments | None = None
     chi1: float | None = None
     log_gradient: float | None = None
     log_output_gradient: float | None = None
@@ -279,7 +281,7 @@ class Prediction:
     """
 
     rows: tuple[RowPrediction, ...]
-    input: Level
+    input: SignalMoments
     log_input_gradient: float | None
     fixed_point: FixedPoint | None
 

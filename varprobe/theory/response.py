@@ -13,11 +13,11 @@ from functools import lru_cache
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.spec.activations import Activation, make_activation
-from varprobe.spec.gaussian import Expectations, expectations
-from varprobe.theory.pairs import derivative_covariance, pair_spread
-from varprobe.theory.records import Level, level_of
-from varprobe.theory.wide import Wide, unscaled, wide
+from varprobe.gaussian.correlation_map import derivative_covariance, pair_spread
+from varprobe.gaussian.expectations import Expectations, expectations
+from varprobe.network.activations import Activation, make_activation
+from varprobe.theory.extended_float import ExtendedFloat, unscaled, wide
+from varprobe.theory.records import SignalMoments, level_of
 
 # A signal this many powers of two (of the second moment) from the bend sees phi's asymptotes alone, to rounding; where
 # phi is flat at 0 that begins at `_FLAT` already, since differences of phi lose their digits below it.
@@ -37,13 +37,13 @@ class Response:
         slope: d E[phi^2] / dv; 0 at variance 0, where there is nothing to be tied to.
     """
 
-    level: Level
-    derivative: Wide
-    product: Wide
-    slope: Wide
+    level: SignalMoments
+    derivative: ExtendedFloat
+    product: ExtendedFloat
+    slope: ExtendedFloat
 
 
-def respond(activation: Activation, z: Level) -> Response:
+def respond(activation: Activation, z: SignalMoments) -> Response:
     """The response to a Gaussian signal of any scale."""
     if activation.degree is not None:
         return _carried(activation, z, activation.degree)
@@ -59,7 +59,7 @@ def respond(activation: Activation, z: Level) -> Response:
     return _carried(activation, _plain(z), 0)
 
 
-def _plain(z: Level) -> Level:
+def _plain(z: SignalMoments) -> SignalMoments:
     """The same without an exponent of the signal."""
     return replace(
         z,
@@ -70,7 +70,7 @@ def _plain(z: Level) -> Level:
     )
 
 
-def _far(activation: Activation, z: Level) -> Response:
+def _far(activation: Activation, z: SignalMoments) -> Response:
     if activation.far is None:
         return _bounded(activation, z)
     response = _two_slopes(activation.far, z)
@@ -79,11 +79,11 @@ def _far(activation: Activation, z: Level) -> Response:
     return _bounded(activation, z) if alone else response
 
 
-def _carried(activation: Activation, z: Level, degree: int) -> Response:
+def _carried(activation: Activation, z: SignalMoments, degree: int) -> Response:
     """By the expectations; phi(c x) = c^degree phi(x) where the signal has an exponent."""
     known = expectations(activation, z.scaled_mean, z.scaled_variance)
     e = z.exponent
-    level = Level(
+    level = SignalMoments(
         known.second_moment,
         known.mean,
         _spread(activation, z, known),
@@ -100,7 +100,7 @@ def _carried(activation: Activation, z: Level, degree: int) -> Response:
     )
 
 
-def _spread(activation: Activation, z: Level, known: Expectations) -> float | None:
+def _spread(activation: Activation, z: SignalMoments, known: Expectations) -> float | None:
     if z.scaled_spread is None:
         return None
     if z.spread_exponent:  # two samples so close that phi is straight between them
@@ -108,7 +108,7 @@ def _spread(activation: Activation, z: Level, known: Expectations) -> float | No
     return pair_spread(activation, z.scaled_mean, z.scaled_variance, z.scaled_spread)
 
 
-def _two_slopes(slopes: tuple[float, float], z: Level) -> Response:
+def _two_slopes(slopes: tuple[float, float], z: SignalMoments) -> Response:
     """phi(x) = left x below 0 and right x above it."""
     activation, factor = _leaky(slopes)
     mirrored = slopes[1] == 0  # the side that is not flat has to be the right one
@@ -121,7 +121,7 @@ def _two_slopes(slopes: tuple[float, float], z: Level) -> Response:
         scaled_mean=factor * level.scaled_mean,
         scaled_spread=spread,
     )
-    ratio = Wide(square)
+    ratio = ExtendedFloat(square)
     return Response(level.settled(), scaled.derivative * ratio, scaled.product * ratio * ratio, scaled.slope * ratio)
 
 
@@ -134,14 +134,14 @@ def _leaky(slopes: tuple[float, float]) -> tuple[Activation, float]:
     return make_activation("leaky_relu", slope=left / right), right
 
 
-def _flat(activation: Activation, z: Level) -> Response:
+def _flat(activation: Activation, z: SignalMoments) -> Response:
     """phi(x) = phi(0) + slope x, or phi(0) + bend x^2 where the slope is 0."""
     tiny = 2.0**-100 * activation.unit
     at = np.array([0.0, tiny])
     value, slope = float(activation.value(at)[0]), float(activation.derivative(at)[0])
     second, spread = z.wide_second_moment, z.wide_spread
     if slope:
-        derivative = Wide(slope * slope)
+        derivative = ExtendedFloat(slope * slope)
         spread = spread and spread * derivative
     else:
         bend = float(activation.derivative(at)[1]) / (2 * tiny) if value else 0.0
@@ -155,17 +155,17 @@ def _flat(activation: Activation, z: Level) -> Response:
     return Response(level, derivative, derivative * square, wide(growth))
 
 
-def _bounded(activation: Activation, z: Level) -> Response:
+def _bounded(activation: Activation, z: SignalMoments) -> Response:
     """At huge scale phi is a step, or averages out: what does not tend to a constant decays by a power."""
     places = [_scaled_to(z, activation.unit, bits) for bits in (_DECAY, _DECAY + 2, _LIMIT)]
     known = [expectations(activation, place.scaled_mean, place.scaled_variance) for place in places]
     doublings = z.exponent - places[1].exponent
 
-    def carried(before: float, after: float, limit: float) -> Wide:
+    def carried(before: float, after: float, limit: float) -> ExtendedFloat:
         power = round(math.log2(after / before)) if before * after > 0 else 0
         return wide(after, power * doublings) if power < 0 else wide(limit)
 
-    def tends(name: str) -> Wide:
+    def tends(name: str) -> ExtendedFloat:
         return carried(*(getattr(one, name) for one in known))
 
     spread = None
@@ -176,7 +176,7 @@ def _bounded(activation: Activation, z: Level) -> Response:
     return Response(level, tends("derivative_second_moment"), tends("product_moment"), tends("slope"))
 
 
-def _scaled_to(z: Level, unit: float, bits: int) -> Level:
+def _scaled_to(z: SignalMoments, unit: float, bits: int) -> SignalMoments:
     """The signal with its second moment moved to 2**bits; `exponent` says by how much it was."""
     shift = (bits - math.frexp(z.scaled_second_moment)[1]) // 2 + math.frexp(unit)[1]
     return replace(
@@ -188,7 +188,7 @@ def _scaled_to(z: Level, unit: float, bits: int) -> Level:
     )
 
 
-def derivative_pair(activation: Activation, z: Level, response: Response) -> Wide:
+def derivative_pair(activation: Activation, z: SignalMoments, response: Response) -> ExtendedFloat:
     """E[phi'(u1) phi'(u2)] of two samples."""
     if activation.degree is not None:
         spread = unscaled(z.scaled_spread or 0.0, z.spread_exponent)

@@ -17,13 +17,13 @@ from dataclasses import replace
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.spec.gaussian import Expectations, expectations
-from varprobe.spec.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
-from varprobe.spec.network import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
-from varprobe.theory.backward import Return
-from varprobe.theory.forward import Passage
-from varprobe.theory.records import Fluctuation, Level, RowWidth
-from varprobe.theory.wide import Wide
+from varprobe.gaussian.expectations import Expectations, expectations
+from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
+from varprobe.network.spec import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.theory.backward import BackwardStep
+from varprobe.theory.extended_float import ExtendedFloat
+from varprobe.theory.forward import ForwardStep
+from varprobe.theory.records import Fluctuation, RowWidth, SignalMoments
 
 # Excess kurtosis of z beyond which one term of the expansion in it does not do.
 _FAR_FROM_GAUSSIAN = 0.3
@@ -60,7 +60,7 @@ def _fluctuation(variance: float, shift: float | None, unknown: float = 0.0) -> 
     return Fluctuation(max(variance, 0.0), shift, unknown)
 
 
-def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[RowWidth]:
+def finite_width(spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep]) -> list[RowWidth]:
     """One per step; None where the expansion is not known."""
     try:
         sources, outputs = _forward(spec, forward)
@@ -73,7 +73,7 @@ def finite_width(spec: NetworkSpec, forward: list[Passage], backward: list[Retur
     ]
 
 
-def _forward(spec: NetworkSpec, forward: list[Passage]) -> tuple[list[_Flow | None], list[_Flow | None]]:
+def _forward(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[list[_Flow | None], list[_Flow | None]]:
     flow: _Flow | None = None
     if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
         kappa = _input_kappa(spec.input)
@@ -138,7 +138,7 @@ def weight_excess(law: Law, fan_out: int) -> float:
     return 0.0
 
 
-def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
+def _known(layer: Dense | Pointwise, level: SignalMoments) -> Expectations | None:
     """The expectations at a level whose fourth moments doubles can hold."""
     if layer.activation.degree is not None:
         mean, variance = level.scaled_mean, level.scaled_variance
@@ -151,7 +151,9 @@ def _known(layer: Dense | Pointwise, level: Level) -> Expectations | None:
     return known if all(_LEAST < moment < 1 / _LEAST for moment in moments) else None
 
 
-def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan_out: int) -> _Flow | None:
+def _mapped(
+    flow: _Flow, law: Law, before: SignalMoments, after: SignalMoments, fan_in: int, fan_out: int
+) -> _Flow | None:
     """z = W a + b: what the sum of squares of `a` does, and 2/fan_out for reading n Gaussians."""
     if isinstance(law, Identity) or before.is_shared or after.is_shared:
         return None  # units move together, or each by itself: nothing averages out
@@ -176,7 +178,9 @@ def _mapped(flow: _Flow, law: Law, before: Level, after: Level, fan_in: int, fan
     )
 
 
-def _activated(flow: _Flow | None, name: str, known: Expectations | None, level: Level, width: int) -> _Flow | None:
+def _activated(
+    flow: _Flow | None, name: str, known: Expectations | None, level: SignalMoments, width: int
+) -> _Flow | None:
     """a = phi(z)."""
     if name == "linear" or flow is None:
         return flow
@@ -199,7 +203,7 @@ def _activated(flow: _Flow | None, name: str, known: Expectations | None, level:
     )
 
 
-def _over_variance(level: Level) -> float:
+def _over_variance(level: SignalMoments) -> float:
     """Second moment over variance: a fluctuation of the second moment is one of the variance, the mean being fixed."""
     return level.scaled_second_moment / level.scaled_variance if level.scaled_variance else math.nan
 
@@ -213,7 +217,12 @@ def _normalised(flow: _Flow, norm: Norm) -> _Flow | None:
 
 
 def _joined(
-    skip: _Flow | None, branch: _Flow | None, scale: float, before: Level | None, after: Level | None, width: int
+    skip: _Flow | None,
+    branch: _Flow | None,
+    scale: float,
+    before: SignalMoments | None,
+    after: SignalMoments | None,
+    width: int,
 ) -> _Flow | None:
     """skip + scale * branch: the branch answers to the skip, and brings fluctuations of its own.
 
@@ -241,7 +250,7 @@ def _joined(
 
 
 def _backward(
-    spec: NetworkSpec, forward: list[Passage], backward: list[Return], sources: list[_Flow | None]
+    spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep], sources: list[_Flow | None]
 ) -> list[Fluctuation | None]:
     if not all(isinstance(step.layer, Dense) for step in spec.steps):
         return _loose(spec, forward, backward)
@@ -251,7 +260,7 @@ def _backward(
     return found
 
 
-def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None]) -> list[Fluctuation | None]:
+def _chain(spec: NetworkSpec, forward: list[ForwardStep], sources: list[_Flow | None]) -> list[Fluctuation | None]:
     """The gradient of a chain of dense layers, from the output to the input.
 
     `reach` is how ln of the gradient answers to a relative change of q, through this layer and all later ones;
@@ -302,7 +311,7 @@ def _chain(spec: NetworkSpec, forward: list[Passage], sources: list[_Flow | None
     return found
 
 
-def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) -> list[Fluctuation | None]:
+def _loose(spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep]) -> list[Fluctuation | None]:
     """Networks with joins or dropout: the gradient's own fluctuation; its shift is not known.
 
     It ends towards the input at a norm, which divides by a fluctuating size, and at an activation whose E[phi'^2]
@@ -333,14 +342,16 @@ def _loose(spec: NetworkSpec, forward: list[Passage], backward: list[Return]) ->
     return found
 
 
-def _further(noise: float, layer: Dense | Pointwise, level: Level, width: int) -> float | None:
+def _further(noise: float, layer: Dense | Pointwise, level: SignalMoments, width: int) -> float | None:
     known = _known(layer, level)
     if known is None or layer.activation.degree != 1:
         return None
     return noise + (3 * known.derivative_fourth_moment / known.derivative_second_moment**2 - 1) / width
 
 
-def _split(branch: float | None, skip: float | None, whole: Wide | None, past: Wide | None, width: int) -> float | None:
+def _split(
+    branch: float | None, skip: float | None, whole: ExtendedFloat | None, past: ExtendedFloat | None, width: int
+) -> float | None:
     """The gradient at a block's input is the skip's, second moment `past`, plus the branch's, and their product."""
     if branch is None or skip is None or whole is None or past is None or not whole.value:
         return None

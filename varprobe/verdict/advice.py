@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from varprobe.spec.described import LayerDescription
-from varprobe.verdict.judged import Point
-from varprobe.wording import power, times
+from varprobe.formatting import power, times
+from varprobe.network.description import LayerDescription
+from varprobe.verdict.judged import JudgedLayer
 
 # Of these the rate is the same at every size of the signal, so that one factor is the whole remedy.
 _HOMOGENEOUS = ("linear", "relu", "abs")
@@ -15,7 +15,7 @@ _HOMOGENEOUS = ("linear", "relu", "abs")
 _TOO_FAR = 100
 
 
-def scale_remedy(points: Sequence[Point], layers: Sequence[LayerDescription], total_log10: float | None) -> str:
+def scale_remedy(points: Sequence[JudgedLayer], layers: Sequence[LayerDescription], total_log10: float | None) -> str:
     """How to bring the change over the whole depth, 10**total_log10, back to 1.
 
     A weight scale acts on each judged step by its square, so its factor is the rate to the power -1/2.
@@ -54,7 +54,7 @@ def single_remedy(row: int, layer: LayerDescription, change_log10: float, way: s
     )
 
 
-def _example(points: Sequence[Point], factor: float) -> str:
+def _example(points: Sequence[JudgedLayer], factor: float) -> str:
     std = points[-1].layer.expected_std
     if not std:
         return ""

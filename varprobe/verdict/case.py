@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.spec.described import LayerDescription
+from varprobe.network.description import LayerDescription
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
-from varprobe.verdict.judged import Point
+from varprobe.verdict.judged import JudgedLayer
 from varprobe.verdict.records import FormatRange
 from varprobe.verdict.rule import LN100, Judged, JudgedSignal
 from varprobe.verdict.traces import Traces
@@ -24,7 +24,7 @@ class Case:
     """What a check of the change over depth may look at, measured or predicted."""
 
     layers: tuple[LayerDescription, ...]
-    points: tuple[Point, ...]
+    points: tuple[JudgedLayer, ...]
     traces: Traces
     dtype: str
     forward: Judged

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from varprobe.spec.special import normal_cdf
+from varprobe.network.special import normal_cdf
 
 # Deeper layers hardly differ: 1 - c falls as 9 pi^2/(2 l^2).
 _DEEPEST = 2000

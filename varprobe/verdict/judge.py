@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from varprobe.spec.described import LayerDescription, describe
-from varprobe.spec.network import NetworkSpec, Settings
+from varprobe.network.description import LayerDescription, describe
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.case import Case
 from varprobe.verdict.checks import all_findings

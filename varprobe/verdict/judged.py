@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.spec.described import LayerDescription
+from varprobe.network.description import LayerDescription
 
 Logs = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Point:
+class JudgedLayer:
     """A judged layer: a dense layer of the trunk, or the join of an outermost residual block.
 
     Attributes:
@@ -61,20 +61,20 @@ class Terms:
     slope: NDArray[np.float64]
 
 
-def judged_points(layers: Sequence[LayerDescription]) -> tuple[Point, ...]:
+def judged_points(layers: Sequence[LayerDescription]) -> tuple[JudgedLayer, ...]:
     """The points that forward, backward and signal are judged at, in order from the input."""
-    points: list[Point] = []
+    points: list[JudgedLayer] = []
     between: list[str] = []
     for row, layer in enumerate(layers):
         if layer.trunk and layer.kind in ("dense", "residual"):
-            points.append(Point(row, layer, tuple(between)))
+            points.append(JudgedLayer(row, layer, tuple(between)))
             between = []
         else:
             between.append(f"{layer.kind} {layer.likeness}")
     return tuple(points)
 
 
-def stretches(points: Sequence[Point]) -> tuple[Stretch, ...]:
+def stretches(points: Sequence[JudgedLayer]) -> tuple[Stretch, ...]:
     """The cut of the whole network, in order and without gaps."""
     found: list[Stretch] = []
     start = 0
@@ -84,7 +84,7 @@ def stretches(points: Sequence[Point]) -> tuple[Stretch, ...]:
     return tuple(found)
 
 
-def _stretch(points: Sequence[Point], start: int) -> Stretch:
+def _stretch(points: Sequence[JudgedLayer], start: int) -> Stretch:
     first = points[start]
     if first.layer.group and not first.layer.given:
         group = first.layer.group[0]
@@ -102,15 +102,15 @@ def _stretch(points: Sequence[Point], start: int) -> Stretch:
     return Stretch(start, stop)
 
 
-def _group(point: Point) -> str:
+def _group(point: JudgedLayer) -> str:
     return point.layer.group[0] if point.layer.group else ""
 
 
-def _copy(point: Point) -> int:
+def _copy(point: JudgedLayer) -> int:
     return point.layer.group[1] if point.layer.group else 0
 
 
-def _alike(points: Sequence[Point], start: int, index: int) -> bool:
+def _alike(points: Sequence[JudgedLayer], start: int, index: int) -> bool:
     first, here = points[start], points[index]
     if first.layer.given or here.layer.given or first.layer.likeness != here.layer.likeness:
         return False

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.spec.network import NetworkSpec, Settings
-from varprobe.spec.number_formats import FORMATS, NumberFormat
+from varprobe.network.number_formats import FORMATS, NumberFormat
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.formats import Chances, ends_in_a_chain, predicted_chances, row_table
 from varprobe.theory.records import Prediction
 from varprobe.verdict.intervals import log_mean

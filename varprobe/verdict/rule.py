@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
-from varprobe.verdict.judged import Point, Stretch, stretches, terms
+from varprobe.verdict.judged import JudgedLayer, Stretch, stretches, terms
 from varprobe.verdict.records import Direction
 
 LN10, LN100 = math.log(10), math.log(100)
@@ -213,7 +213,7 @@ def signal_label(total: float, half: float | None) -> str:
 
 
 def judge_signal(
-    logs: Logs, points: Sequence[Point], at_input: Logs, *, batch: int, eps: float, exact: bool = False
+    logs: Logs, points: Sequence[JudgedLayer], at_input: Logs, *, batch: int, eps: float, exact: bool = False
 ) -> JudgedSignal:
     """Whether samples stay distinct.
 

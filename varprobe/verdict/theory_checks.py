@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from varprobe.formatting import count, percent, power
 from varprobe.verdict.agreement import FAMILY_ERROR
 from varprobe.verdict.case import Case
 from varprobe.verdict.findings import finding
 from varprobe.verdict.records import Finding
 from varprobe.verdict.rule import LN10
-from varprobe.wording import count, percent, power
 
 
 def theory_ends(case: Case) -> Iterator[Finding]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.spec.network import NetworkSpec
+from varprobe.network.spec import NetworkSpec
 from varprobe.theory.records import Prediction, RowPrediction
-from varprobe.verdict.judged import Point
+from varprobe.verdict.judged import JudgedLayer
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
@@ -45,7 +45,7 @@ class Traces:
     exact: bool
 
 
-def measured_traces(measurement: Measurement, points: Sequence[Point]) -> Traces:
+def measured_traces(measurement: Measurement, points: Sequence[JudgedLayer]) -> Traces:
     """The traces of every trial."""
     s = measurement.statistics
     rows = [point.row for point in points]
@@ -63,7 +63,7 @@ def measured_traces(measurement: Measurement, points: Sequence[Point]) -> Traces
     return Traces(forward, backward + widths, share, forward_total, backward_total, at_input, exact=False)
 
 
-def predicted_traces(spec: NetworkSpec, prediction: Prediction, points: Sequence[Point]) -> Traces:
+def predicted_traces(spec: NetworkSpec, prediction: Prediction, points: Sequence[JudgedLayer]) -> Traces:
     """What the same would be by theory."""
     rows = [(prediction.rows[point.row], point) for point in points]
     forward = np.array([[_forward(row, point) for row, point in rows]])
@@ -84,17 +84,17 @@ def predicted_traces(spec: NetworkSpec, prediction: Prediction, points: Sequence
         )
 
 
-def _forward(row: RowPrediction, point: Point) -> float:
+def _forward(row: RowPrediction, point: JudgedLayer) -> float:
     level = row.output if point.is_join else row.source
     return math.nan if level is None else level.log_second_moment
 
 
-def _spread(row: RowPrediction, point: Point) -> float:
+def _spread(row: RowPrediction, point: JudgedLayer) -> float:
     level = row.output if point.is_join else row.source
     return math.nan if level is None else _known(level.log_spread)
 
 
-def _backward(row: RowPrediction, point: Point) -> float:
+def _backward(row: RowPrediction, point: JudgedLayer) -> float:
     return _known(row.log_output_gradient if point.is_join else row.log_gradient)
 
 

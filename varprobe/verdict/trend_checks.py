@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from varprobe.formatting import count, number, percent, power, times
 from varprobe.verdict import advice
 from varprobe.verdict.case import Case, first_beyond, first_zero
 from varprobe.verdict.findings import finding
 from varprobe.verdict.intervals import log_mean, reach
 from varprobe.verdict.records import Direction, Finding
 from varprobe.verdict.rule import LN10, LN100, Judged, standard_error
-from varprobe.wording import count, number, percent, power, times
 
 # How many jumps are spelled out in each direction.
 MOST_JUMPS = 3

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from varprobe.formatting import count, percent, power
 from varprobe.verdict.case import Case, first_zero
 from varprobe.verdict.findings import finding
 from varprobe.verdict.records import Finding
-from varprobe.wording import count, percent, power
 
 
 def non_finite(case: Case) -> Iterator[Finding]:

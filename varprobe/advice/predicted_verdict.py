@@ -1,0 +1,119 @@
+"""What theory says of a network that somebody might build in place of this one, judged by the rule and cheaply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from varprobe.frozen import dataclass
+from varprobe.network.description import describe
+from varprobe.network.spec import NetworkSpec, Norm, Objective, Settings, Step
+from varprobe.theory.predict import recursions
+from varprobe.verdict.judged import JudgedLayer, Stretch, judged_points, stretches
+from varprobe.verdict.records import Direction
+from varprobe.verdict.rule import LN10, LN100, ORDER, judge_direction, worse
+from varprobe.verdict.traces import Logs, predicted_traces
+
+# Stands for a change beyond any number.
+_ENDLESS = 1e7
+
+
+@dataclass(frozen=True)
+class PredictedVerdict:
+    """Both directions by theory.
+
+    Attributes:
+        jump: the judged point (from 0) behind the largest step beyond a factor 100; None where there is none.
+        worst: the judged point behind a single step that makes most of the change, and ln of that change.
+        reason: why theory ends, where it does.
+    """
+
+    forward: Direction
+    backward: Direction
+    jump: int | None = None
+    worst: tuple[int, float] | None = None
+    reason: str = ""
+
+    @property
+    def overall(self) -> str:
+        return worse(self.forward.label, self.backward.label)
+
+    @property
+    def is_sound(self) -> bool:
+        """Stable both ways, and no layer takes a factor 100 that another one gives back."""
+        return self.overall == "stable" and self.jump is None
+
+    @property
+    def total(self) -> float:
+        """The larger change over the depth, abs(T) in natural logs."""
+        return max(abs(_total(self.forward)), abs(_total(self.backward)))
+
+    @property
+    def lean(self) -> float:
+        """T forward plus T backward: above 0 the weights are too large, below too small."""
+        return _total(self.forward) + _total(self.backward)
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """Smaller is better."""
+        return -ORDER.index(self.overall), self.jump is not None, self.total
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Judges variants of one network; `steps` of a variant differ in the laws' scales alone."""
+
+    spec: NetworkSpec
+    settings: Settings
+    points: tuple[JudgedLayer, ...]
+    cut: tuple[Stretch, ...]
+
+    def outlook(self, steps: Iterable[Step]) -> PredictedVerdict:
+        spec = replace(self.spec, steps=tuple(steps))
+        prediction = recursions(spec, self.settings)
+        traces = predicted_traces(spec, prediction, self.points)
+        forward = judge_direction(traces.forward, self.cut, traces.forward_total, backward=False, exact=True)
+        backward = judge_direction(traces.backward, self.cut, traces.backward_total, backward=True, exact=True)
+        reasons = [row.reason for row in prediction.rows if row.reason]
+        jump, worst = _largest_step([traces.forward, -traces.backward])
+        return PredictedVerdict(forward.direction, backward.direction, jump, worst, reasons[0] if reasons else "")
+
+
+def bench_for(spec: NetworkSpec, settings: Settings) -> Bench:
+    """A bench that leaves out what only the signal needs: samples are one at a time, but for batch norm.
+
+    The cross-entropy gradient, whose size only theory does not know, stands in as a random one.
+    """
+    if spec.objective.kind == "cross_entropy":
+        spec = replace(spec, objective=Objective("random"))
+    if not any(isinstance(step.layer, Norm) and step.layer.variant == "batch" for step in spec.steps):
+        settings = replace(settings, batch=1)
+    points = judged_points(tuple(describe(step) for step in spec.rows))
+    return Bench(spec, settings, points, stretches(points))
+
+
+def _total(direction: Direction) -> float:
+    if direction.total_log10 is not None:
+        return direction.total_log10 * LN10
+    return {"exploding": _ENDLESS, "stable": 0.0}.get(direction.label, -_ENDLESS)
+
+
+def _largest_step(ways: list[Logs]) -> tuple[int | None, tuple[int, float] | None]:
+    """The jump, and the step that makes most of the change, if one does; both as later points."""
+    jump, worst = None, None
+    size = LN100
+    for logs in ways:
+        path = logs[0]
+        if len(path) < 4 or not np.isfinite(path).all():
+            continue
+        steps = np.diff(path)
+        at = int(np.argmax(np.abs(steps)))
+        if abs(steps[at]) > size:
+            jump, size = at + 1, abs(steps[at])
+        most = max(math.log(3), float(np.abs(steps).sum()) / 2)
+        if abs(steps[at]) >= most and (worst is None or abs(steps[at]) > abs(worst[1])):
+            worst = at + 1, float(steps[at])
+    return jump, worst

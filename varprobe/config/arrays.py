@@ -1,0 +1,186 @@
+"""Reading given arrays: .npy files and members of .npz files.
+
+Nothing that a file claims about itself takes memory: headers are checked first, and values are read in pieces into
+an array whose pages exist once they are written to. No object is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import warnings
+import zipfile
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.config.reading import open_ordinary
+from varprobe.errors import InputFileError, nearest
+from varprobe.formatting import size_of
+from varprobe.machine import free_memory
+
+Shape = tuple[int | None, ...]
+# Magic, version, length, and the longest header that NumPy reads.
+_HEADER_BYTES = 12 + 10_000
+# What is read at once: of values, and of an archive's own tables.
+_PIECE, _TABLES = 2**20, 2**22
+# The most that deflate can pack, and from where on what is packed by more than `_PLAUSIBLE` is taken for a trap.
+_DEFLATE, _PLAUSIBLE, _LARGE = 1040, 100, 2**28
+# Share of the free memory that one array may take.
+_MEMORY_SHARE = 0.8
+# Names of an archive's members that messages look through, and their longest.
+_NAMES, _NAME_LENGTH = 1000, 60
+
+
+def read_array(path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[np.floating[Any]]:
+    """The array in `path`, of exactly that shape; None in `shape` leaves an axis free.
+
+    Arguments:
+        key: the member of a .npz file; not needed where it holds only one.
+        axes: what the axes mean, for messages, such as `(fan_out, fan_in)`.
+
+    Raises:
+        InputFileError: without place or field, which the caller knows.
+    """
+    away = "relative paths count from the config's folder"
+    try:
+        stream = open_ordinary(path)
+    except FileNotFoundError:
+        raise InputFileError(f"file '{path}' does not exist", hint=away) from None
+    except InputFileError as error:
+        raise InputFileError(f"file '{path}' {error.message}", hint=away) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    with stream:
+        try:
+            return _read(stream, path, key, shape, axes)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        except (InputFileError, MemoryError):
+            raise
+        except Exception as error:  # a broken file can make the readers raise nearly anything
+            reason = str(error).split("\n")[0][:200]
+            raise InputFileError(f"'{path}' is no readable .npy or .npz file: {reason}", hint="save it again") from None
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> InputFileError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputFileError(f"cannot read '{path}': {reason}", hint="check the file")
+
+
+def _read(stream: BinaryIO, path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[np.floating[Any]]:
+    size = os.fstat(stream.fileno()).st_size
+    if not size:
+        raise InputFileError(f"'{path}' is empty", hint="save it again")
+    if zipfile.is_zipfile(stream):
+        return _from_archive(_ShortReads(stream), path, key, shape, axes)
+    if key is not None:
+        raise InputFileError(f"'{path}' is no .npz file, so it has no key '{key}'", hint="remove the key")
+    stream.seek(0)
+    return _checked(stream, str(path), shape, axes, size)
+
+
+class _ShortReads(io.RawIOBase):
+    """A file that gives only so much at once: zipfile asks for as many bytes as an archive says that it has."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self.stream.read(_TABLES if size is None or size < 0 else min(size, _TABLES))
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self.stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _from_archive(
+    stream: _ShortReads, path: Path, key: str | None, shape: Shape, axes: str
+) -> NDArray[np.floating[Any]]:
+    with zipfile.ZipFile(stream) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+        if key is None and len(members) == 1:
+            key = next(iter(members))
+        if key not in members:
+            raise _no_member(path, key, members)
+        info = archive.getinfo(members[key])
+        name = f"{path}[{key}]"
+        _check_packing(info, name)
+        with archive.open(info) as member:
+            return _checked(member, name, shape, axes, min(info.file_size, info.compress_size * _DEFLATE))
+
+
+def _no_member(path: Path, key: str | None, members: dict[str, str]) -> InputFileError:
+    if not members:
+        return InputFileError(f"'{path}' holds no arrays", hint="its keys are none")
+    near = nearest(key, [name for name in islice(members, _NAMES) if len(name) <= _NAME_LENGTH]) if key else None
+    hint = f"did you mean '{near}'? " if near else ""
+    known = ", ".join(name[:_NAME_LENGTH] for name in sorted(members)[:12])
+    what = f"has no key '{key}'" if key else "has several arrays, and no key is given"
+    return InputFileError(f"'{path}' {what}", hint=f"{hint}its keys are {known}")
+
+
+def _check_packing(info: zipfile.ZipInfo, name: str) -> None:
+    """Refuses members that NumPy does not write: of other packings nobody knows how far a few bytes may expand."""
+    hint = "save it by numpy.savez, which does not pack"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputFileError(f"'{name}' is packed in a way that NumPy does not use", hint=hint)
+    if info.file_size > _LARGE and info.file_size > _PLAUSIBLE * info.compress_size:
+        packed, whole = size_of(info.compress_size), size_of(info.file_size)
+        raise InputFileError(f"'{name}' would unpack from {packed} to {whole}", hint=hint)
+
+
+def _checked(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -> NDArray[np.floating[Any]]:
+    found, fortran, dtype, start = _header(stream)
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        raise InputFileError(f"'{name}' holds {dtype}", hint="save it as float32 or float64")
+    matches = len(found) == len(shape) and all(want in (None, have) for want, have in zip(shape, found, strict=True))
+    if not matches or any(type(length) is not int or length < 0 for length in found):
+        wanted = "(" + ", ".join("any" if axis is None else str(axis) for axis in shape) + ")"
+        raise InputFileError(f"'{name}' has shape {found}, the network needs {wanted}", hint=f"its axes are {axes}")
+    needed = math.prod(found) * dtype.itemsize
+    if needed == 0:
+        raise InputFileError(f"'{name}' is empty", hint=f"its axes are {axes}")
+    if start + needed > size:
+        raise _cut_short(name)
+    if needed > _MEMORY_SHARE * free_memory():
+        raise InputFileError(f"'{name}' holds {size_of(needed)}, more than is free", hint="lower the widths")
+    stream.seek(start)
+    values = np.empty(math.prod(found), dtype)
+    _fill(values, stream, name)
+    native = values if dtype.isnative else values.byteswap(inplace=True).view(dtype.newbyteorder("="))
+    return np.ascontiguousarray(native.reshape(found, order="F" if fortran else "C"))
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether in Fortran's order, type, and where the values begin."""
+    head = io.BytesIO(stream.read(_HEADER_BYTES))  # however long a header it announces
+    version = np.lib.format.read_magic(head)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a header that Python 2 wrote, or nonsense in it
+        found, fortran, dtype = read_header(head)
+    return found, fortran, dtype, head.tell()
+
+
+def _fill(values: NDArray[np.floating[Any]], stream: IO[bytes], name: str) -> None:
+    raw, done = values.view(np.uint8), 0
+    while done < len(raw):
+        piece = stream.read(min(_PIECE, len(raw) - done))
+        if not piece:
+            raise _cut_short(name)
+        raw[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
+        done += len(piece)
+
+
+def _cut_short(name: str) -> InputFileError:
+    return InputFileError(f"'{name}' is cut short", hint="save it again")

@@ -1,0 +1,150 @@
+"""The config as records: what each mapping of it holds once it is checked. `config_schema` checks, `build` reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from varprobe.config.parts import Part
+from varprobe.frozen import dataclass
+
+
+@dataclass(frozen=True)
+class File:
+    """An array in a .npy file, or under `key` in a .npz file; relative paths count from the config's folder."""
+
+    path: str
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Bias:
+    """A constant, `{std: s}` for N(0, s^2), or `{path, key}` for given values; exactly one of them."""
+
+    value: float | None = None
+    std: float | None = None
+    path: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class DenseModel:
+    """An affine map, then its activation."""
+
+    width: int
+    activation: Part | None = None
+    init: Part | None = None
+    bias: Bias | None = None
+
+
+@dataclass(frozen=True)
+class NormModel:
+    """Layer, batch or rms normalisation, with the biased variance."""
+
+    kind: Any
+    eps: float = 1e-5
+    gamma: File | None = None
+    beta: File | None = None
+
+
+@dataclass(frozen=True)
+class ResidualModel:
+    """skip + scale * branch; the branch keeps the width."""
+
+    layers: list[Entry]
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."""
+
+    dense: DenseModel | None = None
+    norm: NormModel | None = None
+    activation: Part | None = None
+    dropout: float | None = None
+    block: list[Entry] | None = None
+    residual: ResidualModel | None = None
+    repeat: int = 1
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class InputModel:
+    """The batch: independent entries of one law, a constant (every entry is `mean`), or the rows of a file."""
+
+    features: int
+    distribution: Any = "normal"
+    mean: float = 0.0
+    std: float = 1.0
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a dense layer takes when it does not say."""
+
+    activation: Part
+    init: Part
+    bias: Bias | None = None
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The probe's objective: what is propagated backward."""
+
+    name: Any = "random"
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How the network is measured. The batch is 128, or the rows of the input file."""
+
+    batch: int | None = None
+    trials: int = 20
+    seed: int = 0
+    dtype: Any = "float32"
+    engine: Any = "auto"
+    gradient: Gradient = Gradient()
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Ranges `[low, high]` by direction; null leaves a side of a range open."""
+
+    forward: list[float | None] | None = None
+    backward: list[float | None] | None = None
+    signal: list[float | None] | None = None
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What `varprobe check` holds the network to. Labels: one, or a list of which one must hold.
+
+    `layers` has ranges by a layer's index (from 1), its name or `all`, and by the report's own keys.
+    """
+
+    forward: list[str] | None = None
+    backward: list[str] | None = None
+    overall: list[str] | None = None
+    signal: list[str] | None = None
+    rate: Sides | None = None
+    total_log10: Sides | None = None
+    layers: dict[str, dict[str, list[float | None]]] | None = None
+    saturated: float | None = None
+    dead: float | None = None
+    safe_in: list[str] | None = None
+    theory: str | None = None
+    allow: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole config file."""
+
+    input: InputModel
+    layers: list[Entry]
+    defaults: Defaults
+    name: str | None = None
+    probe: Probe = Probe()
+    expect: Expect | None = None

@@ -1,0 +1,191 @@
+"""Which keys a config has, of what type, in what range.
+
+Every mapping of the config is a record of `models`, and `section` makes its schema; `expect` has a module of its own.
+Shorthands (`dense: 256`) are widened to their long form before checking, so that every field has one path in messages.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError
+from pydantic_core import core_schema as cs
+
+from varprobe.config.expect_schema import expect_schema
+from varprobe.config.parameters import NOT_NEGATIVE, REAL, choice, optional, problem, real, text, whole
+from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, shown
+from varprobe.config.records import (
+    Bias,
+    Config,
+    Defaults,
+    DenseModel,
+    Entry,
+    File,
+    Gradient,
+    InputModel,
+    NormModel,
+    Probe,
+    ResidualModel,
+)
+from varprobe.config.sections import section
+
+MAX_WIDTH = 100_000_000
+LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")
+
+
+def _one_bias(bias: Bias) -> ValidationError | None:
+    if sum(part is not None for part in (bias.value, bias.std, bias.path)) == 1:
+        return None
+    hint = "write a number, {std: 0.1} or {path: weights.npz, key: b1}"
+    return problem("must be a number, a std or a file, exactly one of them", hint, (), None)
+
+
+def _path_belongs(record: Any) -> ValidationError | None:
+    """`path` goes with the word `file`, in the input and in the gradient."""
+    word = record.distribution if isinstance(record, InputModel) else record.name
+    if (word == "file") == (record.path is not None):
+        return None
+    key = "distribution" if isinstance(record, InputModel) else "name"
+    return problem("a path and the word `file` belong together", f"write {key}: file and path: FILE.npy", (), None)
+
+
+def _one_kind(data: Any) -> Any:
+    legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
+    if not isinstance(data, dict):
+        raise problem(f"must be a layer, given {shown(data)}", legal, (), data)
+    kinds = [kind for kind in LAYER_KINDS if kind in data]
+    if not kinds and all(key in ("repeat", "name") for key in data):
+        raise problem("names no layer", legal, (), data)
+    if len(kinds) > 1:
+        raise problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
+    if kinds and data[kinds[0]] is None:
+        raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
+    return data
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def config_core_schema() -> CoreSchema:
+    """The schema of a whole config, for the validator and for the JSON Schema."""
+    activations, initializers = ACTIVATION_PART, INITIALIZER_PART
+    activation, init = cs.definition_reference_schema("activation"), cs.definition_reference_schema("initializer")
+    file = section(File, path=text(), key=optional(text()))
+    bias = cs.definition_reference_schema("bias")
+    bias_form = section(
+        Bias,
+        "value",
+        _one_bias,
+        value=optional(REAL),
+        std=optional(NOT_NEGATIVE),
+        path=optional(text()),
+        key=optional(text()),
+    )
+    shared = [
+        activations.schema("activation"),
+        initializers.schema("initializer"),
+        cs.no_info_before_validator_function(_same, bias_form, ref="bias", json_schema_input_schema=bias_form),
+    ]
+    entries = cs.list_schema(cs.definition_reference_schema("entry"), min_length=1)
+    width = whole(1, MAX_WIDTH)
+    dense = section(
+        DenseModel, "width", width=width, activation=optional(activation), init=optional(init), bias=optional(bias)
+    )
+    norm = section(
+        NormModel,
+        "kind",
+        kind=choice("layer", "batch", "rms"),
+        eps=NOT_NEGATIVE,
+        gamma=optional(file),
+        beta=optional(file),
+    )
+    entry = section(
+        Entry,
+        dense=optional(dense),
+        norm=optional(norm),
+        activation=optional(activation),
+        dropout=optional(real(ge=0.0, lt=1.0)),
+        block=optional(entries),
+        residual=optional(section(ResidualModel, layers=entries, scale=REAL)),
+        repeat=whole(1, 1_000_000),
+        name=optional(text(100)),
+    )
+    entry = cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=entry)
+    defaults = section(
+        Defaults,
+        activation=cs.with_default_schema(activation, default_factory=partial(activations.parse, DEFAULT_ACTIVATION)),
+        init=cs.with_default_schema(init, default_factory=partial(initializers.parse, DEFAULT_INIT)),
+        bias=optional(bias),
+    )
+    source = section(
+        InputModel,
+        None,
+        _path_belongs,
+        features=width,
+        distribution=choice("normal", "uniform", "constant", "file"),
+        mean=REAL,
+        std=NOT_NEGATIVE,
+        path=optional(text()),
+    )
+    gradient = section(
+        Gradient,
+        "name",
+        _path_belongs,
+        name=choice("random", "mse", "cross_entropy", "file"),
+        path=optional(text()),
+    )
+    probe = section(
+        Probe,
+        batch=whole(1, 10_000_000),
+        trials=whole(1, 1_000_000),
+        seed=whole(0, 2**63 - 1),
+        dtype=choice("float32", "float64"),
+        engine=choice("auto", "explicit", "matrix-free"),
+        gradient=gradient,
+    )
+    config = section(
+        Config,
+        input=source,
+        layers=entries,
+        defaults=cs.with_default_schema(
+            defaults,
+            default_factory=lambda: Defaults(activations.parse(DEFAULT_ACTIVATION), initializers.parse(DEFAULT_INIT)),
+        ),
+        name=optional(text(200)),
+        probe=probe,
+        expect=optional(expect_schema()),
+    )
+    return cs.definitions_schema(config, [entry, *shared])
+
+
+def parse_config(document: Any) -> Config:
+    """A checked config.
+
+    Raises:
+        ValidationError: with the path of every field that is wrong.
+    """
+    config: Config = SchemaValidator(config_core_schema()).validate_python(document)
+    return config
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a config file; shorthands are alternatives to the long forms."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    generated = GenerateJsonSchema().generate(config_core_schema(), mode="validation")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "varprobe config"}
+    return {**_closed(generated), **head}
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every mapping closed to unknown keys, as the loader has it."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if closed.get("type") == "object" and "properties" in closed:
+        closed["additionalProperties"] = False
+    return closed

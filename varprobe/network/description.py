@@ -1,0 +1,84 @@
+"""A layer in words and sizes: what a measurement, a prediction and the report have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from varprobe.frozen import dataclass
+from varprobe.network.laws import FromFile
+from varprobe.network.spec import Dense, Dropout, Join, Norm, Open, Pointwise, Step
+
+
+@dataclass(frozen=True)
+class LayerDescription:
+    """A row of the report; another source of layers than a spec may fill it just as well.
+
+    Attributes:
+        kind: dense, norm, activation, dropout or residual (the join).
+        name, path, line, repeat_index: its place in the config; see `spec.network.Step`.
+        activation, init: labels, None in rows that have none.
+        expected_std: standard deviation of one weight by its law; None where there is none.
+        trunk: outside every residual branch.
+        given: its weights come from a file.
+        likeness: equal for layers whose law is the same.
+        group: (path of the repeated entry around it, which copy, from 1), or None.
+    """
+
+    kind: str
+    name: str
+    path: str
+    line: int | None
+    repeat_index: int
+    fan_in: int
+    fan_out: int
+    activation: str | None
+    init: str | None
+    engine: str | None
+    expected_std: float | None
+    trunk: bool
+    given: bool
+    likeness: str
+    group: tuple[str, int] | None
+
+
+def describe(step: Step, engine: str | None = None) -> LayerDescription:
+    """A row of the report, in the words of its step; `engine` is that of its weights, where it has any."""
+    layer = step.layer
+    dense = layer if isinstance(layer, Dense) else None
+    activation = layer.activation_label if isinstance(layer, (Dense, Pointwise)) else None
+    variance = dense.weights.variance(step.fan_in, step.fan_out) if dense else None
+    return LayerDescription(
+        kind=layer.kind,
+        name=step.name,
+        path=step.path,
+        line=step.line,
+        repeat_index=step.repeat_index,
+        fan_in=step.fan_in,
+        fan_out=step.fan_out,
+        activation=activation,
+        init=dense.init_label if dense else None,
+        engine=engine if dense else None,
+        expected_std=None if variance is None else float(np.sqrt(variance)),
+        trunk=step.trunk,
+        given=dense is not None and isinstance(dense.weights, FromFile),
+        likeness=_likeness(step),
+        group=step.group,
+    )
+
+
+def _likeness(step: Step) -> str:
+    """Equal for layers that differ in nothing but their draw and their fan_in."""
+    match step.layer:
+        case Dense() as dense:
+            bias = dense.bias.source if isinstance(dense.bias, FromFile) else repr(dense.bias)
+            return f"dense {step.fan_out} {dense.activation_label} {dense.init_label} {bias}"
+        case Norm() as norm:
+            return f"norm {norm.variant} {norm.eps} {norm.gamma is None} {norm.beta is None}"
+        case Join(scale):
+            return f"join {scale}"
+        case Pointwise() as pointwise:
+            return f"activation {pointwise.activation_label}"
+        case Dropout(probability):
+            return f"dropout {probability}"
+        case Open():
+            return "open"

@@ -1,0 +1,419 @@
+"""The initialisation schemes by name, framework dialects included, each a recipe for a law.
+
+To add one, write its entry in `INITIALIZERS`; a test holds 10^6 draws of it to the variance it states.
+The laws are those of the frameworks' own sources: a dialect differs from its namesake where they differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from varprobe.config.parameters import GAIN, NOT_NEGATIVE, POSITIVE, REAL, SHARE, Parameters, choice, optional, text
+from varprobe.errors import VarprobeError
+from varprobe.frozen import dataclass, field
+from varprobe.network.laws import (
+    CUT_STD,
+    Constant,
+    Identity,
+    Law,
+    Lsuv,
+    Normal,
+    Orthogonal,
+    Sparse,
+    TruncatedNormal,
+    Uniform,
+)
+
+MODE = choice("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
+FAN = choice("fan_in", "fan_out")
+SHAPE = choice("normal", "uniform", "truncated_normal")
+KERAS_SHAPE = choice("truncated_normal", "untruncated_normal", "uniform")
+# What `torch.nn.init.calculate_gain` knows; anything else is an error there.
+TORCH_NONLINEARITIES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
+NONLINEARITY = choice(*TORCH_NONLINEARITIES)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a scheme may look at: the layer's shape and its place in the network.
+
+    Attributes:
+        first: the network's first dense layer.
+        last_in_branch: the last dense layer of a residual branch.
+        branches: how many residual branches the network has.
+    """
+
+    fan_in: int
+    fan_out: int
+    first: bool = False
+    last_in_branch: bool = False
+    branches: int = 0
+
+    def fan(self, mode: str) -> float:
+        fans = {
+            "fan_in": float(self.fan_in),
+            "fan_out": float(self.fan_out),
+            "fan_avg": (self.fan_in + self.fan_out) / 2,
+            "fan_geo_avg": math.sqrt(self.fan_in * self.fan_out),
+        }
+        return fans[mode]
+
+
+@dataclass(frozen=True)
+class InitializerKind:
+    """An entry of the table.
+
+    Attributes:
+        law: what is drawn, in words and formulas.
+        variance: Var of one entry, as text.
+        build: (context, arguments) -> law; `gain` reaches it as a number or None.
+        parameters: its arguments; every scheme that takes `gain` takes `gain: auto` too.
+        bias: the scheme's own bias, where it draws one.
+    """
+
+    law: str
+    variance: str
+    build: Callable[..., Law]
+    parameters: Parameters = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    bias: Callable[..., Law] | None = None
+
+
+def spread(distribution: str, std: float) -> Law:
+    """A centred law with exactly that standard deviation; the truncated one is corrected for its cut at 2 sd."""
+    if distribution == "uniform":
+        return Uniform(-math.sqrt(3) * std, math.sqrt(3) * std)
+    if distribution == "truncated_normal":
+        return TruncatedNormal(std / CUT_STD, -2 * std / CUT_STD, 2 * std / CUT_STD)
+    return Normal(std)
+
+
+def torch_gain(nonlinearity: str, slope: float = 0.01) -> float:
+    """What `torch.nn.init.calculate_gain` returns.
+
+    >>> torch_gain("tanh") == 5 / 3
+    True
+    """
+    gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + slope**2)), "selu": 0.75}
+    return gains.get(nonlinearity, 1.0)
+
+
+def _factor(gain: float | None) -> float:
+    return 1.0 if gain is None else gain
+
+
+def _named(variance_of: Callable[[Context, str], float]) -> Callable[..., Law]:
+    def build(context: Context, *, mode: str, distribution: str, gain: float | None) -> Law:
+        return spread(distribution, _factor(gain) * math.sqrt(variance_of(context, mode)))
+
+    return build
+
+
+def _he(context: Context, *, mode: str, distribution: str, slope: float | None, gain: float | None) -> Law:
+    if gain is not None and slope is not None:
+        raise VarprobeError("takes a gain or a slope, not both", hint="the gain replaces sqrt(2/(1 + slope^2))")
+    own = math.sqrt(2 / (1 + (slope or 0.0) ** 2))
+    return spread(distribution, (own if gain is None else gain) / math.sqrt(context.fan(mode)))
+
+
+def _variance_scaling(context: Context, *, scale: float, mode: str, distribution: str, gain: float | None) -> Law:
+    shape = "normal" if distribution == "untruncated_normal" else distribution
+    return spread(shape, _factor(gain) * math.sqrt(scale / context.fan(mode)))
+
+
+def _uniform(context: Context, *, low: float, high: float, gain: float | None) -> Law:
+    if not low < high:
+        raise VarprobeError(f"low must be below high, given {low:g} and {high:g}", hint="for one value use constant")
+    return Uniform(low, high).scaled(_factor(gain))
+
+
+def _truncated(context: Context, *, std: float, cut: float, gain: float | None) -> Law:
+    return TruncatedNormal(std, -cut * std, cut * std).scaled(_factor(gain))
+
+
+def _torch_truncated(context: Context, *, mean: float, std: float, a: float, b: float, gain: float | None) -> Law:
+    if not a < b:
+        raise VarprobeError(f"a must be below b, given {a:g} and {b:g}", hint="a and b are the absolute bounds")
+    return TruncatedNormal(std, a, b, mean).scaled(_factor(gain))
+
+
+def _siren(context: Context, *, w0: float, gain: float | None) -> Law:
+    bound = 1 / context.fan_in if context.first else math.sqrt(6 / context.fan_in) / w0
+    return Uniform(-bound, bound).scaled(_factor(gain))
+
+
+def _gpt2(context: Context, *, std: float, gain: float | None) -> Law:
+    share = math.sqrt(context.branches) if context.last_in_branch else 1.0
+    return Normal(std / share * _factor(gain))
+
+
+def _kaiming(distribution: str) -> Callable[..., Law]:
+    def build(context: Context, *, a: float, mode: str, nonlinearity: str, gain: float | None) -> Law:
+        std = torch_gain(nonlinearity, a) / math.sqrt(context.fan(mode))
+        return spread(distribution, std * _factor(gain))
+
+    return build
+
+
+def _fixed(distribution: str, fan: str, scale: float = 1.0) -> Callable[..., Law]:
+    """Variance scale / fan, with no argument but the gain."""
+
+    def build(context: Context, *, gain: float | None) -> Law:
+        return spread(distribution, _factor(gain) * math.sqrt(scale / context.fan(fan)))
+
+    return build
+
+
+def _inverse_root_bound(context: Context, *, gain: float | None) -> Law:
+    bound = 1 / math.sqrt(context.fan_in)
+    return Uniform(-bound, bound).scaled(_factor(gain))
+
+
+def _inverse_root_bias(context: Context, **_: Any) -> Law:
+    bound = 1 / math.sqrt(context.fan_in)
+    return Uniform(-bound, bound)
+
+
+def _haiku(context: Context, *, gain: float | None) -> Law:
+    std = _factor(gain) / math.sqrt(context.fan_in)
+    return TruncatedNormal(std, -2 * std, 2 * std)
+
+
+def _orthogonal(context: Context, *, gain: float | None) -> Law:
+    return Orthogonal(_factor(gain))
+
+
+def _sparse(context: Context, *, sparsity: float, std: float, gain: float | None) -> Law:
+    return Sparse(std, sparsity).scaled(_factor(gain))
+
+
+def _plain_normal(context: Context, *, std: float, mean: float = 0.0, gain: float | None) -> Law:
+    return Normal(std, mean).scaled(_factor(gain))
+
+
+_GAIN: Parameters = {"gain": (GAIN, None)}
+
+
+def _scaling(mode: str) -> Parameters:
+    return {"mode": (MODE, mode), "distribution": (SHAPE, "normal"), **_GAIN}
+
+
+def _kaiming_arguments() -> Parameters:
+    return {"a": (REAL, 0.0), "mode": (FAN, "fan_in"), "nonlinearity": (NONLINEARITY, "leaky_relu"), **_GAIN}
+
+
+def _std(std: float) -> Parameters:
+    return {"std": (NOT_NEGATIVE, std), **_GAIN}
+
+
+_SPARSE: Parameters = {"sparsity": (SHARE, 0.9), "std": (NOT_NEGATIVE, 0.01), **_GAIN}
+_CUT: Parameters = {"std": (NOT_NEGATIVE, 0.01), "cut": (POSITIVE, 2.0), **_GAIN}
+
+INITIALIZERS: dict[str, InitializerKind] = {
+    "small": InitializerKind("N(0, std^2), std 0.01", "std^2", _plain_normal, _std(0.01)),
+    "large": InitializerKind("N(0, std^2), std 1", "std^2", _plain_normal, _std(1.0)),
+    "normal": InitializerKind(
+        "N(mean, std^2)", "std^2", _plain_normal, {"std": (NOT_NEGATIVE, 0.01), "mean": (REAL, 0.0), **_GAIN}
+    ),
+    "uniform": InitializerKind(
+        "U(low, high)",
+        "(high - low)^2 / 12",
+        _uniform,
+        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
+    ),
+    "truncated_normal": InitializerKind(
+        "N(0, std^2) cut at +-cut sd, not corrected", "0.773741 std^2 at cut 2", _truncated, _CUT, ("trunc_normal",)
+    ),
+    "constant": InitializerKind(
+        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": (REAL, 0.0), **_GAIN}
+    ),
+    "zeros": InitializerKind("0", "0", lambda context: Constant(0.0), aliases=("zero",)),
+    "ones": InitializerKind("1", "0", lambda context, gain: Constant(_factor(gain)), _GAIN),
+    "identity": InitializerKind(
+        "1 on the diagonal, 0 elsewhere",
+        "(1 - 1/n)/n over the entries, n = max(fan_in, fan_out)",
+        lambda context, gain: Identity(_factor(gain)),
+        _GAIN,
+        ("eye",),
+    ),
+    "xavier": InitializerKind(
+        "variance 2/(fan_in + fan_out); mode fan_in or fan_out: 1/fan",
+        "2/(fan_in + fan_out)",
+        _named(lambda context, mode: 1 / context.fan(mode)),
+        _scaling("fan_avg"),
+        ("glorot",),
+    ),
+    "he": InitializerKind(
+        "variance 2/fan_in; with a slope 2/((1 + slope^2) fan); a gain replaces sqrt 2",
+        "2/fan_in",
+        _he,
+        {**_scaling("fan_in"), "slope": (optional(REAL), None)},
+        ("kaiming",),
+    ),
+    "lecun": InitializerKind(
+        "variance 1/fan_in",
+        "1/fan_in",
+        _named(lambda context, mode: 1 / context.fan(mode)),
+        _scaling("fan_in"),
+    ),
+    "variance_scaling": InitializerKind(
+        "variance scale/fan",
+        "scale/fan",
+        _variance_scaling,
+        {"scale": (NOT_NEGATIVE, 1.0), **_scaling("fan_in")},
+    ),
+    "mean_field": InitializerKind(
+        "N(0, sw^2/fan_in), bias N(0, sb^2)",
+        "sw^2/fan_in",
+        lambda context, sw, sb, gain: Normal(sw / math.sqrt(context.fan_in) * _factor(gain)),
+        {"sw": (NOT_NEGATIVE, 1.0), "sb": (NOT_NEGATIVE, 0.0), **_GAIN},
+        bias=lambda context, sb, **_: Normal(sb),
+    ),
+    "orthogonal": InitializerKind(
+        "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN, ("haar",)
+    ),
+    "sparse": InitializerKind(
+        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
+        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
+        _sparse,
+        _SPARSE,
+    ),
+    "siren": InitializerKind(
+        "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
+        "1/(3 fan_in^2), then 2/(fan_in w0^2)",
+        _siren,
+        {"w0": (POSITIVE, 30.0), **_GAIN},
+    ),
+    "gpt2": InitializerKind(
+        "N(0, std^2), std 0.02; on the last map of a residual branch std/sqrt(branches)",
+        "std^2, or std^2/branches",
+        _gpt2,
+        _std(0.02),
+    ),
+    "lsuv": InitializerKind(
+        "orthogonal, then rescaled to output variance gain^2 on the batch",
+        "depends on the data",
+        lambda context, gain: Lsuv(_factor(gain)),
+        _GAIN,
+    ),
+    "file": InitializerKind(
+        "the array `key` of a .npz file, or a .npy file, shape (fan_out, fan_in)",
+        "measured",
+        lambda context, path, key: Constant(math.nan),  # the loader puts the array in its place
+        {"path": (text(), ...), "key": (optional(text()), None)},
+    ),
+    "torch.linear_default": InitializerKind(
+        "U(+-1/sqrt(fan_in)), weights and bias: what torch.nn.Linear draws",
+        "1/(3 fan_in)",
+        _inverse_root_bound,
+        _GAIN,
+        bias=_inverse_root_bias,
+    ),
+    "torch.xavier_normal": InitializerKind(
+        "N(0, 2/(fan_in + fan_out)), not truncated", "2/(fan_in + fan_out)", _fixed("normal", "fan_avg"), _GAIN
+    ),
+    "torch.xavier_uniform": InitializerKind(
+        "U(+-sqrt(6/(fan_in + fan_out)))", "2/(fan_in + fan_out)", _fixed("uniform", "fan_avg"), _GAIN
+    ),
+    "torch.kaiming_normal": InitializerKind(
+        "N(0, gain(nonlinearity, a)^2/fan), not truncated",
+        "gain^2/fan, 2/fan_in by default",
+        _kaiming("normal"),
+        _kaiming_arguments(),
+    ),
+    "torch.kaiming_uniform": InitializerKind(
+        "uniform, variance gain(nonlinearity, a)^2/fan",
+        "gain^2/fan, 2/fan_in by default",
+        _kaiming("uniform"),
+        _kaiming_arguments(),
+    ),
+    "torch.orthogonal": InitializerKind(
+        "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN
+    ),
+    "torch.sparse": InitializerKind(
+        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
+        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
+        _sparse,
+        _SPARSE,
+    ),
+    "torch.trunc_normal": InitializerKind(
+        "N(mean, std^2) cut to a..b (absolute), not corrected",
+        "0.773741 std^2 at -2 std..2 std",
+        _torch_truncated,
+        {"mean": (REAL, 0.0), "std": (POSITIVE, 1.0), "a": (REAL, -2.0), "b": (REAL, 2.0), **_GAIN},
+    ),
+    "keras.glorot_normal": InitializerKind(
+        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
+    ),
+    "keras.glorot_uniform": InitializerKind(
+        "U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws",
+        "2/(fan_in + fan_out)",
+        _fixed("uniform", "fan_avg"),
+        _GAIN,
+    ),
+    "keras.he_normal": InitializerKind(
+        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
+    ),
+    "keras.he_uniform": InitializerKind("U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN),
+    "keras.lecun_normal": InitializerKind(
+        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
+    ),
+    "keras.lecun_uniform": InitializerKind("U(+-sqrt(3/fan_in))", "1/fan_in", _fixed("uniform", "fan_in"), _GAIN),
+    "keras.variance_scaling": InitializerKind(
+        "variance scale/fan; normal means truncated and corrected",
+        "scale/fan",
+        _variance_scaling,
+        {
+            "scale": (NOT_NEGATIVE, 1.0),
+            "mode": (choice("fan_in", "fan_out", "fan_avg"), "fan_in"),
+            "distribution": (KERAS_SHAPE, "truncated_normal"),
+            **_GAIN,
+        },
+    ),
+    "keras.truncated_normal": InitializerKind(
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05",
+        "0.773741 std^2",
+        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
+        _std(0.05),
+    ),
+    "keras.random_normal": InitializerKind("N(0, std^2), std 0.05", "std^2", _plain_normal, _std(0.05)),
+    "keras.random_uniform": InitializerKind(
+        "U(low, high), +-0.05",
+        "(high - low)^2 / 12",
+        _uniform,
+        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
+    ),
+    "jax.he_normal": InitializerKind(
+        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
+    ),
+    "jax.lecun_normal": InitializerKind(
+        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
+    ),
+    "jax.glorot_normal": InitializerKind(
+        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
+    ),
+    "jax.truncated_normal": InitializerKind(
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01",
+        "0.773741 std^2",
+        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
+        _std(0.01),
+    ),
+    "jax.uniform": InitializerKind(
+        "U[0, scale), scale 0.01: not centred",
+        "scale^2/12",
+        lambda context, scale, gain: Uniform(0.0, scale * _factor(gain)),
+        {"scale": (POSITIVE, 0.01), **_GAIN},
+    ),
+    "flax.default": InitializerKind(
+        "lecun_normal: truncated, corrected; bias 0",
+        "1/fan_in",
+        _fixed("truncated_normal", "fan_in"),
+        _GAIN,
+        ("flax.linear_default", "flax.lecun_normal"),
+    ),
+    "haiku.linear_default": InitializerKind(
+        "N(0, 1/fan_in) cut at +-2 sd, not corrected", "0.773741/fan_in", _haiku, _GAIN
+    ),
+}

@@ -1,0 +1,166 @@
+"""The network as engines and theory see it: a flat sequence of steps, repeats unrolled.
+
+A residual block stands as `Open`, the steps of its branch, `Join`. Every step but `Open` is a row of the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.config.expectation import Expectation
+from varprobe.errors import Place
+from varprobe.frozen import dataclass, field
+from varprobe.network.activations import Activation
+from varprobe.network.laws import FromFile, Law
+
+EngineName = Literal["auto", "explicit", "matrix-free"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """z = W a + b, then the activation. Weights are (fan_out, fan_in)."""
+
+    weights: Law
+    bias: Law
+    activation: Activation
+    activation_label: str
+    init_label: str
+    kind = "dense"
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Normalisation over features (layer, rms) or over the batch (batch), with the biased variance."""
+
+    variant: Literal["layer", "batch", "rms"]
+    eps: float
+    gamma: FromFile | None
+    beta: FromFile | None
+    kind = "norm"
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """An activation of its own."""
+
+    activation: Activation
+    activation_label: str
+    kind = "activation"
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Each entry is zeroed with that probability, the rest divided by 1 - probability."""
+
+    probability: float
+    kind = "dropout"
+
+
+@dataclass(frozen=True)
+class Open:
+    """A residual block begins: what flows in here is also the skip."""
+
+    kind = "open"
+
+
+@dataclass(frozen=True)
+class Join:
+    """A residual block ends: skip + scale * branch."""
+
+    scale: float
+    kind = "residual"
+
+
+Layer = Dense | Norm | Pointwise | Dropout | Open | Join
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer at its place in the unrolled network.
+
+    Attributes:
+        path: the config entry, such as `layers[0]` or `layers[2].residual.layers[0]`.
+        line: its line in the config, from 1; None where there is no file.
+        repeat_index: which copy this is, from 1, of the innermost repeated entry around it.
+        group: (path of the most often repeated entry around it, which copy of that, from 1), or None.
+        trunk: outside every residual branch.
+    """
+
+    layer: Layer
+    name: str
+    path: str
+    line: int | None
+    repeat_index: int
+    group: tuple[str, int] | None
+    fan_in: int
+    fan_out: int
+    trunk: bool
+
+
+@dataclass(frozen=True)
+class InputLaw:
+    """Where the batch comes from; `rows` are given ones, shape (batch, features)."""
+
+    features: int
+    distribution: Literal["normal", "uniform", "constant", "file"]
+    mean: float
+    std: float
+    rows: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is propagated backward; `cotangent` is a given one, shape (batch, width of the last layer)."""
+
+    kind: Literal["random", "mse", "cross_entropy", "file"]
+    cotangent: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure. `threads` None means all of the machine's."""
+
+    batch: int = 128
+    trials: int = 20
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    engine: EngineName = "auto"
+    threads: int | None = None
+
+
+def with_threads(settings: Settings, threads: int | None) -> Settings:
+    """The same settings on that many threads; None leaves them as they are."""
+    return settings if threads is None else replace(settings, threads=threads)
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network, its objective, and the settings and expectation that its config names.
+
+    Attributes:
+        document: the config as plain data, overrides applied: enough to build this again.
+        place: the config, for messages.
+    """
+
+    name: str
+    input: InputLaw
+    steps: tuple[Step, ...]
+    objective: Objective
+    settings: Settings = field(default_factory=Settings)
+    expect: Expectation | None = None
+    document: dict[str, Any] = field(default_factory=dict, repr=False)
+    place: Place | None = None
+
+    @property
+    def rows(self) -> tuple[Step, ...]:
+        """The steps that are rows of the report."""
+        return tuple(step for step in self.steps if not isinstance(step.layer, Open))
+
+    @property
+    def width(self) -> int:
+        """Units of the last layer."""
+        return self.steps[-1].fan_out

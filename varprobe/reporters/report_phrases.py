@@ -1,0 +1,234 @@
+"""Sentences that several reporters share: the header, the verdict's lines, the expectation."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from varprobe.config.yaml_tree import scalar
+from varprobe.formatting import count, number, power, printable
+from varprobe.report.records import Estimate, LayerRow, Report
+from varprobe.sweeps.records import SweepPoint
+from varprobe.verdict.records import Direction, Finding, Verdict
+
+MARKS = {"error": "!", "warning": "?", "info": "i"}
+DIRECTIONS = ("forward", "backward", "signal")
+# The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
+LETTERS = {
+    "stable": "s",
+    "borderline": "b",
+    "inconclusive": "i",
+    "vanishing": "v",
+    "exploding": "e",
+    "degenerate": "d",
+}
+
+
+def title(report: Report) -> str:
+    """The network in a line: name, depth, widths."""
+    return f"{printable(report.name)}: {size_words(report)}"
+
+
+def size_words(report: Report) -> str:
+    """Depth and widths of the network."""
+    dense = [row for row in report.layers if row.kind == "dense"]
+    widths = sorted({row.fan_out for row in dense})
+    width = f"width {widths[0]:,}" if len(widths) == 1 else f"widths {widths[0]:,} to {widths[-1]:,}" if widths else ""
+    return f"{count(len(dense), 'dense layer')}, {width}"
+
+
+def made_with(report: Report) -> str:
+    """How it was measured, in a line."""
+    s = report.settings
+    if is_predicted(report):
+        return f"theory at large width, nothing drawn; batch {s.batch:,}, {report.provenance.seconds:.2f} s"
+    engines = sorted({row.engine for row in report.layers if row.engine}) or [s.engine]
+    return (
+        f"{' and '.join(engines)} engine, {count(s.trials, 'trial')} of batch {s.batch:,}, "
+        f"{printable(s.dtype)}, seed {s.seed}, {report.provenance.seconds:.2f} s"
+    )
+
+
+def is_predicted(report: Report) -> bool:
+    """Whether this is theory alone."""
+    return all(row.activation is None for row in report.layers)
+
+
+# What the activations do, and what the gradient does.
+_SIZE = {
+    "stable": ("keep their size", "keeps its size"),
+    "borderline": ("are borderline", "is borderline"),
+    "vanishing": ("vanish", "vanishes"),
+    "exploding": ("explode", "explodes"),
+    "inconclusive": ("cannot be judged from so few trials", "cannot be judged from so few trials"),
+    "degenerate": ("die: they are exactly zero", "dies: it is exactly zero"),
+}
+_SAMPLES = {
+    "preserved": "samples stay distinct",
+    "fading": "samples grow alike",
+    "collapsing": "samples become the same",
+    "inconclusive": "whether samples stay distinct cannot be judged from so few trials",
+    "undefined": "there are no two samples to tell apart",
+}
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """The verdict in a sentence."""
+    forward, backward, signal = verdict.forward, verdict.backward, verdict.signal
+    activations = f"the activations {_SIZE.get(forward.label, ('',))[0]}{_over_the_depth(forward)}"
+    gradient = f"the gradient {_SIZE.get(backward.label, ('', ''))[1]}{_over_the_depth(backward)}"
+    return f"{activations}; {gradient}; {_SAMPLES.get(signal.label, signal.label)} (signal {signal.label})."
+
+
+def _over_the_depth(direction: Direction) -> str:
+    return "" if direction.total_log10 is None else f" (x {power(direction.total_log10)} over the depth)"
+
+
+def theory_line(report: Report) -> str:
+    """Where theory says that the network leads; empty where it says nothing."""
+    theory = report.prediction
+    if theory is None or (theory.regime is None and theory.fixed_point is None):
+        return ""
+    q = "no fixed point" if theory.fixed_point is None else f"fixed point q* = {number(theory.fixed_point)}"
+    parts = [f"theory: {theory.regime or 'no regime'}", q]
+    if theory.chi1 is not None:
+        parts.append(f"chi1 = {theory.chi1:.4g}")
+    scales = (("q", theory.xi_q), ("correlation", theory.xi_c), ("gradient", theory.xi_gradient))
+    known = [f"{name} {number(scale)}" for name, scale in scales if scale is not None]
+    if known:
+        parts.append(f"depth scales in layers: {', '.join(known)}")
+    depth = theory.trainable_depth
+    parts.append(f"trainable depth {f'{number(depth)} layers' if depth is not None else 'unlimited'}")
+    return "; ".join(parts) + "."
+
+
+def tested_line(report: Report) -> str:
+    """In how many layers the measurement was held to theory's bands; empty where in all, or nothing was measured."""
+    dense = [row for row in report.layers if row.kind == "dense"]
+    forward = sum(row.predicted.second_moment_low is not None for row in dense)
+    backward = sum(row.predicted.gradient_low is not None for row in dense)
+    if is_predicted(report) or report.settings.trials < 2 or forward + backward == 2 * len(dense):
+        return ""
+    return (
+        f"Tested against theory: {forward:,} of {count(len(dense), 'layer')} forward, {backward:,} backward; in the "
+        "others its bands end, or draws vary too much to test."
+    )
+
+
+def activation_log10(row: LayerRow) -> float | None:
+    """log10 of the activation variance: the mean over trials, or theory where nothing was measured."""
+    return row.predicted.log10_activation_variance if row.activation is None else row.activation.variance.log10_mean
+
+
+def gradient_log10(row: LayerRow) -> float | None:
+    """log10 of the gradient variance, likewise."""
+    return row.predicted.log10_gradient_second_moment if row.gradient is None else row.gradient.variance.log10_mean
+
+
+def activation_cells(row: LayerRow) -> tuple[str, str, str]:
+    """The activation variance: measured, by theory, and the standard errors between them."""
+    theory = row.predicted
+    measured = "-" if row.activation is None else estimate(row.activation.variance)
+    value = theory_value(theory.activation_variance, theory.log10_activation_variance)
+    return measured, value, _deviation(theory.activation_deviation)
+
+
+def gradient_cells(row: LayerRow) -> tuple[str, str, str]:
+    """The gradient variance, likewise."""
+    theory = row.predicted
+    measured = "-" if row.gradient is None else estimate(row.gradient.variance)
+    value = theory_value(theory.gradient_second_moment, theory.log10_gradient_second_moment)
+    return measured, value, _deviation(theory.gradient_deviation)
+
+
+def theory_value(value: float | None, log10: float | None) -> str:
+    """A predicted value at any size."""
+    return power(log10) if log10 is not None else number(value)
+
+
+def _deviation(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
+
+
+def direction_figures(direction: Direction) -> tuple[str, str, str]:
+    """Rate with its interval, factor over the whole depth, and depth scale in layers; `-` for what is not known."""
+    rate = "-"
+    if direction.rate is not None:
+        low, high = direction.rate_low, direction.rate_high
+        rate = f"{direction.rate:.4g}" + (
+            f" ({low:.4g}, {high:.4g})" if low is not None and high is not None and low < high else ""
+        )
+    total = "-" if direction.total_log10 is None else f"x {power(direction.total_log10)}"
+    scale = direction.depth_scale
+    return rate, total, f"{number(scale)} layers" if scale is not None and scale < 1e6 else "-"
+
+
+def expectation_lines(report: Report) -> list[str]:
+    """Whether the config's `expect` is met, a line each."""
+    return [
+        f"expected {item.what} {' or '.join(item.allowed)}: {'met' if item.met else f'not met, it is {item.found}'}"
+        for item in report.expect
+    ]
+
+
+def marks(report: Report) -> dict[int, str]:
+    """The marks of every row that a finding names, by its index."""
+    found: dict[int, str] = {}
+    for finding in report.verdict.findings:
+        if finding.layer is not None:
+            mark = MARKS.get(finding.severity, "?")
+            if mark not in found.get(finding.layer, ""):
+                found[finding.layer] = found.get(finding.layer, "") + mark
+    return found
+
+
+def finding_counts(report: Report) -> str:
+    """How many findings there are of each severity."""
+    found = [finding.severity for finding in report.verdict.findings]
+    words = {"error": "error", "warning": "warning", "info": "note"}
+    counts = [count(found.count(severity), word) for severity, word in words.items() if severity in found]
+    return ", ".join(counts) or "no findings"
+
+
+def finding_head(finding: Finding) -> str:
+    """Severity, code and layer of a finding."""
+    where = f", layer {finding.layer}" if finding.layer is not None else ""
+    return f"{MARKS.get(finding.severity, '?')} {finding.severity}: {finding.code}{where}"
+
+
+def estimate(value: Estimate | None) -> str:
+    """The mean over trials at any size."""
+    if value is None or (value.mean is None and value.log10_mean is None):
+        return "-"
+    return power(value.log10_mean)
+
+
+def row_label(row: LayerRow) -> str:
+    """The row's name; in rows that are not dense this is also what they do."""
+    return printable(row.name)
+
+
+def escaped_markdown(text: str) -> str:
+    """Text from a config as Markdown that shows it as it is; addresses in it become no links.
+
+    >>> escaped_markdown("a|b_c")
+    'a\\\\|b\\\\_c'
+    """
+    marked = re.sub(r"([\\`*_\[\]<>|#!&~${}])", r"\\\1", printable(" ".join(text.splitlines())))
+    return marked.replace("://", ":\\//").replace("www.", "www\\.")
+
+
+def spreadsheet_text(value: Any) -> Any:
+    """A cell of a CSV file; text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text(-0.5)
+    ("'=1+1", '-0.5', -0.5)
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    return value if isinstance(scalar(value), (int, float)) else f"'{value}"
+
+
+def letter(point: SweepPoint) -> str:
+    """The label's letter; x where the point failed."""
+    return "x" if point.verdict is None else LETTERS.get(point.verdict.overall, "?")

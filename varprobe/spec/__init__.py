@@ -1,1 +1,0 @@
-"""What a network is: activations, initialisers, layers, and how a config becomes a `NetworkSpec`."""

@@ -45,7 +45,7 @@ def one(activation: str, scheme: str) -> Result:
             "layers": [{"dense": 512, "repeat": 10}],
             "probe": {"batch": 16, "trials": 50, "seed": 7},
         }
-    )
+    ).network
     settings = replace(spec.settings, threads=1)
     prediction = varprobe.predict(spec, settings)
     found = compare(measure(spec, settings), prediction)

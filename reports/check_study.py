@@ -32,11 +32,12 @@ from check_networks import NETWORKS, Network, tilted
 from numpy.typing import NDArray
 
 import varprobe
+from varprobe.config.experiment import Experiment
 from varprobe.engine.record import StackStatistics
 from varprobe.frozen import dataclass
 from varprobe.gate.check import Reached, decide
 from varprobe.gate.records import ALPHA, MAX_TRIALS
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.verdict.intervals import log_mean
@@ -130,8 +131,8 @@ class Result:
 def study(network: Network, replays: int, folder: Path, rule: Decide = decide) -> Result:
     """One network's bank and what its replays come to."""
     started = time.process_time()
-    spec, settings = loaded(network)
-    bank = stored(folder, spec, replace(settings, trials=network.bank), network.name)
+    experiment, settings = loaded(network)
+    bank = stored(folder, experiment, replace(settings, trials=network.bank), network.name)
     truth = forward, backward = truths(bank)
     return Result(
         name=network.name,
@@ -140,7 +141,7 @@ def study(network: Network, replays: int, folder: Path, rule: Decide = decide) -
         bank=network.bank,
         forward=forward,
         backward=backward,
-        replayed=counted((replay(spec, settings, bank, random, rule) for random in generators(replays)), truth),
+        replayed=counted((replay(experiment, settings, bank, random, rule) for random in generators(replays)), truth),
         rules=usual_rules(bank),
         seconds=time.process_time() - started,
     )
@@ -148,26 +149,26 @@ def study(network: Network, replays: int, folder: Path, rule: Decide = decide) -
 
 def fresh(network: Network, checks: int, rule: Decide = decide) -> Counts:
     """What checks with seeds of their own come to."""
-    spec, settings = loaded(network)
-    return counted(afresh(spec, replace(settings, seed=FRESH_SEED + seed), rule) for seed in range(checks))
+    experiment, settings = loaded(network)
+    return counted(afresh(experiment, replace(settings, seed=FRESH_SEED + seed), rule) for seed in range(checks))
 
 
-def loaded(network: Network) -> tuple[NetworkSpec, Settings]:
+def loaded(network: Network) -> tuple[Settings]:
     """A network, and how its bank is measured."""
-    spec = varprobe.load({**network.config, "probe": {**network.config.get("probe", {}), "trials": TRIALS}})
-    return spec, replace(spec.settings, threads=1, seed=BANK_SEED)
+    experiment = varprobe.load({**network.config, "probe": {**network.config.get("probe", {}), "trials": TRIALS}})
+    return experiment, replace(experiment.network.settings, threads=1, seed=BANK_SEED)
 
 
-def stored(folder: Path, spec: NetworkSpec, settings: Settings, name: str) -> Measurement:
+def stored(folder: Path, experiment: Experiment, settings: Settings, name: str) -> Measurement:
     """The bank of a network, measured or from the folder."""
     path = folder / f"{check_pages.file_name(name)}-{settings.trials}.npz"
     if not path.exists():
-        measured = measure(spec, settings)
+        measured = measure(experiment.network, settings)
         with path.with_suffix(".part").open("wb") as file:
             np.savez(file, **vars(measured.statistics))
         path.with_suffix(".part").replace(path)
         return measured
-    two = measure(spec, replace(settings, trials=2))
+    two = measure(experiment.network, replace(settings, trials=2))
     with np.load(path, allow_pickle=False) as tables:
         statistics = StackStatistics(**{field.name: tables[field.name] for field in fields(StackStatistics)})
     return replace(two, statistics=statistics, trials=len(statistics.dead))
@@ -201,7 +202,7 @@ def generators(count: int) -> Iterable[np.random.Generator]:
 
 
 def replay(
-    spec: NetworkSpec,
+    experiment: Experiment,
     settings: Settings,
     bank: Measurement,
     random: np.random.Generator,
@@ -210,7 +211,7 @@ def replay(
 ) -> Reached:
     """One check whose trials are drawn from the bank, with replacement."""
     order = random.integers(0, bank.trials, most)
-    return rule(spec, settings, lambda trials, _: taken(bank, order[:trials]), alpha=ALPHA, max_trials=most)
+    return rule(experiment, settings, lambda trials, _: taken(bank, order[:trials]), alpha=ALPHA, max_trials=most)
 
 
 def taken(bank: Measurement, trials: NDArray[np.int64]) -> Measurement:
@@ -219,14 +220,14 @@ def taken(bank: Measurement, trials: NDArray[np.int64]) -> Measurement:
     return replace(bank, statistics=replace(bank.statistics, **tables), trials=len(trials))
 
 
-def afresh(spec: NetworkSpec, settings: Settings, rule: Decide = decide, most: int = MAX_TRIALS) -> Reached:
+def afresh(experiment: Experiment, settings: Settings, rule: Decide = decide, most: int = MAX_TRIALS) -> Reached:
     """One check as the command makes it."""
 
     def draw(trials: int, before: Measurement | None) -> Measurement:
         here = replace(settings, trials=trials)
-        return measure(spec, here) if before is None else more(before, spec, here)
+        return measure(experiment.network, here) if before is None else more(before, experiment.network, here)
 
-    return rule(spec, settings, draw, alpha=ALPHA, max_trials=most)
+    return rule(experiment, settings, draw, alpha=ALPHA, max_trials=most)
 
 
 def counted(checks: Iterable[Reached], truth: tuple[Truth, Truth] | None = None) -> Counts:
@@ -281,11 +282,13 @@ def usual_rules(bank: Measurement, means: int = 2000) -> Rules:
 def told(rate: float, aim: Aim, checks: int, folder: Path) -> dict[str, Any]:
     """A 256 x 20 network of that forward rate, held to a range: the trials that telling takes."""
     config = {**tilted(256, 20, 20 * math.log(rate), batch=32), "expect": {"rate": {"forward": [aim.low, aim.high]}}}
-    spec = varprobe.load(config)
-    settings = replace(spec.settings, threads=1, seed=BANK_SEED)
-    bank = stored(folder, spec, replace(settings, trials=400), f"rate {rate}")
-    replays = (replay(spec, settings, bank, random, most=aim.most) for random in generators(checks))
-    afresh_ = (afresh(spec, replace(settings, seed=FRESH_SEED + seed), most=aim.most) for seed in range(aim.fresh))
+    experiment = varprobe.load(config)
+    settings = replace(experiment.network.settings, threads=1, seed=BANK_SEED)
+    bank = stored(folder, experiment, replace(settings, trials=400), f"rate {rate}")
+    replays = (replay(experiment, settings, bank, random, most=aim.most) for random in generators(checks))
+    afresh_ = (
+        afresh(experiment, replace(settings, seed=FRESH_SEED + seed), most=aim.most) for seed in range(aim.fresh)
+    )
     truth = truths(bank)[0]
     return {
         "rate": rate,

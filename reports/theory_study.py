@@ -88,7 +88,7 @@ def enlarged(spec: NetworkSpec, factor: float) -> NetworkSpec:
 
 def one_run(name: str, factor: float, seed: int) -> tuple[str, str, str, bool]:
     """Labels forward and backward, the label of the signal, and whether theory-mismatch was shown."""
-    spec = varprobe.load({**NETWORKS[name], "probe": {"batch": 32, "trials": 20}})
+    spec = varprobe.load({**NETWORKS[name], "probe": {"batch": 32, "trials": 20}}).network
     settings = replace(spec.settings, seed=seed, threads=1)
     measurement = measure(spec if factor == 1 else enlarged(spec, factor), settings)
     verdict = judge(measurement, compare(measurement, varprobe.predict(spec, settings)))

@@ -380,7 +380,9 @@ def test_aliases_are_unique_and_shadow_no_name() -> None:
 )
 def test_an_alias_means_its_name_in_any_case(name: str, alias: str) -> None:
     for word in (alias, alias.upper()):
-        (step,) = load({"input": {"features": 3}, "layers": [{"dense": {"width": 3, "activation": word}}]}).steps
+        (step,) = load(
+            {"input": {"features": 3}, "layers": [{"dense": {"width": 3, "activation": word}}]}
+        ).network.steps
         assert isinstance(step.layer, Dense)
         assert step.layer.activation.name == name
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from varprobe.config.expectation import Expectation
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.config.overrides import parse_assignment
 from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, InputFileError, VarprobeError
 from varprobe.network.laws import Constant, FromFile, Normal
-from varprobe.network.spec import Dense, Dropout, Expectation, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +27,11 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(text: str | bytes, *assignments: str) -> NetworkSpec:
     """The network of a file net.yaml with that text, under `--set` assignments."""
+    return experiment(text, *assignments).network
+
+
+def experiment(text: str | bytes, *assignments: str) -> Experiment:
+    """The same, and what is expected of it."""
     Path("net.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     return load("net.yaml", [parse_assignment(assignment) for assignment in assignments])
 
@@ -714,9 +721,11 @@ def test_short_forms_mean_their_long_ones(short: str, long: str) -> None:
 
 
 def test_a_single_expectation_means_a_list_of_one() -> None:
-    spec = read(top("input: {features: 4}\nexpect: {forward: stable, backward: [stable, borderline], signal: fading}"))
-    assert spec.expect == Expectation(("stable",), ("stable", "borderline"), None, ("fading",))
-    assert read(top("input: {features: 4}")).expect is None
+    found = experiment(
+        top("input: {features: 4}\nexpect: {forward: stable, backward: [stable, borderline], signal: fading}")
+    )
+    assert found.expect == Expectation(("stable",), ("stable", "borderline"), None, ("fading",))
+    assert experiment(top("input: {features: 4}")).expect is None
 
 
 def test_defaults_reach_the_layers_that_do_not_say() -> None:
@@ -770,7 +779,7 @@ def test_every_objective_has_a_short_and_a_long_form(gradient: str) -> None:
 
 
 def test_a_mapping_is_loaded_as_a_file_is() -> None:
-    spec = load({"input": {"features": 4}, "layers": ({"dense": 8},)})
+    spec = load({"input": {"features": 4}, "layers": ({"dense": 8},)}).network
     assert (spec.name, spec.steps[0].line, spec.steps[0].path) == ("network", None, "layers[0]")
     with pytest.raises(ConfigError) as caught:
         load({"input": {"features": 4, "std": float("nan")}, "layers": [{"dense": 8}]})
@@ -785,10 +794,10 @@ def test_the_name_is_the_stem_of_the_file_unless_given() -> None:
 
 
 def test_the_document_builds_the_same_network_again() -> None:
-    spec = read(NESTED, "layers[1].repeat=2", "defaults.init.gain=1.5")
-    again = load(spec.document)
-    assert shapes(again) == shapes(spec)
-    assert again.document == spec.document
+    first = experiment(NESTED, "layers[1].repeat=2", "defaults.init.gain=1.5")
+    again = load(first.document)
+    assert shapes(again.network) == shapes(first.network)
+    assert again.document == first.document
 
 
 WEIGHTS = np.arange(32, dtype=np.float32).reshape(8, 4) / 7
@@ -836,7 +845,7 @@ def test_relative_paths_count_from_the_folder_of_the_config(tmp_path: Path) -> N
     np.save(tmp_path / "sub" / "w.npy", WEIGHTS)
     path = tmp_path / "sub" / "net.yaml"
     path.write_text(layers("  - dense: {width: 8, init: {name: file, path: w.npy}}"))
-    assert isinstance(load(path).steps[0].layer, Dense)
+    assert isinstance(load(path).network.steps[0].layer, Dense)
 
 
 def test_repeated_file_layers_share_their_matrix() -> None:
@@ -1071,16 +1080,16 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("assignment", "path", "value"), ACCEPTED, ids=[row[0] for row in ACCEPTED])
 def test_an_assignment_edits_the_document(assignment: str, path: tuple[Any, ...], value: object) -> None:
-    found: Any = read(BASE, assignment).document
+    found: Any = experiment(BASE, assignment).document
     for step in path:
         found = found[step]
     assert found == value
 
 
 def test_assignments_are_made_in_their_order() -> None:
-    document = read(BASE, "defaults.init.gain=1.2", "defaults.init.mode=fan_out").document
+    document = experiment(BASE, "defaults.init.gain=1.2", "defaults.init.mode=fan_out").document
     assert document["defaults"]["init"] == {"name": "he", "gain": 1.2, "mode": "fan_out"}
-    assert read(BASE, "defaults.init.gain=1.2", "defaults.init=lecun").document["defaults"]["init"] == "lecun"
+    assert experiment(BASE, "defaults.init.gain=1.2", "defaults.init=lecun").document["defaults"]["init"] == "lecun"
 
 
 def test_an_assignment_reaches_only_the_place_it_names() -> None:

@@ -221,7 +221,7 @@ def test_the_name_of_a_file_that_is_no_text_is_made_one(tmp_path: Path) -> None:
         path.write_text(top(HEAD))
     except OSError:
         pytest.skip("this file system takes no such name")
-    assert load(path).name == "net?"
+    assert load(path).network.name == "net?"
 
 
 def test_options_alone_make_a_config() -> None:
@@ -276,7 +276,7 @@ def _gpt2(branch: list[Any]) -> list[float]:
     }
     usual = 0.02
     assert "gpt2" in INITIALIZERS
-    laws = [step.layer.weights for step in load(config).steps if isinstance(step.layer, Dense)]
+    laws = [step.layer.weights for step in load(config).network.steps if isinstance(step.layer, Dense)]
     return [law.std / usual for law in laws if isinstance(law, Normal)]
 
 

@@ -48,7 +48,7 @@ def test_the_lessons_are_all_there() -> None:
 
 @pytest.mark.parametrize("name", ["small_tanh", "large_tanh", "xavier_tanh"])
 def test_the_three_of_the_first_lecture_are_deep_and_wide(name: str) -> None:
-    spec = varprobe.load(Path(__file__).parents[1] / "configs" / f"{name}.yaml")
+    spec = varprobe.load(Path(__file__).parents[1] / "configs" / f"{name}.yaml").network
     assert len(spec.rows) >= 20
     assert {step.fan_out for step in spec.rows} == {256}
 

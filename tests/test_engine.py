@@ -369,13 +369,15 @@ def _assert_as_reference(spec: NetworkSpec, found: StackStatistics, tolerance: f
 @pytest.mark.parametrize("name", NETS)
 def test_every_statistic_is_that_of_a_slow_reference(name: str) -> None:
     # An absolute error of a log is a relative one of the quantity: 1e-9, some 1e6 roundings of float64.
-    spec = load(NETS[name])
+    experiment = load(NETS[name])
+    spec = experiment.network
     _assert_as_reference(spec, _run(spec), 1e-9)
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_weights_drawn_again_for_backward_change_nothing(name: str) -> None:
-    spec = load(NETS[name])
+    experiment = load(NETS[name])
+    spec = experiment.network
     _assert_equal(_run(spec), _run(spec, keep_weights=False))
 
 
@@ -395,7 +397,8 @@ def test_given_arrays_are_used_as_they_are(tmp_path: Path) -> None:
         input={"distribution": "file", "path": str(tmp_path / "batch.npy")},
         probe={"gradient": {"name": "file", "path": str(tmp_path / "cotangent.npy")}},
     )
-    spec = load(config)
+    experiment = load(config)
+    spec = experiment.network
     _assert_as_reference(spec, _run(spec), 1e-9)
     assert np.allclose(_run(spec).weight_variance[:, 0], arrays["W"].var(), rtol=1e-12)
 
@@ -405,7 +408,7 @@ def test_the_reference_itself_has_the_gradient_of_finite_differences() -> None:
     # tanh in place of relu and gelu, so that no kink lies within a step.
     for name in ("norms of every kind and activations of their own", "nested and scaled residual blocks"):
         text = repr(NETS[name]).replace("'relu'", "'tanh'")
-        spec = load(eval(text))  # our own literal
+        spec = load(eval(text)).network  # our own literal
         reference = Reference(spec, spec.settings, 0)
         cotangent = reference.cotangent(np.zeros((spec.settings.batch, spec.width)))
         for index in ((0, 0), (2, 3), (5, 6)):
@@ -421,9 +424,10 @@ def test_float32_is_float64_to_its_own_rounding() -> None:
     # Roundings of 1.2e-7 add up like a random walk over sums of at most 50 terms and 3 layers: 1e-5 is ample.
     # The draws themselves differ between precisions, so the weights and the batch are given.
     for batch, width in ((3, 40), (50, 4)):
-        spec = load(
+        experiment = load(
             _config([{"dense": width, "repeat": 3}], width, defaults={"init": "identity"}, probe={"batch": batch})
         )
+        spec = experiment.network
         rows = np.random.default_rng(0).standard_normal((batch, width))
         cotangent = np.random.default_rng(1).standard_normal((batch, width))
         spec = replace(
@@ -453,7 +457,8 @@ def _assert_equal(first: StackStatistics, second: StackStatistics, tolerance: fl
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NETS)
 def test_the_cut_into_stacks_changes_no_byte(name: str, dtype: str) -> None:
-    spec = load(NETS[name])
+    experiment = load(NETS[name])
+    spec = experiment.network
     spec = replace(spec, settings=replace(spec.settings, dtype=dtype, trials=5))
     whole = _run(spec)
     for sizes in ((1, 1, 1, 1, 1), (2, 3), (4, 1)):
@@ -475,7 +480,8 @@ def small_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("keep_weights", [True, False])
 @pytest.mark.parametrize("name", NETS)
 def test_what_is_cut_into_blocks_on_threads_is_that_of_the_reference(name: str, keep_weights: bool) -> None:
-    spec = load(NETS[name])
+    experiment = load(NETS[name])
+    spec = experiment.network
     with blocks.threads(3):
         found = _run(spec, keep_weights=keep_weights)
     _assert_as_reference(spec, found, 1e-9)
@@ -485,7 +491,8 @@ def test_what_is_cut_into_blocks_on_threads_is_that_of_the_reference(name: str, 
 def test_without_weights_the_cut_changes_only_roundings(monkeypatch: pytest.MonkeyPatch, init: Any) -> None:
     layers = [{"dense": 90}, {"dense": 50}, {"dense": {"width": 70, "bias": {"std": 0.1}}}]
     config = _config(layers, 60, defaults={"activation": "tanh", "init": init}, probe={"engine": "matrix-free"})
-    spec = load(config)
+    experiment = load(config)
+    spec = experiment.network
     whole = _run(spec)
     monkeypatch.setattr(blocks, "BLOCK", 40)
     monkeypatch.setattr(blocks, "_COLUMNS", 8)
@@ -494,7 +501,7 @@ def test_without_weights_the_cut_changes_only_roundings(monkeypatch: pytest.Monk
 
 
 def test_the_first_trials_stay_when_more_are_asked_for() -> None:
-    spec = load(NETS["nested and scaled residual blocks"])
+    spec = load(NETS["nested and scaled residual blocks"]).network
     few, many = (measure(spec, replace(spec.settings, trials=trials)).statistics for trials in (4, 9))
     for field in fields(StackStatistics):
         if not field.name.endswith("_histogram"):
@@ -508,7 +515,7 @@ def test_the_number_of_threads_changes_only_roundings(dtype: str, tolerance: flo
         config = _config(
             [{"dense": width, "repeat": 3}], width, defaults={"activation": "tanh"}, probe={"batch": batch}
         )
-        spec = load(config)
+        spec = load(config).network
         one, two = (measure(spec, replace(spec.settings, dtype=dtype, threads=n)) for n in (1, 2))
         assert (one.threads, two.threads) == (1, 2)
         for field in fields(StackStatistics):
@@ -522,7 +529,8 @@ def test_the_number_of_threads_changes_only_roundings(dtype: str, tolerance: flo
 
 
 def test_trials_are_drawn_apart() -> None:
-    spec = load(NETS["dropout"])
+    experiment = load(NETS["dropout"])
+    spec = experiment.network
     names = ("log_input_second_moment", "weight_variance", "log_output_gradient_second_moment")
     for name in names:
         column = getattr(_run(spec), name)[:, 0]
@@ -530,13 +538,14 @@ def test_trials_are_drawn_apart() -> None:
 
 
 def test_another_seed_gives_other_numbers() -> None:
-    spec = load(NETS["dropout"])
+    experiment = load(NETS["dropout"])
+    spec = experiment.network
     other = run_stack(spec, replace(spec.settings, seed=12), range(3), keep_weights=True, tick=lambda: None)
     assert not np.isclose(_run(spec).log_gradient_second_moment, other.log_gradient_second_moment).any()
 
 
 def test_every_row_ticks_once_in_each_direction() -> None:
-    spec = load(NETS["nested and scaled residual blocks"])
+    spec = load(NETS["nested and scaled residual blocks"]).network
     seen: list[tuple[int, int]] = []
     measure(spec, progress=lambda done, total: seen.append((done, total)))
     total = 2 * len(spec.rows)
@@ -553,7 +562,7 @@ def _deep(activation: str, init: str, depth: int = 2000) -> np.ndarray:
         defaults={"activation": activation, "init": init},
         probe={"batch": 8, "trials": 2, "dtype": "float32"},
     )
-    found = measure(load(config)).statistics
+    found = measure(load(config).network).statistics
     for field in fields(StackStatistics):
         if field.name.startswith("log_"):
             assert np.isfinite(getattr(found, field.name)).all(), field.name
@@ -606,7 +615,7 @@ def test_extreme_scales_mix_without_an_end(
     config = _config(
         layers, 16, input={"std": std}, defaults={"activation": activation, "init": init}, probe={"dtype": dtype}
     )
-    measured = measure(load(config))
+    measured = measure(load(config).network)
     found, dense = measured.statistics, [layer.kind == "dense" for layer in measured.layers]
     for field in fields(StackStatistics):
         table = getattr(found, field.name)
@@ -636,7 +645,7 @@ def test_a_homogeneous_network_only_shifts(std: float) -> None:
         config = _config(
             HOMOGENEOUS, 24, input={"std": scale}, defaults={"activation": "relu"}, probe={"dtype": "float32"}
         )
-        return _run(load(config))
+        return _run(load(config).network)
 
     plain, scaled = run(1.0), run(std)
     # A power of two changes no digit: only ln itself rounds, at 700 to 1e-13. 1e30 is rounded to float32 once, and
@@ -752,13 +761,13 @@ def test_scaled_derivatives_are_the_true_ones(name: str, exponent: int) -> None:
 def test_lsuv_gives_unit_variance() -> None:
     for activation in ("relu", "tanh", "sigmoid"):
         config = _config([{"dense": 24, "repeat": 20}], 24, defaults={"activation": activation, "init": "lsuv"})
-        variance = _run(load(config)).log_preactivation_variance
+        variance = _run(load(config).network).log_preactivation_variance
         assert np.abs(variance).max() < 1e-12
 
 
 def test_orthogonal_linear_networks_keep_every_second_moment() -> None:
     config = _config([{"dense": 64, "repeat": 300}], 64, defaults={"init": "orthogonal"}, probe={"trials": 2})
-    found = _run(load(config))
+    found = _run(load(config).network)
     for name in ("log_preactivation_second_moment", "log_gradient_second_moment"):
         table = getattr(found, name)
         assert np.abs(table - table[:, :1]).max() < 1e-10
@@ -838,7 +847,9 @@ def test_weight_gradients_of_tiny_activations_are_not_zero() -> None:
     # sigmoid(-60) = 1e-26 is a fine float32; its square is not.
     layers = [{"dense": {"width": 32, "activation": "sigmoid", "bias": -60.0}}, {"dense": 32}]
     found = {
-        dtype: _run(load(_config(layers, 32, probe={"dtype": dtype, "batch": 4}))).log_weight_gradient_second_moment
+        dtype: _run(
+            load(_config(layers, 32, probe={"dtype": dtype, "batch": 4})).network
+        ).log_weight_gradient_second_moment
         for dtype in ("float32", "float64")
     }
     assert np.isfinite(found["float64"]).all()
@@ -853,6 +864,6 @@ def test_weight_gradients_of_tiny_activations_are_not_zero() -> None:
 def test_a_norm_without_eps_lifts_any_signal_to_one(variant: str, dtype: str) -> None:
     layers = [{"dense": 16}, {"norm": {"kind": variant, "eps": 0.0}}, {"dense": 16}]
     for std in (1e-200, 1e-50, 1e-25, 1.0, 1e25):
-        found = _run(load(_config(layers, 16, input={"std": std}, probe={"dtype": dtype})))
+        found = _run(load(_config(layers, 16, input={"std": std}, probe={"dtype": dtype})).network)
         assert np.abs(found.log_activation_second_moment[:, 1]).max() < 1e-5, std
         assert np.isfinite(found.log_gradient_second_moment).all(), std

@@ -126,7 +126,7 @@ def _bank(init: str, depth: int = DEPTH) -> tuple[np.ndarray, np.ndarray, Any]:
         "layers": [{"dense": WIDTH, "repeat": depth}],
         "probe": {"batch": 16, "trials": 200, "seed": 5},
     }
-    measured = measure(load(config))
+    measured = measure(load(config).network)
     points = judged_points(measured.layers)
     traces = measured_traces(measured, points)
     forward, backward = traces.forward, traces.backward

@@ -590,7 +590,7 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
         "defaults": {"activation": "tanh", "init": "xavier", "bias": {"std": 0.1}},
         "layers": [{"dense": 16}, {"residual": {"layers": branch}, "repeat": 2}, {"dense": 10}],
     }
-    spec = load(config)
+    spec = load(config).network
     prediction = predict(spec)
     points = judged_points([describe(step) for step in spec.rows])
     assert [point.is_join for point in points] == [False, True, True, False]
@@ -610,7 +610,7 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
 
 
 def test_theory_of_zero_weights_has_no_signal() -> None:
-    spec = load({"input": {"features": 8}, "layers": [{"dense": {"width": 8, "init": "zeros"}, "repeat": 5}]})
+    spec = load({"input": {"features": 8}, "layers": [{"dense": {"width": 8, "init": "zeros"}, "repeat": 5}]}).network
     prediction = predict(spec)
     points = judged_points([describe(step) for step in spec.rows])
     assert np.isneginf(predicted_traces(spec, prediction, points).signal).all()
@@ -619,7 +619,7 @@ def test_theory_of_zero_weights_has_no_signal() -> None:
 def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
     bad = {"dense": {"width": 32, "init": {"name": "he", "gain": 1e-4}}}
     layers = [{"dense": 32, "repeat": 6}, bad, {"dense": 32, "repeat": 6}]
-    spec = load({"input": {"features": 32}, "defaults": {"activation": "relu", "init": "he"}, "layers": layers})
+    spec = load({"input": {"features": 32}, "defaults": {"activation": "relu", "init": "he"}, "layers": layers}).network
     verdict = judge_prediction(spec, spec.settings, foreseen(predict(spec), 20))
     (found,) = (item for item in verdict.findings if item.code == "forward-vanishing")
     assert found.remedy.startswith("Most of it happens at one step, at layer 7 (")
@@ -627,8 +627,8 @@ def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
 
 def test_what_theory_lacks_is_told_with_its_reason() -> None:
     layers = [{"dense": 32}, {"dense": {"width": 32, "init": "lsuv"}}, {"dense": 32}, {"dense": 32}]
-    spec = load({"input": {"features": 32}, "defaults": {"activation": "tanh"}, "layers": layers})
-    report = predict_report(spec)
+    experiment = load({"input": {"features": 32}, "defaults": {"activation": "tanh"}, "layers": layers})
+    report = predict_report(experiment)
     reason = report.layers[1].predicted.reason
     assert reason
     found = [item for item in report.verdict.findings if item.code == "theory-ends"]
@@ -645,7 +645,7 @@ def test_bands_are_those_of_their_formula() -> None:
         "defaults": {"activation": "tanh", "init": "xavier"},
         "layers": [{"dense": 128, "repeat": 4}],
         "probe": {"batch": 8, "trials": 12},
-    })  # fmt: skip
+    }).network  # fmt: skip
     measurement, prediction = measure(spec), predict(spec)
     found = compare(measurement, prediction, 0.02)
     # Tested is what varies little from draw to draw; at this width some of it does not.

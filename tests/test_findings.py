@@ -87,14 +87,15 @@ SLACK = {"forward-exploding": 1, "backward-exploding": 1, "non-finite": 4, "coll
 
 @cache
 def _report(code: str) -> Report:
-    spec = load(CASES[code][0])
+    experiment = load(CASES[code][0])
+    spec = experiment.network
     if code == "theory-ends":
-        return predict_report(spec)
+        return predict_report(experiment)
     if code == "theory-mismatch":
         # Weights of another gain than the config says, here 5 %.
         drawn = load(_config([{"dense": 256, "repeat": 6}], 256, init={"name": "xavier", "gain": 1.05}))
-        return report_on(spec, spec.settings, measure(drawn))
-    return diagnose(spec)
+        return report_on(experiment, spec.settings, measure(drawn.network))
+    return diagnose(experiment)
 
 
 def test_the_cases_are_all_of_the_table() -> None:

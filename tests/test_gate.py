@@ -117,7 +117,7 @@ def test_needed_trials_are_those_that_decide() -> None:
 
 @cache
 def _layers(depth: int) -> tuple[LayerDescription, ...]:
-    return measure(varprobe.load(_config(depth=depth)), varprobe.Settings(batch=2, trials=1)).layers
+    return measure(varprobe.load(_config(depth=depth)).network, varprobe.Settings(batch=2, trials=1)).layers
 
 
 def _walk(total: float, sd: float, depth: int, seed: int) -> Any:
@@ -149,9 +149,10 @@ def _walk(total: float, sd: float, depth: int, seed: int) -> Any:
 
 
 def _outcomes(total: float, sd: float, runs: int, *, alpha: float = 0.001, depth: int = 12) -> dict[str, int]:
-    spec = varprobe.load(_config(depth=depth))
+    experiment = varprobe.load(_config(depth=depth))
+    spec = experiment.network
     found = [
-        decide(spec, spec.settings, _walk(total, sd, depth, seed), alpha=alpha, max_trials=160).outcome
+        decide(experiment, spec.settings, _walk(total, sd, depth, seed), alpha=alpha, max_trials=160).outcome
         for seed in range(runs)
     ]
     return {outcome: found.count(outcome) for outcome in ("passed", "failed", "undecided")}
@@ -185,7 +186,7 @@ def test_the_level_is_shared_by_expectations_and_looks() -> None:
 
 
 def test_dead_draws_are_decided_by_their_share() -> None:
-    spec = varprobe.load(_config())
+    spec = varprobe.load(_config()).network
     measurement = measure(spec)
 
     def with_dead(dead: int) -> Any:
@@ -287,7 +288,7 @@ def test_what_is_expected_is_met(name: str) -> None:
 def test_what_is_not_so_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expect, parts = BROKEN[name]
     if name == "theory":  # a prediction of another network: weights 3 % too large
-        other = varprobe.load(_config(**parts, init={"name": "xavier", "gain": 1.03}))
+        other = varprobe.load(_config(**parts, init={"name": "xavier", "gain": 1.03})).network
         from varprobe.theory.predict import predict
 
         monkeypatch.setattr("varprobe.gate.evidence.predict", lambda spec, settings: predict(other, settings))
@@ -406,7 +407,7 @@ def test_extremes_are_decided_without_a_crash(config: dict[str, Any]) -> None:
 
 
 def test_added_trials_are_those_of_a_longer_run() -> None:
-    spec = varprobe.load(_config(width=24))
+    spec = varprobe.load(_config(width=24)).network
     whole = measure(spec, replace(spec.settings, trials=7))
     part = more(measure(spec, replace(spec.settings, trials=3)), spec, replace(spec.settings, trials=7))
     for field in fields(StackStatistics):
@@ -423,10 +424,11 @@ def test_a_level_and_a_number_of_trials_must_be_possible(wrong: dict[str, Any]) 
 
 
 def test_claims_follow_the_config() -> None:
-    spec = varprobe.load(_config({"signal": "preserved", "rate": {"forward": [0.5, 2]}, "safe_in": "float16"}))
-    assert [claim.expectation for claim in claims_of(spec)] == ["signal", "rate.forward", "safe_in.float16"]
-    evidence = Evidence(spec, spec.settings, measure(spec))
-    assert all(claim.decide(evidence, 1e-3).outcome == "met" for claim in claims_of(spec))
+    experiment = varprobe.load(_config({"signal": "preserved", "rate": {"forward": [0.5, 2]}, "safe_in": "float16"}))
+    spec = experiment.network
+    assert [claim.expectation for claim in claims_of(experiment)] == ["signal", "rate.forward", "safe_in.float16"]
+    evidence = Evidence(experiment, spec.settings, measure(spec))
+    assert all(claim.decide(evidence, 1e-3).outcome == "met" for claim in claims_of(experiment))
 
 
 # --- baselines ---
@@ -532,10 +534,10 @@ def test_a_fault_is_exit_code_three_and_the_others_are_still_checked(
 ) -> None:
     real = gate.check
 
-    def crash(spec: Any, *arguments: Any, **options: Any) -> CheckResult:
-        if spec.name == "bad":
+    def crash(experiment: Any, *arguments: Any, **options: Any) -> CheckResult:
+        if experiment.network.name == "bad":
             raise RuntimeError("a bug")
-        return real(spec, *arguments, **options)
+        return real(experiment, *arguments, **options)
 
     monkeypatch.setattr("varprobe.cli.checking.check", crash)
     monkeypatch.chdir(folder)

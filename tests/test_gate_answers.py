@@ -44,9 +44,10 @@ def _noisy(total: float = 0.0, noise: float = 0.1, seed: int = 0, trials: int = 
 
 
 def _evidence(forward: np.ndarray, backward: np.ndarray | None = None, signal: np.ndarray | None = None) -> Evidence:
-    spec = varprobe.load(_config(depth=DEPTH))
+    experiment = varprobe.load(_config(depth=DEPTH))
+    spec = experiment.network
     measurement = _measurement(forward, backward, signal, layers=_layers(DEPTH), features=32)
-    return Evidence(spec, replace(spec.settings, trials=len(forward)), measurement)
+    return Evidence(experiment, replace(spec.settings, trials=len(forward)), measurement)
 
 
 def _reach(half: float, level: float) -> float:
@@ -149,7 +150,7 @@ def test_of_one_draw_nothing_is_known() -> None:
     assert found.labels == ("exploding", "vanishing", "borderline", "stable", "degenerate")
     assert (found.layers, found.trials, found.spared) == (DEPTH, 1, False)
     rate = SideRange("forward", Range(0.9, 1.1))
-    spec = varprobe.load(_config(depth=DEPTH))
+    spec = varprobe.load(_config(depth=DEPTH)).network
     answer = range_claim("rate", rate, None, spec, DEPTH).answer(_evidence(np.zeros((1, DEPTH))), LEVEL)
     # Nothing has failed; 2**-9 is the first below a quarter of the level.
     words = "exploding or vanishing or borderline or stable or degenerate"
@@ -161,7 +162,7 @@ def test_of_one_draw_nothing_is_known() -> None:
 def test_a_dead_network_has_no_rate() -> None:
     dead = np.zeros((TRIALS, DEPTH))
     dead[:, 5:] = -np.inf
-    spec = varprobe.load(_config(depth=DEPTH))
+    spec = varprobe.load(_config(depth=DEPTH)).network
     answer = range_claim("rate", SideRange("forward", Range(0.9, 1.1)), None, spec, DEPTH).answer(
         _evidence(dead), LEVEL
     )
@@ -230,7 +231,7 @@ def test_a_rate_is_answered_with_its_interval() -> None:
     logs = _noisy(1.0)
     total, low, high = _interval(logs, LEVEL)
     rates = [math.exp(one / DEPTH) for one in (total, low, high)]
-    spec = varprobe.load(_config(depth=DEPTH))
+    spec = varprobe.load(_config(depth=DEPTH)).network
     answer = range_claim("rate", SideRange("forward", Range(1.0, 1.2)), None, spec, DEPTH).answer(
         _evidence(logs), LEVEL
     )
@@ -260,7 +261,7 @@ def test_ranges_of_rates_are_held_against_the_interval(low: float | None, high: 
     total, least, _ = _interval(logs, LEVEL)
     half = total - least
     ends = [None if end is None else math.exp((total + end * half) / DEPTH) for end in (low, high)]
-    spec = varprobe.load(_config(depth=DEPTH))
+    spec = varprobe.load(_config(depth=DEPTH)).network
     answer = range_claim("rate", SideRange("forward", Range(*ends)), None, spec, DEPTH).answer(_evidence(logs), LEVEL)
     assert answer.outcome == outcome
     assert answer.needed == (math.ceil(1.1 * TRIALS / 0.5**2) if outcome == "undecided" else None)
@@ -269,7 +270,7 @@ def test_ranges_of_rates_are_held_against_the_interval(low: float | None, high: 
 def test_a_total_is_answered_in_powers_of_ten() -> None:
     logs = _noisy(1.0)
     three = [one / LN10 for one in _interval(logs, LEVEL)]
-    spec = varprobe.load(_config(depth=DEPTH))
+    spec = varprobe.load(_config(depth=DEPTH)).network
     answer = range_claim("total_log10", SideRange("forward", Range(-1, 1)), None, spec, 3).answer(
         _evidence(logs), LEVEL
     )
@@ -284,7 +285,7 @@ def test_a_total_is_answered_in_powers_of_ten() -> None:
 
 def test_a_range_is_not_met_while_half_of_the_draws_may_be_dead() -> None:
     few = _noisy(trials=5)
-    spec = varprobe.load(_config(depth=DEPTH))
+    spec = varprobe.load(_config(depth=DEPTH)).network
     answer = range_claim("total_log10", SideRange("forward", Range(-50, 50)), None, spec, DEPTH).answer(
         _evidence(few), LEVEL
     )
@@ -422,9 +423,12 @@ def test_steps_below_a_hundred_are_none() -> None:
 
 
 def test_a_single_layer_has_no_step() -> None:
-    spec = varprobe.load(_config(depth=1))
+    experiment = varprobe.load(_config(depth=1))
+    spec = experiment.network
     measurement = _measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
-    assert findings_claim((), None).answer(Evidence(spec, spec.settings, measurement), LEVEL) == Answer("met", "none")
+    assert findings_claim((), None).answer(Evidence(experiment, spec.settings, measurement), LEVEL) == Answer(
+        "met", "none"
+    )
 
 
 # --- theory and baselines ---
@@ -744,10 +748,10 @@ def _decision(**parts: Any) -> Decision:
 
 
 def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> None:
-    spec = varprobe.load(_config(depth=DEPTH, init="small"))
+    experiment = varprobe.load(_config(depth=DEPTH, init="small"))
     from varprobe.diagnose import diagnose
 
-    report = diagnose(spec)
+    report = diagnose(experiment)
     forward = next(item for item in report.verdict.findings if item.code == "forward-vanishing")
     explained = _explained(_decision(line=2), "failed", report)
     assert (explained.remedy, explained.layer, explained.line) == (forward.remedy, forward.layer, 2)
@@ -762,10 +766,10 @@ def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> N
 
 
 def test_what_is_undecided_says_how_many_trials_would_do() -> None:
-    spec = varprobe.load(_config(depth=DEPTH))
+    experiment = varprobe.load(_config(depth=DEPTH))
     from varprobe.diagnose import diagnose
 
-    report = diagnose(spec)
+    report = diagnose(experiment)
     undecided = replace(_decision(needed=77, remedy="own"), outcome="undecided")
     assert _explained(undecided, "undecided", report).remedy == "Run with --max-trials 77."
     assert _explained(replace(undecided, needed=None), "undecided", report).remedy == "own"

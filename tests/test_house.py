@@ -12,13 +12,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
-    ("version", "wording", "frozen", "machine"),
+    ("version", "formatting", "frozen", "machine"),
     ("findings",),
     ("errors",),
-    ("spec",),
+    ("network",),
+    ("gaussian",),
     ("engine",),
     ("probe", "theory"),
     ("verdict",),
+    ("config",),
     ("advice",),
     ("report",),
     ("diagnose", "tuning", "comparison"),

@@ -230,7 +230,7 @@ def dense_of(name: str, fan_in: int, fan_out: int, around: dict[str, Any] | None
     if around.get("branches"):
         inner = {"dense": {"width": fan_in, "init": {"name": name, **arguments}}}
         before = [{"residual": {"layers": [inner]}, "repeat": around["branches"]}]
-    steps = load({"input": {"features": fan_in}, "layers": [*before, layer]}).steps
+    steps = load({"input": {"features": fan_in}, "layers": [*before, layer]}).network.steps
     dense = [step.layer for step in steps if isinstance(step.layer, Dense)]
     return dense[0] if around.get("last_in_branch") else dense[-1]
 
@@ -518,7 +518,7 @@ def test_torch_gains_are_those_of_calculate_gain(nonlinearity: str, slope: float
 
 
 def laws(config: dict[str, Any]) -> list[Law]:
-    return [step.layer.weights for step in load(config).steps if isinstance(step.layer, Dense)]
+    return [step.layer.weights for step in load(config).network.steps if isinstance(step.layer, Dense)]
 
 
 def network(*layers: Any, **defaults: Any) -> dict[str, Any]:
@@ -610,7 +610,7 @@ def test_siren_and_gpt2_look_at_the_place_of_the_layer() -> None:
 
 def test_a_bias_of_the_config_replaces_that_of_the_scheme() -> None:
     config = network({"dense": 10}, {"dense": {"width": 10, "bias": 0.5}}, init="torch.linear_default")
-    first, second = (step.layer.bias for step in load(config).steps if isinstance(step.layer, Dense))
+    first, second = (step.layer.bias for step in load(config).network.steps if isinstance(step.layer, Dense))
     assert first == Uniform(-0.1, 0.1)
     assert second == Constant(0.5)
 

@@ -64,7 +64,7 @@ def measured(name: str, engine: str, gain: float = 1.0, seed: int = 0) -> Measur
         named = init if isinstance(init, dict) else {"name": init}
         base = math.sqrt(2) if named["name"] == "he" else 1.0
         config = {**config, "defaults": {**config["defaults"], "init": {**named, "gain": base * gain}}}
-    spec = varprobe.load(config)
+    spec = varprobe.load(config).network
     return varprobe.measure(spec, replace(spec.settings, engine=engine, seed=seed))
 
 
@@ -140,7 +140,7 @@ def test_batches_without_full_rank_are_handled(
     config["probe"] = {"batch": batch, "trials": 40, "dtype": dtype}
     results = []
     for engine in ("explicit", "matrix-free"):
-        spec = varprobe.load(config)
+        spec = varprobe.load(config).network
         s = varprobe.measure(spec, replace(spec.settings, engine=engine)).statistics
         results.append((s.log_preactivation_second_moment, s.log_input_gradient_second_moment))
     for explicit, free in zip(*results, strict=True):
@@ -154,7 +154,7 @@ def test_batches_without_full_rank_are_handled(
 
 def test_a_trial_does_not_hang_on_its_neighbours_or_on_threads() -> None:
     config = network([{"dense": 40, "repeat": 3}], "relu", "orthogonal")
-    spec = varprobe.load(config)
+    spec = varprobe.load(config).network
     few, many = (
         varprobe.measure(spec, replace(spec.settings, engine="matrix-free", trials=trials, threads=threads))
         for trials, threads in ((3, 1), (50, 2))
@@ -178,7 +178,7 @@ def test_auto_takes_the_quicker_engine_and_the_report_says_which() -> None:
 @pytest.mark.parametrize("init", ["torch.xavier_uniform", "keras.he_normal", "sparse", "lsuv", "constant"])
 def test_laws_without_symmetry_are_refused_by_name(init: str) -> None:
     named = {"name": init, "value": 0.1} if init == "constant" else init
-    spec = varprobe.load(network([{"dense": 8}, {"dense": {"width": 8, "init": named}}], features=8))
+    spec = varprobe.load(network([{"dense": 8}, {"dense": {"width": 8, "init": named}}], features=8)).network
     with pytest.raises(VarprobeError, match=r"probe.engine: dense2 has .* weights"):
         varprobe.measure(spec, replace(spec.settings, engine="matrix-free"))
     assert engine_of(spec.steps[1], Settings(engine="auto", batch=1)) == "explicit"
@@ -187,7 +187,7 @@ def test_laws_without_symmetry_are_refused_by_name(init: str) -> None:
 def test_no_weights_are_planned_for_where_none_are_formed() -> None:
     config = network([{"dense": {"width": 100_000, "init": "orthogonal"}, "repeat": 2}], features=100_000)
     config["probe"] = {"batch": 4, "trials": 1}
-    spec = varprobe.load(config)
+    spec = varprobe.load(config).network
     gibibyte = 2**30
     assert make_plan(spec, replace(spec.settings, engine="matrix-free"), available=gibibyte).memory < gibibyte
     with pytest.raises(VarprobeError, match="GiB"):

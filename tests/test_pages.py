@@ -179,9 +179,9 @@ def test_the_config_on_the_page_makes_the_report_again(pages: dict[str, str], re
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_config_written_out_is_the_same_config(path: Path) -> None:
-    spec = varprobe.load(path)
-    again = load_text(ConfigText(written(spec.document), "again", path.parent, path.stem))
-    assert again.document == spec.document
+    experiment = varprobe.load(path)
+    again = load_text(ConfigText(written(experiment.document), "again", path.parent, path.stem))
+    assert again.document == experiment.document
 
 
 def test_the_page_of_a_comparison_tells_all_of_every_network(pages: dict[str, str], comparison: Comparison) -> None:

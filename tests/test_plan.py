@@ -34,7 +34,7 @@ def _net(
     layers = layers or [{"dense": width, "repeat": depth}]
     settings = {"batch": batch, "trials": trials, "engine": "explicit", **probe}
     defaults = {"activation": "tanh", "init": init}
-    return load({"input": {"features": width}, "defaults": defaults, "layers": layers, "probe": settings})
+    return load({"input": {"features": width}, "defaults": defaults, "layers": layers, "probe": settings}).network
 
 
 @pytest.mark.parametrize("trials", [1, 2, 7, 20, 1001])

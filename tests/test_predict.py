@@ -189,9 +189,9 @@ def test_where_theory_ends_the_fields_are_null_with_the_reason() -> None:
 
 
 def test_run_sets_theory_beside_the_measurement() -> None:
-    spec = varprobe.load(chain("tanh", "xavier", depth=5, trials=10, batch=16))
-    report = diagnose(spec)
-    alone = predict_report(spec)
+    experiment = varprobe.load(chain("tanh", "xavier", depth=5, trials=10, batch=16))
+    report = diagnose(experiment)
+    alone = predict_report(experiment)
     for row, theory in zip(report.layers, alone.layers, strict=True):
         assert row.activation is not None
         assert row.predicted.second_moment == theory.predicted.second_moment
@@ -208,8 +208,8 @@ def test_run_sets_theory_beside_the_measurement() -> None:
 
 
 def test_the_band_of_the_mean_narrows_with_the_trials_and_that_of_a_draw_does_not() -> None:
-    spec = varprobe.load(chain("tanh", "xavier", depth=5))
-    few, many = (predict_report(spec, Settings(trials=trials)).layers[-1].predicted for trials in (10, 1000))
+    experiment = varprobe.load(chain("tanh", "xavier", depth=5))
+    few, many = (predict_report(experiment, Settings(trials=trials)).layers[-1].predicted for trials in (10, 1000))
     assert few.second_moment_low is not None
     assert many.second_moment_low is not None
     assert few.second_moment is not None
@@ -239,8 +239,8 @@ EXTREMES["biases beyond every bend"]["defaults"] = {"activation": "erf", "init":
 
 @pytest.mark.parametrize("name", EXTREMES)
 def test_extreme_networks_are_predicted_and_measured_without_a_fault(name: str) -> None:
-    spec = varprobe.load({**EXTREMES[name], "probe": {"trials": 2, "batch": 4}})
-    for report in (predict_report(spec), diagnose(spec)):
+    experiment = varprobe.load({**EXTREMES[name], "probe": {"trials": 2, "batch": 4}})
+    for report in (predict_report(experiment), diagnose(experiment)):
         assert report.verdict.overall
         assert from_dict(to_dict(report)) == report
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from varprobe.config import arrays, reading
 
+from varprobe.config import arrays, reading
 from varprobe.config.loading import load
 from varprobe.errors import InputFileError
 from varprobe.report.stored import read_stored
@@ -112,7 +112,7 @@ def test_a_config_may_come_through_a_pipe_that_is_written_to_later(tmp_path: Pat
     stopped = threading.Event()
     writer = threading.Thread(target=write)
     writer.start()
-    assert load(pipe).width == 4
+    assert load(pipe).network.width == 4
     writer.join()
 
 

@@ -136,7 +136,7 @@ def test_a_point_is_the_run_with_the_same_settings(plane: Sweep) -> None:
     index = plane.points.index(next(p for p in plane.points if p.values == ("1.48", "8")))
     config = {**CONFIG, "defaults": {"activation": "tanh", "init": {"name": "xavier", "gain": 1.48}}}
     config |= {"layers": [{"dense": 16, "repeat": 8}]}
-    report = varprobe.run(config, replace(varprobe.load(config).settings, threads=1))
+    report = varprobe.run(config, replace(varprobe.load(config).network.settings, threads=1))
     point = plane.points[index]
     assert point.verdict is not None
     assert point.verdict.forward == report.verdict.forward

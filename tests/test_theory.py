@@ -95,8 +95,9 @@ def test_theory_and_measurement_agree_through_every_kind_of_layer(name: str) -> 
     # Layers of 256 units shift ensemble means by about 1/256 a layer, up to 5 % over six blocks; what the trials do
     # not resolve is allowed beside it: 4 standard errors of ln(mean) over 40 trials.
     config = {**network("linear", "he", width=256, trials=40, batch=32), "layers": [{"dense": 256}, *BLOCKS[name]]}
-    spec = varprobe.load(config)
-    rows, measured = varprobe.predict(spec).rows, varprobe.run(spec).layers
+    experiment = varprobe.load(config)
+    spec = experiment.network
+    rows, measured = varprobe.predict(spec).rows, varprobe.run(experiment).layers
     for row, layer in zip(rows, measured, strict=True):
         assert row.source is not None
         assert row.gradient is not None
@@ -130,8 +131,9 @@ def test_batch_norm_multiplies_the_gradient_by_the_known_factor(activation: str,
 
 
 def test_batch_norm_of_a_linear_network_is_measured_so() -> None:
-    spec = varprobe.load(batch_norm("linear", 8, width=1024, blocks=4))
-    want, found = varprobe.predict(spec).rows[0].gradient, varprobe.run(spec).layers[0].gradient.second_moment
+    experiment = varprobe.load(batch_norm("linear", 8, width=1024, blocks=4))
+    spec = experiment.network
+    want, found = varprobe.predict(spec).rows[0].gradient, varprobe.run(experiment).layers[0].gradient.second_moment
     assert want is not None
     assert found.mean is not None
     assert found.low is not None
@@ -155,8 +157,9 @@ def test_a_gain_five_per_cent_off_is_noticed(gain: float) -> None:
 
 def test_the_mse_gradient_is_tied_to_the_output() -> None:
     config = network("tanh", "xavier", width=256, depth=4, trials=60, batch=32, gradient="mse")
-    spec = varprobe.load(config)
-    rows, measured = varprobe.predict(spec).rows, varprobe.run(spec).layers
+    experiment = varprobe.load(config)
+    spec = experiment.network
+    rows, measured = varprobe.predict(spec).rows, varprobe.run(experiment).layers
     for row, layer in zip(rows, measured, strict=True):
         found = layer.gradient.second_moment
         assert row.gradient is not None

@@ -37,7 +37,7 @@ def dense(**more: Any) -> dict[str, Any]:
 
 def both(config: dict[str, Any]) -> tuple[Prediction, Measured]:
     """The prediction, and ln of the measured means with their standard errors."""
-    spec = varprobe.load(config)
+    spec = varprobe.load(config).network
     statistics = varprobe.measure(spec).statistics
     return varprobe.predict(spec), {
         "forward": mean_and_error(statistics.log_preactivation_second_moment),
@@ -361,7 +361,7 @@ def test_a_norm_takes_away_what_units_share() -> None:
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 def test_a_norm_of_a_signal_with_a_mean(kind: str) -> None:
-    spec = varprobe.load(network([{"norm": kind}, dense()], input={"mean": 2.0}))
+    spec = varprobe.load(network([{"norm": kind}, dense()], input={"mean": 2.0})).network
     output = varprobe.predict(spec).rows[0].output
     assert output is not None
     assert output.mean == pytest.approx(2 / math.sqrt(5) if kind == "rms" else 0.0, rel=1e-5)

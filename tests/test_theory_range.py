@@ -90,7 +90,7 @@ def test_measurement_agrees_where_doubles_would_underflow(activation: str, c: fl
         "layers": [{"dense": width, "repeat": depth}],
         "probe": {"batch": 1, "trials": trials, "dtype": "float64"},
     }
-    spec = varprobe.load(config)
+    spec = varprobe.load(config).network
     theory, found = varprobe.predict(spec), varprobe.measure(spec).statistics
     last = theory.rows[-1].source
     assert last is not None

@@ -154,7 +154,7 @@ def test_every_row_equals_autograd(network: Network, tmp_path: Path) -> None:
 
 @by_name
 def test_the_gradient_of_the_batch_equals_autograd(network: Network, tmp_path: Path) -> None:
-    statistics = measure(load(write(network, network.arrays(), tmp_path))).statistics
+    statistics = measure(load(write(network, network.arrays(), tmp_path)).network).statistics
     found = np.exp(statistics.log_input_gradient_second_moment[:, 0])
     wanted = REFERENCE["networks"][network.name]["input_gradient"]
     assert mismatches(found.tolist(), [wanted] * len(found), TO_AUTOGRAD) == []

@@ -138,7 +138,7 @@ def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "wrong"), [("small tanh", 0.8), ("relu xavier", 1.2), ("selu lecun", 1.3)])
 def test_a_wrong_factor_is_not_confirmed(name: str, wrong: float) -> None:
-    spec = load(CASES[name][0])
+    spec = load(CASES[name][0]).network
     found = plan(spec, spec.settings)
     recipes = {path: replace(recipe, factor=recipe.factor * wrong) for path, recipe in found.recipes.items()}
     steps = with_recipes(spec, recipes)
@@ -303,7 +303,7 @@ def test_every_way_can_be_asked_for(by: str) -> None:
 
 
 def test_a_gain_per_layer_keeps_the_second_moment() -> None:
-    spec = load(pyramid("xavier"))
+    spec = load(pyramid("xavier")).network
     gains = keeping_gains(spec, [step.path for step in spec.steps])
     assert [recipe.gain for recipe in gains.values()] == pytest.approx([1.0] + 12 * [math.sqrt(2)])
     prediction = predict(replace(spec, steps=with_recipes(spec, gains)))
@@ -311,7 +311,7 @@ def test_a_gain_per_layer_keeps_the_second_moment() -> None:
 
 
 def test_of_the_modes_of_a_pyramid_only_fan_in_holds_both_directions() -> None:
-    outlooks = mode_outlooks(load(pyramid("xavier")), Settings())
+    outlooks = mode_outlooks(load(pyramid("xavier")).network, Settings())
     assert outlooks["fan_in"].total == pytest.approx(0, abs=1e-9)
     # From the first to the last layer fan_out multiplies by fan_in/fan_out in each: 256/10, times L/(L-1) in the log.
     total = 13 / 12 * math.log10(256 / 10)
@@ -320,7 +320,7 @@ def test_of_the_modes_of_a_pyramid_only_fan_in_holds_both_directions() -> None:
 
 
 def test_a_deep_network_is_searched_in_small() -> None:
-    spec = load(config([{"dense": 64}, {"block": [{"dense": 64}, {"dense": 32}], "repeat": 500}]))
+    spec = load(config([{"dense": 64}, {"block": [{"dense": 64}, {"dense": 32}], "repeat": 500}])).network
     short = shortened(spec, 10)
     assert len(short.steps) == 21
     assert [step.fan_in for step in short.steps[1:3]] == [64, 64]
@@ -344,12 +344,12 @@ def test_a_deep_network_is_searched_in_small() -> None:
 )
 def test_the_nearest_scheme_is_named(fans: tuple[int, int], std: float, name: str) -> None:
     data = config([{"dense": fans[1]}], init={"name": "small", "std": std}, width=fans[0])
-    assert scheme_name(load(data).steps[0]) == name
+    assert scheme_name(load(data).network.steps[0]) == name
 
 
 def test_runs_of_equal_layers_are_folded() -> None:
     tuning = tuned("two activations")
-    runs = fold(tuning.changes, tuning.spec)
+    runs = fold(tuning.changes, tuning.network)
     assert [(run[0].layer, run[-1].layer) for run in runs] == [(1, 11), (12, 20)]
 
 
@@ -370,13 +370,14 @@ SCHEMES = [
 @pytest.mark.parametrize("width", [48, 40])
 def test_every_scheme_can_be_multiplied_in_the_config(init: Any, width: int) -> None:
     layers = [{"dense": 40, "repeat": 3}, {"dense": {"width": 32, "init": init}}, {"dense": 10}]
-    spec = load(config(layers, "relu", init, width))
+    experiment = load(config(layers, "relu", init, width))
+    spec = experiment.network
     bench = bench_for(spec, spec.settings)
     before = bench.outlook(spec.steps)
     recipes = {f"layers[{i}]": Recipe(factor=1.7) for i in range(3)}
     steps = with_recipes(spec, recipes)
     found = replace(plan(spec, spec.settings), by="scale", steps=steps, recipes=recipes, branches=1.0, before=before)
-    changed = load(spec.document, edits(spec, found))
+    changed = load(experiment.document, edits(experiment, found)).network
     assert differences(spec, changed, found) < 1e-6
     ratios = [(std_of(new) or 0) / (std_of(old) or 1) for old, new in zip(spec.steps, changed.steps, strict=True)]
     assert ratios == pytest.approx(len(ratios) * [1.7], rel=1e-6)
@@ -386,12 +387,13 @@ def test_every_scheme_can_be_multiplied_in_the_config(init: Any, width: int) -> 
 def test_an_automatic_gain_is_written_out_where_it_is_one_number() -> None:
     auto = {"name": "keras.he_normal", "gain": "auto"}
     data = config([{"dense": 40}, {"dense": {"width": 40, "init": auto}, "repeat": 3}], "relu", width=40)
-    spec = load(data)
+    experiment = load(data)
+    spec = experiment.network
     recipes = {"layers[1]": Recipe(factor=0.5)}
     steps = with_recipes(spec, recipes)
     found = replace(plan(spec, spec.settings), by="scale", steps=steps, recipes=recipes)
     # sqrt 2 of he times sqrt 2 of relu, halved
-    assert [edit.text for edit in edits(spec, found)] == ["{name: lecun, gain: 1.0}"]
+    assert [edit.text for edit in edits(experiment, found)] == ["{name: lecun, gain: 1.0}"]
     with pytest.raises(ConfigError, match="cannot be multiplied"):
         tune(text_of(config([{"dense": 40, "repeat": 9}], "tanh", auto, 40)), by="scale")
     assert tune(text_of(config([{"dense": 40, "repeat": 30}], "tanh", auto, 40))).by == "layers"
@@ -399,10 +401,11 @@ def test_an_automatic_gain_is_written_out_where_it_is_one_number() -> None:
 
 def test_layers_on_the_defaults_get_their_own_init_only_where_they_differ() -> None:
     data = config([{"dense": 64, "repeat": 3}, {"dense": 64}, {"dense": 32}], init="small", width=64)
-    spec = load(data)
+    experiment = load(data)
+    spec = experiment.network
     recipes = {"layers[0]": Recipe(factor=2.0), "layers[1]": Recipe(factor=2.0), "layers[2]": Recipe(factor=3.0)}
     found = replace(plan(spec, spec.settings), recipes=recipes, by="layers")
-    assert [(edit.path, edit.text) for edit in edits(spec, found)] == [
+    assert [(edit.path, edit.text) for edit in edits(experiment, found)] == [
         ("defaults.init.std", "0.02"),
         ("layers[2].dense.init", "{name: small, std: 0.03}"),
     ]
@@ -412,7 +415,7 @@ def test_one_entry_is_right_for_copies_with_other_fans() -> None:
     # The first copy of the repeated entry has fan_in 400, the others 100.
     data = config([{"dense": 100, "repeat": 12}], "relu", "small", 400)
     tuning = tune(text_of(data))
-    assert [step.fan_in for step in tuning.tuned.steps[:2]] == [400, 100]
+    assert [step.fan_in for step in tuning.tuned.network.steps[:2]] == [400, 100]
     assert {change.scheme for change in tuning.changes} == {"he"}
     assert tuning.is_confirmed
 
@@ -460,7 +463,7 @@ def test_the_file_keeps_its_comments_and_loads_to_the_tuned_numbers(
     assert sum(one not in theirs for one in ours) <= 5
     stds = {change["layer"]: change["std_after"] for change in record["changes"]}
     assert len(stds) == 13
-    for row, step in enumerate(load(folder / "tuned.yaml").rows, 1):
+    for row, step in enumerate(load(folder / "tuned.yaml").network.rows, 1):
         assert std_of(step) == pytest.approx(stds[row], rel=1e-6)
     assert diagnose(load(folder / "tuned.yaml")).verdict.overall == "stable"
 
@@ -468,7 +471,7 @@ def test_the_file_keeps_its_comments_and_loads_to_the_tuned_numbers(
 def test_what_the_command_line_sets_is_part_of_the_file(folder: Path) -> None:
     options = ["--set", "layers[0].repeat=6", "--activation", "relu", "--trials", "4", "--set", "layers[1].name=out"]
     assert run_command(["tune", "net.yaml", "-o", "tuned.yml", *options]) == 0
-    spec = load(folder / "tuned.yml")
+    spec = load(folder / "tuned.yml").network
     assert (len(spec.steps), spec.settings.trials, spec.steps[-1].name) == (7, 4, "out")
     assert {step.layer.activation.name for step in spec.steps} == {"relu"}  # type: ignore[union-attr]  # all are dense
 
@@ -489,7 +492,7 @@ def test_relative_paths_are_right_from_another_folder(folder: Path) -> None:
     assert run_command(["tune", "net.yaml", "-o", "sub/tuned.yaml", "-o", "here.yaml"]) == 0
     assert 'path: "../batch.npy"' in (folder / "sub/tuned.yaml").read_text()
     assert "path: batch.npy" in (folder / "here.yaml").read_text()
-    assert load(folder / "sub/tuned.yaml").input.rows is not None
+    assert load(folder / "sub/tuned.yaml").network.input.rows is not None
 
 
 def test_the_tuned_file_may_replace_the_config(folder: Path) -> None:
@@ -531,9 +534,9 @@ def test_every_config_can_be_edited_in_place(path: Path) -> None:
     text = path.read_text()
     document = parse_yaml(text, "x").plain()
     assert rewritten(text, document, "x") == text
-    spec = load(path, [parse_assignment("probe.trials=7"), Override("defaults.init.gain", "1.5", "x")])
-    new = rewritten(text, spec.document, "x")
-    assert parse_yaml(new, "x").plain() == spec.document
+    experiment = load(path, [parse_assignment("probe.trials=7"), Override("defaults.init.gain", "1.5", "x")])
+    new = rewritten(text, experiment.document, "x")
+    assert parse_yaml(new, "x").plain() == experiment.document
     assert all(line in new for line in text.splitlines() if line.startswith("#"))
 
 
@@ -635,11 +638,11 @@ def test_a_remedy_names_layers_factor_and_scheme(name: str, code: str, words: st
 
 @pytest.mark.parametrize("name", ["small tanh", "relu xavier", "gelu he", "selu lecun", "torch relu", "residual"])
 def test_what_a_remedy_says_to_paste_makes_the_network_stable(name: str) -> None:
-    spec = load(CASES[name][0])
-    first = next(item for item in predict_report(spec).verdict.findings if "That is `" in item.remedy)
+    experiment = load(CASES[name][0])
+    first = next(item for item in predict_report(experiment).verdict.findings if "That is `" in item.remedy)
     option, value = first.remedy.split("That is `")[1].split("`")[0].split(maxsplit=1)
     override = parse_assignment(value) if option == "--set" else Override("defaults.init", value, option)
-    assert predict_report(load(spec.document, [override])).verdict.overall == "stable"
+    assert predict_report(load(experiment.document, [override])).verdict.overall == "stable"
 
 
 def test_where_no_scale_helps_the_remedy_says_so() -> None:
@@ -679,12 +682,12 @@ def test_advice_for_fifty_layers_takes_few_predictions(monkeypatch: pytest.Monke
         return recursions(spec, settings)
 
     monkeypatch.setattr("varprobe.advice.predicted_verdict.recursions", counted)
-    spec = load(CASES["small tanh"][0])
+    spec = load(CASES["small tanh"][0]).network
     plan(spec, spec.settings, thorough=False)
     # As it is, and with the two schemes that are tried before one makes it stable.
     assert len(made) == 3
 
 
 def test_changes_of_a_network_to_itself_are_none() -> None:
-    spec = load(CASES["small tanh"][0])
+    spec = load(CASES["small tanh"][0]).network
     assert scale_changes(spec, spec.steps) == ()

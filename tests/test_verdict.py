@@ -346,7 +346,7 @@ def test_a_repeated_block_is_one_stretch() -> None:
 
 
 def _real_cut(layers: list[Any], features: int = 16) -> list[tuple[int, int, int]]:
-    spec = load({"input": {"features": features}, "layers": layers, "probe": {"batch": 2, "trials": 1}})
+    spec = load({"input": {"features": features}, "layers": layers, "probe": {"batch": 2, "trials": 1}}).network
     return _cut(measure(spec).layers)
 
 

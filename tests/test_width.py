@@ -29,7 +29,7 @@ def chain(activation: str, init: Any, width: int, depth: int, **probe: Any) -> N
             "layers": [{"dense": width, "repeat": depth}],
             "probe": {"batch": 8, "trials": 20, "seed": 5, **probe},
         }
-    )
+    ).network
 
 
 def scaled(spec: NetworkSpec, factor: float) -> NetworkSpec:

@@ -9,15 +9,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from varprobe.api import check, load, measure, run, sweep
+    from varprobe.api import check, load, measure, predict, run, sweep
+    from varprobe.config.experiment import Experiment
     from varprobe.errors import VarprobeError
     from varprobe.network.spec import NetworkSpec, Settings
     from varprobe.report.records import Report
-    from varprobe.theory.predict import predict
     from varprobe.version import __version__
 
 # Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
 _HOMES = {
+    "Experiment": "varprobe.config.experiment",
     "NetworkSpec": "varprobe.network.spec",
     "Report": "varprobe.report.records",
     "Settings": "varprobe.network.spec",
@@ -26,12 +27,13 @@ _HOMES = {
     "check": "varprobe.api",
     "load": "varprobe.api",
     "measure": "varprobe.api",
-    "predict": "varprobe.theory.predict",
+    "predict": "varprobe.api",
     "run": "varprobe.api",
     "sweep": "varprobe.api",
 }
 
 __all__ = [
+    "Experiment",
     "NetworkSpec",
     "Report",
     "Settings",

@@ -6,22 +6,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
 from varprobe.gate.records import ALPHA, MAX_TRIALS, CheckResult
 from varprobe.network.spec import NetworkSpec, Settings
-from varprobe.probe.measure import measure
 from varprobe.report.records import Report
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from varprobe.probe.measurement import Measurement
     from varprobe.sweeps.records import Sweep
+    from varprobe.theory.records import Prediction
 
-__all__ = ["check", "load", "measure", "run", "sweep"]
+__all__ = ["check", "load", "measure", "predict", "run", "sweep"]
+
+Source = str | Path | Mapping[str, Any] | Experiment
 
 
-def run(source: str | Path | Mapping[str, Any] | NetworkSpec, settings: Settings | None = None) -> Report:
+def run(source: Source, settings: Settings | None = None) -> Report:
     """Measures the network that a config describes, and judges it.
 
     Arguments:
@@ -31,11 +35,33 @@ def run(source: str | Path | Mapping[str, Any] | NetworkSpec, settings: Settings
     Raises:
         VarprobeError: where the config does not describe a network that can be measured.
     """
-    return diagnose(source if isinstance(source, NetworkSpec) else load(source), settings)
+    return diagnose(_loaded(source), settings)
+
+
+def measure(source: Source | NetworkSpec, settings: Settings | None = None) -> Measurement:
+    """What `run` measures, before it is judged; arguments and errors as there."""
+    from varprobe.probe.measure import measure as draw
+
+    return draw(_network(source), settings)
+
+
+def predict(source: Source | NetworkSpec, settings: Settings | None = None) -> Prediction:
+    """What mean-field theory says of a network; nothing is drawn, arguments and errors as for `run`."""
+    from varprobe.theory.predict import predict as foresee
+
+    return foresee(_network(source), settings)
+
+
+def _network(source: Source | NetworkSpec) -> NetworkSpec:
+    return source if isinstance(source, NetworkSpec) else _loaded(source).network
+
+
+def _loaded(source: Source) -> Experiment:
+    return source if isinstance(source, Experiment) else load(source)
 
 
 def check(
-    source: str | Path | Mapping[str, Any] | NetworkSpec,
+    source: Source,
     settings: Settings | None = None,
     *,
     alpha: float = ALPHA,
@@ -58,9 +84,9 @@ def check(
     from varprobe.gate.baseline import load_baseline
     from varprobe.gate.check import check as hold
 
-    spec = source if isinstance(source, NetworkSpec) else load(source)
+    experiment = _loaded(source)
     stored = baseline if isinstance(baseline, Report) or baseline is None else load_baseline(Path(baseline))
-    return hold(spec, settings, alpha=alpha, max_trials=max_trials, baseline=stored)
+    return hold(experiment, settings, alpha=alpha, max_trials=max_trials, baseline=stored)
 
 
 def sweep(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.config.expectation import Expectation
+from varprobe.config.experiment import Experiment
 from varprobe.network.description import describe
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import Settings
 from varprobe.report.records import (
     SCHEMA_VERSION,
     Expected,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def diagnose(
-    spec: NetworkSpec,
+    experiment: Experiment,
     settings: Settings | None = None,
     progress: Callable[[int, int], None] | None = None,
     *,
@@ -43,7 +45,7 @@ def diagnose(
     """Measures a network and judges it.
 
     Arguments:
-        spec: the network, from `load`.
+        experiment: a network as its config has it, from `load`.
         settings: how to measure; by default what the config says.
         progress: called after every pass through a layer with how many are done and how many there are.
         remedies: whether findings get the remedies that theory has, which takes a search.
@@ -53,22 +55,24 @@ def diagnose(
     """
     from varprobe.probe.measure import measure  # theory alone needs no engine
 
-    settings = settings or spec.settings
-    return report_on(spec, settings, measure(spec, settings, progress), remedies=remedies)
+    settings = settings or experiment.network.settings
+    measurement = measure(experiment.network, settings, progress)
+    return report_on(experiment, settings, measurement, remedies=remedies)
 
 
-def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement, *, remedies: bool = True) -> Report:
+def report_on(experiment: Experiment, settings: Settings, measurement: Measurement, *, remedies: bool = True) -> Report:
     """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
     from varprobe.report.rows import layer_rows, objective_of
 
+    spec = experiment.network
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
     formats = format_ranges(spec, settings, prediction, measurement)
     verdict = judge(measurement, agreement, formats)
     return _report(
-        spec,
+        experiment,
         settings,
-        verdict=_advised(spec, settings, verdict) if remedies else verdict,
+        verdict=_advised(experiment, settings, verdict) if remedies else verdict,
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),
@@ -78,23 +82,23 @@ def report_on(spec: NetworkSpec, settings: Settings, measurement: Measurement, *
     )
 
 
-def predict_report(spec: NetworkSpec, settings: Settings | None = None) -> Report:
+def predict_report(experiment: Experiment, settings: Settings | None = None) -> Report:
     """The report of theory alone: nothing is drawn, and what a run would measure is None.
 
     Arguments:
-        spec: the network, from `load`.
+        experiment: a network as its config has it, from `load`.
         settings: the batch counts for batch norm, the dtype for the rounding floor of the signal.
     """
-    started = time.perf_counter()
+    started, spec = time.perf_counter(), experiment.network
     settings = settings or spec.settings
     prediction = predict(spec, settings)
     agreement = foreseen(prediction, settings.trials)
     formats = format_ranges(spec, settings, prediction)
     layers = tuple(describe(step) for step in spec.rows)
     return _report(
-        spec,
+        experiment,
         settings,
-        verdict=_advised(spec, settings, judge_prediction(spec, settings, agreement, formats, layers)),
+        verdict=_advised(experiment, settings, judge_prediction(spec, settings, agreement, formats, layers)),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),
@@ -104,17 +108,17 @@ def predict_report(spec: NetworkSpec, settings: Settings | None = None) -> Repor
     )
 
 
-def _advised(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Verdict:
+def _advised(experiment: Experiment, settings: Settings, verdict: Verdict) -> Verdict:
     """The verdict with the remedies that theory has; a healthy network needs no search for them."""
     if all(finding.severity == "info" for finding in verdict.findings):
         return verdict
     from varprobe.advice.remedies import with_remedies
 
-    return with_remedies(spec, settings, verdict)
+    return with_remedies(experiment, settings, verdict)
 
 
 def _report(
-    spec: NetworkSpec,
+    experiment: Experiment,
     settings: Settings,
     *,
     verdict: Verdict,
@@ -127,8 +131,8 @@ def _report(
 ) -> Report:
     return Report(
         schema_version=SCHEMA_VERSION,
-        name=spec.name,
-        spec=spec.document,
+        name=experiment.network.name,
+        spec=experiment.document,
         settings=SettingsUsed(settings.batch, settings.trials, settings.seed, settings.dtype, settings.engine),
         objective=objective,
         provenance=Provenance(
@@ -143,18 +147,18 @@ def _report(
         verdict=verdict,
         prediction=prediction,
         formats=formats,
-        expect=_expectations(spec, verdict),
+        expect=_expectations(experiment.expect, verdict),
     )
 
 
-def _expectations(spec: NetworkSpec, verdict: Verdict) -> tuple[Expected, ...]:
-    if spec.expect is None:
+def _expectations(expect: Expectation | None, verdict: Verdict) -> tuple[Expected, ...]:
+    if expect is None:
         return ()
     sides = {
-        "forward": (spec.expect.forward, verdict.forward.label),
-        "backward": (spec.expect.backward, verdict.backward.label),
-        "overall": (spec.expect.overall, verdict.overall),
-        "signal": (spec.expect.signal, verdict.signal.label),
+        "forward": (expect.forward, verdict.forward.label),
+        "backward": (expect.backward, verdict.backward.label),
+        "overall": (expect.overall, verdict.overall),
+        "signal": (expect.signal, verdict.signal.label),
     }
     return tuple(
         Expected(what, allowed, found, found in allowed) for what, (allowed, found) in sides.items() if allowed

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from varprobe.config.experiment import Experiment
     from varprobe.gate.records import CheckResult
-    from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
     from varprobe.testing import Surroundings
 
@@ -97,7 +97,7 @@ class VarprobeCheck:
 
     def __call__(
         self,
-        config: str | Path | Mapping[str, Any] | NetworkSpec,
+        config: str | Path | Mapping[str, Any] | Experiment,
         *,
         init: str | Mapping[str, Any] | None = None,
         set: Mapping[str, Any] | None = None,

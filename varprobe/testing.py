@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.config.rewriting import flow
@@ -19,7 +20,7 @@ from varprobe.frozen import dataclass
 from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import check
 from varprobe.gate.records import CheckResult
-from varprobe.network.spec import NetworkSpec, with_threads
+from varprobe.network.spec import with_threads
 from varprobe.report.records import Report
 
 
@@ -41,7 +42,7 @@ class Surroundings:
 
 
 def held(
-    config: str | Path | Mapping[str, Any] | NetworkSpec,
+    config: str | Path | Mapping[str, Any] | Experiment,
     edits: Mapping[str, Any],
     baseline: Report | str | Path | None,
     around: Surroundings,
@@ -55,10 +56,10 @@ def held(
         VarprobeError: where there is no such file, or what it says cannot be checked.
     """
     try:
-        spec = _loaded(config, [_edit(path, value) for path, value in edits.items()], around)
+        experiment = _loaded(config, [_edit(path, value) for path, value in edits.items()], around)
         stored = load_baseline(_found(baseline, around)) if isinstance(baseline, (str, Path)) else baseline
-        settings = with_threads(spec.settings, _threads(around.processes))
-        done = check(spec, settings, alpha=around.alpha, max_trials=around.max_trials, baseline=stored)
+        settings = with_threads(experiment.network.settings, _threads(around.processes))
+        done = check(experiment, settings, alpha=around.alpha, max_trials=around.max_trials, baseline=stored)
     except VarprobeError as error:
         if error.place is not None:
             error.place = replace(error.place, source=_shown(error.place.source, around))
@@ -67,11 +68,11 @@ def held(
 
 
 def _loaded(
-    config: str | Path | Mapping[str, Any] | NetworkSpec, overrides: list[Override], around: Surroundings
-) -> NetworkSpec:
+    config: str | Path | Mapping[str, Any] | Experiment, overrides: list[Override], around: Surroundings
+) -> Experiment:
     if isinstance(config, (str, Path)):
         return load(_found(config, around), overrides)
-    if not isinstance(config, NetworkSpec):
+    if not isinstance(config, Experiment):
         return load(config, overrides)
     if overrides:
         hint = "give the config itself, or change it before `varprobe.load`"

@@ -20,6 +20,7 @@ from varprobe.advice.words import (
     unit_input,
     why,
 )
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.overrides import Override
 from varprobe.config.rewriting import rewritten
@@ -45,7 +46,8 @@ class Tuning:
         modes: what each fan mode would give, where widths change.
         measured: the verdict of the tuned network; None where nothing was tuned because theory does not reach it.
         reason: why it is not stable, where it is not; empty otherwise.
-        spec, tuned: the networks.
+        network: before.
+        tuned: what the config then says.
     """
 
     by: str
@@ -57,8 +59,8 @@ class Tuning:
     modes: dict[str, PredictedVerdict]
     measured: Verdict | None
     reason: str
-    spec: NetworkSpec = field(repr=False)
-    tuned: NetworkSpec = field(repr=False)
+    network: NetworkSpec = field(repr=False)
+    tuned: Experiment = field(repr=False)
 
     @property
     def is_confirmed(self) -> bool:
@@ -91,10 +93,12 @@ def tune(
     Raises:
         VarprobeError: where the config is none, or cannot say what was found.
     """
-    spec = load_text(config, overrides)
+    experiment = load_text(config, overrides)
+    spec = experiment.network
     found = plan(spec, spec.settings, by=by, sb=sb)
-    changed = edits(spec, found)
-    tuned = load_text(config, (*overrides, *changed))
+    changed = edits(experiment, found)
+    written = load_text(config, (*overrides, *changed))
+    tuned = written.network
     if differences(spec, tuned, found) > _EXACT:
         hint = "give the layers an `init` of their own"
         raise ConfigError("its entries cannot hold what was found", hint=hint, place=spec.place)
@@ -109,8 +113,8 @@ def tune(
         modes=mode_outlooks(spec, spec.settings) if is_pyramid(spec) and not found.before.reason else {},
         measured=verdict,
         reason=" ".join(part for part in (why(found, spec), _of_the_input(found, spec)) if part),
-        spec=spec,
-        tuned=tuned,
+        network=spec,
+        tuned=written,
     )
 
 

@@ -39,7 +39,7 @@ def nanoseconds(engine: str, width: int, batch: int, trials: int, init: str) -> 
             "layers": [{"dense": width, "repeat": DEPTH}],
             "probe": {"batch": batch, "trials": trials},
         }
-    )
+    ).network
     settings = replace(spec.settings, engine=engine)
     best = np.inf
     for _ in range(ROUNDS):

@@ -10,10 +10,10 @@ import resource
 import time
 from dataclasses import replace
 
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
 from varprobe.engine.schedule import make_plan
-from varprobe.network.spec import NetworkSpec
 
 INITS = {
     "xavier": "xavier",
@@ -22,7 +22,7 @@ INITS = {
 }
 
 
-def network(width: int, depth: int, batch: int, trials: int, init: str, engine: str) -> NetworkSpec:
+def network(width: int, depth: int, batch: int, trials: int, init: str, engine: str) -> Experiment:
     return load(
         {
             "input": {"features": width},
@@ -40,7 +40,8 @@ def main() -> None:
     parser.add_argument("init")
     parser.add_argument("engine")
     said = parser.parse_args()
-    spec = network(said.width, said.depth, said.batch, said.trials, said.init, said.engine)
+    experiment = network(said.width, said.depth, said.batch, said.trials, said.init, said.engine)
+    spec = experiment.network
     settings = replace(spec.settings, threads=said.threads)
     planned = make_plan(spec, settings).memory
     warm = network(8, 2, 4, 1, "xavier", "auto")
@@ -48,7 +49,7 @@ def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(said.rounds):
         started = time.perf_counter()
-        report = diagnose(spec, settings)
+        report = diagnose(experiment, settings)
         print(time.perf_counter() - started, report.provenance.seconds, flush=True)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, planned / 2**20)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from rich.console import Console
 
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
-from varprobe.network.spec import NetworkSpec
 from varprobe.report.records import Report
 from varprobe.report.storage import from_dict, load_report, report_from_plain, to_dict, to_json
 from varprobe.report.stored import parsed, read_stored
@@ -57,19 +57,19 @@ def settled(work: Callable[[], Any]) -> Any:
         assert time.process_time() - started < SECONDS
 
 
-def settle(source: Any, assignments: Sequence[str] = ()) -> NetworkSpec | None:
+def settle(source: Any, assignments: Sequence[str] = ()) -> Experiment | None:
     """The network, or None where loading ended in a clear error."""
 
-    def work() -> NetworkSpec:
+    def work() -> Experiment:
         overrides: list[Override] = [parse_assignment(text) for text in assignments]
         return load(source, overrides)
 
-    spec = settled(work)
-    assert spec is None or isinstance(spec, NetworkSpec)
-    return spec
+    found = settled(work)
+    assert found is None or isinstance(found, Experiment)
+    return found
 
 
-def settle_file(folder: Path, data: str | bytes, assignments: Sequence[str] = ()) -> NetworkSpec | None:
+def settle_file(folder: Path, data: str | bytes, assignments: Sequence[str] = ()) -> Experiment | None:
     path = folder / "config.yaml"
     path.write_bytes(data if isinstance(data, bytes) else data.encode(errors="surrogatepass"))
     return settle(path, assignments)
@@ -99,13 +99,16 @@ def settle_stored(folder: Path, data: bytes, *, slow: bool = False) -> Report | 
     return record
 
 
-def probe_if_tiny(spec: NetworkSpec | None) -> None:
+def probe_if_tiny(experiment: Experiment | None) -> None:
     """Measures a network that is small, and holds its report to what every report must be."""
-    if spec is None or len(spec.steps) > TINY_STEPS:
+    if experiment is None:
+        return
+    spec = experiment.network
+    if len(spec.steps) > TINY_STEPS:
         return
     if max(max(step.fan_in, step.fan_out) for step in spec.steps) > TINY_WIDTH or spec.input.rows is not None:
         return
-    report = diagnose(spec, replace(spec.settings, trials=2, batch=2))
+    report = diagnose(experiment, replace(spec.settings, trials=2, batch=2))
     text = to_json(report)
     assert json.loads(text, parse_constant=refuse) == to_dict(report)
     assert from_dict(to_dict(report)) == report

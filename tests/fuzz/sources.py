@@ -39,8 +39,8 @@ def shipped() -> tuple[str, ...]:
 @cache
 def reports() -> tuple[dict[str, Any], ...]:
     """A measured report and one of theory alone, small."""
-    spec = load({**SMALL, "layers": SMALL["layers"][:2]})
-    return to_dict(diagnose(spec)), to_dict(predict_report(spec))
+    experiment = load({**SMALL, "layers": SMALL["layers"][:2]})
+    return to_dict(diagnose(experiment)), to_dict(predict_report(experiment))
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 from varprobe.advice.gains import bias_moment
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.variants import Recipe, fan, is_tunable, std_of, tunable
+from varprobe.config.experiment import Experiment
 from varprobe.config.overrides import Override
 from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
 from varprobe.config.rewriting import flow
@@ -26,13 +27,14 @@ _SHAPES = {Uniform: "uniform", TruncatedNormal: "truncated_normal"}
 Init = Mapping[str, Any]
 
 
-def edits(spec: NetworkSpec, plan: Proposal, digits: int = DIGITS) -> tuple[Override, ...]:
-    """What to set in the config of `spec` to make it the plan's network, numbers to so many digits.
+def edits(experiment: Experiment, plan: Proposal, digits: int = DIGITS) -> tuple[Override, ...]:
+    """What to set in the config to make it the plan's network, numbers to so many digits.
 
     Raises:
         ConfigError: where the config's own words cannot say it.
     """
-    return (*_scales(spec, plan, digits), *(_inits(spec, plan, digits) if plan.recipes else ()))
+    inits = _inits(experiment, plan, digits) if plan.recipes else ()
+    return (*_scales(experiment.network, plan, digits), *inits)
 
 
 def _scales(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override]:
@@ -42,19 +44,20 @@ def _scales(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override
             yield Override(f"{path}.residual.scale", _text(join.scale * plan.branches, digits), OPTION)
 
 
-def _inits(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override]:
+def _inits(experiment: Experiment, plan: Proposal, digits: int) -> Iterator[Override]:
     """Own inits where entries have them; of those on the defaults, the most common change goes there."""
+    spec, document = experiment.network, experiment.document
     entries: dict[str, list[Step]] = {}
     for index in tunable(spec):
         entries.setdefault(spec.steps[index].path, []).append(spec.steps[index])
     common: Counter[str] = Counter()
     wanted: dict[str, tuple[Part, dict[str, Any] | None]] = {}
     for path, steps in entries.items():
-        part, own = _part(spec, path)
+        part, own = _part(document, path)
         recipe = plan.recipes.get(path)
         new = None if recipe is None else _new_init(part, recipe, steps, digits)
         if recipe is not None and recipe.bias is not None:
-            _check_bias(spec, path)
+            _check_bias(document, path)
         if own:
             yield from _set(f"{path}.dense.init", part, new)
         else:
@@ -71,25 +74,25 @@ def _inits(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override]
             yield Override(f"{path}.dense.init", own_init["name"] if len(own_init) == 1 else flow(own_init), OPTION)
 
 
-def _part(spec: NetworkSpec, path: str) -> tuple[Part, bool]:
+def _part(document: Mapping[str, Any], path: str) -> tuple[Part, bool]:
     """The scheme of an entry, and whether it is the entry's own."""
-    dense = _dense_entry(spec, path)
+    dense = _dense_entry(document, path)
     own = dense.get("init") if isinstance(dense, dict) else None
-    written = own if own is not None else (spec.document.get("defaults") or {}).get("init")
+    written = own if own is not None else (document.get("defaults") or {}).get("init")
     return INITIALIZER_PART.parse(DEFAULT_INIT if written is None else written), own is not None
 
 
-def _dense_entry(spec: NetworkSpec, path: str) -> Any:
-    entry: Any = spec.document
+def _dense_entry(document: Mapping[str, Any], path: str) -> Any:
+    entry: Any = document
     for step in path.replace("[", ".").replace("]", "").split("."):
         entry = entry[int(step)] if step.isdecimal() else entry[step]
     return entry["dense"]
 
 
-def _check_bias(spec: NetworkSpec, path: str) -> None:
-    dense = _dense_entry(spec, path)
+def _check_bias(document: Mapping[str, Any], path: str) -> None:
+    dense = _dense_entry(document, path)
     own = dense.get("bias") if isinstance(dense, dict) else None
-    default = (spec.document.get("defaults") or {}).get("bias")
+    default = (document.get("defaults") or {}).get("bias")
     if own is not None or default is not None:
         hint = "remove `bias`, or leave --sb away: then the weights are fitted to the biases that are there"
         raise ConfigError("has a bias of its own, which --sb would not change", hint=hint, field=path)

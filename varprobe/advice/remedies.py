@@ -24,11 +24,12 @@ from varprobe.advice.words import (
     unit_input,
     why,
 )
+from varprobe.config.experiment import Experiment
 from varprobe.errors import VarprobeError
 from varprobe.formatting import power
 from varprobe.frozen import dataclass, field
 from varprobe.network.initializers import INITIALIZERS
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import Settings
 from varprobe.verdict.records import Direction, Finding, Verdict
 
 # The findings whose remedy is a scale; it stands at the first of them that is there, and the others point to it.
@@ -60,16 +61,18 @@ class Remedy:
     factors: Mapping[int, float] = field(default_factory=dict)
 
 
-def with_remedies(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Verdict:
+def with_remedies(experiment: Experiment, settings: Settings, verdict: Verdict) -> Verdict:
     """The verdict with the remedies that theory has; where it has none, those of the verdict stay.
 
     A healthy network costs nothing: without a finding that a scale could cure nothing is searched.
     """
+    spec = experiment.network
     ill = [finding for finding in verdict.findings if finding.code in CURABLE]
     early = [finding for finding in verdict.findings if finding.code == "total-change"]
     if (not ill and not early) or len(spec.rows) > _DEEPEST or moved_together(spec):
         return verdict
-    remedy = _remedy(spec, settings, plan(spec, settings, thorough=False)) if ill else _held_up(spec, settings)
+    found = plan(spec, settings, thorough=False) if ill else None
+    remedy = _remedy(experiment, settings, found) if found else _held_up(experiment, settings)
     if remedy is None:
         return verdict
     cured = [finding for finding in verdict.findings if finding in ill or (remedy.is_early and finding in early)]
@@ -82,8 +85,9 @@ def with_remedies(spec: NetworkSpec, settings: Settings, verdict: Verdict) -> Ve
     return replace(verdict, findings=findings)
 
 
-def _held_up(spec: NetworkSpec, settings: Settings) -> Remedy | None:
+def _held_up(experiment: Experiment, settings: Settings) -> Remedy | None:
     """Of a steady network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
+    spec = experiment.network
     smaller = unit_input(spec, settings)
     if smaller:
         return Remedy(smaller, is_whole=True, is_early=True)
@@ -91,7 +95,7 @@ def _held_up(spec: NetworkSpec, settings: Settings) -> Remedy | None:
     if found.by != "edge" or not _is_steady(found.after):
         return None
     try:
-        options = " ".join(f"--set '{edit.path}={edit.text}'" for edit in edits(spec, found, 6))
+        options = " ".join(f"--set '{edit.path}={edit.text}'" for edit in edits(experiment, found, 6))
     except VarprobeError:
         return None
     text = (
@@ -118,7 +122,8 @@ def _pointer(first: Finding, finding: Finding, remedy: Remedy) -> str:
     return f"{text}." if factor is None else f"{text}; here it is x{digits(factor)}."
 
 
-def _remedy(spec: NetworkSpec, settings: Settings, found: Proposal) -> Remedy | None:
+def _remedy(experiment: Experiment, settings: Settings, found: Proposal) -> Remedy | None:
+    spec = experiment.network
     if found.reason not in ("", COMPROMISE, UNMOVED) or (not found.by and not found.reason):
         return None
     parts = [why(found, spec)] if found.reason else []
@@ -126,7 +131,7 @@ def _remedy(spec: NetworkSpec, settings: Settings, found: Proposal) -> Remedy | 
     if smaller:
         return Remedy(smaller, is_whole=True, is_early=True)
     if found.by:
-        parts += _changes(spec, found)
+        parts += _changes(experiment, found)
     if not found.reason:
         parts.append(
             f"Theory then gives {change_of(found.after.forward)} forward and {change_of(found.after.backward)} "
@@ -146,7 +151,8 @@ def _remedy(spec: NetworkSpec, settings: Settings, found: Proposal) -> Remedy | 
     return Remedy(" ".join(parts), not found.reason, _is_steady(found.after), factors)
 
 
-def _changes(spec: NetworkSpec, found: Proposal) -> list[str]:
+def _changes(experiment: Experiment, found: Proposal) -> list[str]:
+    spec = experiment.network
     parts: list[str] = []
     runs = fold(scale_changes(spec, found.steps), spec)
     if len(runs) == 1 and len(runs[0]) > 1:
@@ -162,17 +168,17 @@ def _changes(spec: NetworkSpec, found: Proposal) -> list[str]:
     branches = branch_changes(spec, found.steps)
     if branches:
         parts.append(f"Change the {branch_line(branches)}.")
-    paste = _paste(spec, found)
+    paste = _paste(experiment, found)
     return [*parts, paste] if paste else parts
 
 
-def _paste(spec: NetworkSpec, found: Proposal) -> str:
+def _paste(experiment: Experiment, found: Proposal) -> str:
     """The options that do it, or `tune` where they would be many."""
-    name = _one_name(spec, found)
+    name = _one_name(experiment, found)
     if name:
         return f"That is `--init {name}`."
     try:
-        changed = edits(spec, found, 6 if len(spec.rows) < 1000 else 8)
+        changed = edits(experiment, found, 6 if len(experiment.network.rows) < 1000 else 8)
     except VarprobeError:
         return ""
     if not 0 < len(changed) <= _MOST_EDITS:
@@ -182,17 +188,18 @@ def _paste(spec: NetworkSpec, found: Proposal) -> str:
     return f"That is `{shown}`."
 
 
-def _one_name(spec: NetworkSpec, found: Proposal) -> str:
+def _one_name(experiment: Experiment, found: Proposal) -> str:
     """The scheme that `--init` would have to name, where all layers are on the defaults and become exactly that."""
+    spec = experiment.network
     changes = scale_changes(spec, found.steps)
     names = {change.scheme for change in changes}
     if len(names) != 1 or found.branches != 1.0:
         return ""
     name = names.pop()
-    overrides = edits(spec, found)
+    overrides = edits(experiment, found)
     default_only = len(overrides) == 1 and overrides[0].path.startswith("defaults.init")
     dense = [step for step in spec.steps if step.layer.kind == "dense"]
-    written = (spec.document.get("defaults") or {}).get("init", "xavier")
+    written = (experiment.document.get("defaults") or {}).get("init", "xavier")
     scheme = written if isinstance(written, str) else written.get("name", "")
     own_bias = INITIALIZERS[scheme].bias is not None if scheme in INITIALIZERS else True
     return name if name in INITIALIZERS and default_only and not own_bias and len(changes) == len(dense) else ""

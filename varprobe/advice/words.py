@@ -76,7 +76,7 @@ def scheme_name(step: Step) -> str:
 
     >>> from varprobe.config.loading import load
     >>> defaults = {"init": {"name": "small", "std": 0.125}}
-    >>> scheme_name(load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]}).steps[0])
+    >>> scheme_name(load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]}).network.steps[0])
     'xavier'
     """
     std = std_of(step)

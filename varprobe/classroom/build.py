@@ -115,9 +115,9 @@ def _environment() -> Environment:
 
 
 def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Network]:
-    spec = load_text(ConfigText(text, f"{name}.yaml", Path(), name))
-    settings = with_threads(spec.settings, threads)
-    report, theory = diagnose(spec, settings), predict_report(spec, settings)
+    experiment = load_text(ConfigText(text, f"{name}.yaml", Path(), name))
+    settings = with_threads(experiment.network.settings, threads)
+    report, theory = diagnose(experiment, settings), predict_report(experiment, settings)
     dense = [row for row in report.layers if row.kind == "dense"]
     first, last = dense[0], dense[-1]
     assert first.preactivation

@@ -73,13 +73,14 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) ->
 
 
 def _checked(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
-    spec = load(config, gate.overrides)
+    experiment = load(config, gate.overrides)
+    spec = experiment.network
     stored, target = _baseline(spec, gate, baselines)
     settings = with_threads(spec.settings, gate.threads)
     with progress_bar(spec.name, quiet=quiet) as progress:
         done = wait_for(
             lambda reached: check(
-                spec, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials, baseline=stored
+                experiment, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials, baseline=stored
             ),
             progress,
         )

@@ -95,9 +95,9 @@ def run(
     delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window)
     options = fields(init, activation, trials, batch, seed)
     options["probe.engine"] = ("--engine", engine.value if engine else None)
-    spec = load(config, overrides_of(options, set_ or []))
-    delivery = delivery.also(spec.name, short_forms(plot=plot, page=page)).checked()
-    deliver(measured(spec, threads, quiet=quiet), delivery, every_row=every_row, formats=formats)
+    experiment = load(config, overrides_of(options, set_ or []))
+    delivery = delivery.also(experiment.network.name, short_forms(plot=plot, page=page)).checked()
+    deliver(measured(experiment, threads, quiet=quiet), delivery, every_row=every_row, formats=formats)
 
 
 @app.command(epilog="Example: varprobe predict configs/he_relu.yaml --explain")
@@ -121,8 +121,8 @@ def predict(
     from varprobe.diagnose import predict_report
 
     delivery = delivery_of(output, as_json=as_json, lesson=lesson, window=window).checked()
-    spec = load(config, overrides_of(fields(init, activation, trials, batch), set_ or []))
-    deliver(predict_report(spec), delivery, every_row=every_row, formats=formats, explain=explain)
+    experiment = load(config, overrides_of(fields(init, activation, trials, batch), set_ or []))
+    deliver(predict_report(experiment), delivery, every_row=every_row, formats=formats, explain=explain)
 
 
 class By(StrEnum):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from varprobe.config.experiment import Experiment
     from varprobe.config.overrides import Override
-    from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
 
 
@@ -88,16 +88,17 @@ def overrides_of(options: dict[str, tuple[str, str | None]], assignments: list[s
     return [*named, *(parse_assignment(text) for text in assignments)]
 
 
-def measured(spec: NetworkSpec, threads: int | None, *, quiet: bool) -> Report:
+def measured(experiment: Experiment, threads: int | None, *, quiet: bool) -> Report:
     """The report of a network, with progress."""
     from varprobe.cli.interruptible import wait_for
     from varprobe.cli.progress import progress_bar
     from varprobe.diagnose import diagnose
     from varprobe.network.spec import with_threads
 
+    spec = experiment.network
     settings = with_threads(spec.settings, threads)
     with progress_bar(spec.name, quiet=quiet) as progress:
-        return wait_for(lambda reached: diagnose(spec, settings, reached), progress)
+        return wait_for(lambda reached: diagnose(experiment, settings, reached), progress)
 
 
 def short_forms(*, plot: bool, page: bool) -> list[str]:

@@ -122,17 +122,17 @@ def sweep(
     delivery = delivery_of(output, SWEEPERS, as_json=as_json, lesson=lesson, window=window)
     overrides = overrides_of(fields(init, activation, trials, batch, seed), set_ or [])
     plan = plan_sweep(read_config(config), overrides, [parse_axis(text) for text in vary])
-    delivery = delivery.also(plan.spec.name, short_forms(plot=plot, page=page)).checked()
+    delivery = delivery.also(plan.experiment.network.name, short_forms(plot=plot, page=page)).checked()
     with (
         cluster_executor(cluster) if cluster else nullcontext() as executor,
-        Journal(place := sweep_journal(delivery.files, plan.spec.name, plan.fingerprint)) as journal,
+        Journal(place := sweep_journal(delivery.files, plan.experiment.network.name, plan.fingerprint)) as journal,
     ):
         if journal.points and not quiet:
             print(
                 f"going on with {place}: {count(len(journal.points), 'point')} of {len(plan.combinations):,} are there",
                 file=sys.stderr,
             )
-        with progress_bar(plan.spec.name, quiet=quiet, unit="points") as progress:
+        with progress_bar(plan.experiment.network.name, quiet=quiet, unit="points") as progress:
             found = wait_for(
                 lambda reached: sweep_points(
                     plan, executor=executor, threads=threads, journal=journal, progress=reached

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from varprobe.config.expecting import expectation_of
+from varprobe.config.experiment import Experiment
 from varprobe.config.fields import FieldError, FieldPath, field_name
 from varprobe.config.given import GivenArrays
 from varprobe.config.parts import Part
@@ -35,8 +36,8 @@ from varprobe.network.spec import (
 Lines = Callable[[FieldPath], int | None]
 
 
-def build(config: Config, folder: Path, lines: Lines, name: str) -> NetworkSpec:
-    """The network that a checked config describes.
+def build(config: Config, folder: Path, lines: Lines, name: str) -> Experiment:
+    """The network that a checked config describes, and what is expected of it.
 
     Arguments:
         folder: where relative paths count from.
@@ -59,14 +60,14 @@ def build(config: Config, folder: Path, lines: Lines, name: str) -> NetworkSpec:
             if isinstance(step.layer, Norm) and step.layer.variant == "batch":
                 hint = "raise probe.batch to 2 or more, or use layer norm"
                 raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
-    return NetworkSpec(
+    network = NetworkSpec(
         name=config.name or name,
         input=source,
         steps=steps,
         objective=_objective(config, files, settings.batch, steps[-1].fan_out),
         settings=settings,
-        expect=expectation_of(config.expect, steps, settings.batch, lines),
     )
+    return Experiment(network, expectation_of(config.expect, steps, settings.batch, lines))
 
 
 class _Builder:

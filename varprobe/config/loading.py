@@ -1,4 +1,4 @@
-"""From a config file, standard input or a mapping to a `NetworkSpec`; every error gets its place here."""
+"""From a config file, standard input or a mapping to an `Experiment`; every error gets its place here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import ValidationError
 
 from varprobe.config.build import build
+from varprobe.config.experiment import Experiment
 from varprobe.config.fields import FieldError, field_name
 from varprobe.config.overrides import Override, apply_overrides
 from varprobe.config.reading import read_at_most
@@ -19,7 +20,6 @@ from varprobe.config.schema import parse_config
 from varprobe.config.yaml_tree import MAX_BYTES, Node, parse_yaml
 from varprobe.errors import ConfigError, InputFileError, Place
 from varprobe.frozen import dataclass
-from varprobe.network.spec import NetworkSpec
 
 _NUMBER = {"int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number"}
 _TYPES = {
@@ -40,8 +40,8 @@ _BOUNDS = {
 }
 
 
-def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> NetworkSpec:
-    """The network that a config describes.
+def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Experiment:
+    """The network that a config describes, and what the config expects of it.
 
     Arguments:
         source: a path, `-` for standard input, or the config as a mapping.
@@ -79,12 +79,12 @@ def read_config(source: str | Path) -> ConfigText:
     return ConfigText(text, label, Path(source).parent, Path(source).stem.encode(errors="replace").decode())
 
 
-def load_text(config: ConfigText, overrides: Sequence[Override] = ()) -> NetworkSpec:
+def load_text(config: ConfigText, overrides: Sequence[Override] = ()) -> Experiment:
     """As `load`, of a text that has been read."""
     return _loaded(parse_yaml(config.text, config.label), config.label, config.folder, config.stem, overrides)
 
 
-def _loaded(root: Node, label: str, folder: Path, stem: str, overrides: Sequence[Override]) -> NetworkSpec:
+def _loaded(root: Node, label: str, folder: Path, stem: str, overrides: Sequence[Override]) -> Experiment:
     root = apply_overrides(root, overrides)
     if not isinstance(root.value, dict):
         shown = {list: "a list", type(None): "nothing"}.get(type(root.value), "a single value")
@@ -93,13 +93,13 @@ def _loaded(root: Node, label: str, folder: Path, stem: str, overrides: Sequence
     document = root.plain()
     try:
         config = parse_config(document)
-        spec = build(config, folder, lambda path: root.place_of(path).line, stem)
+        experiment = build(config, folder, lambda path: root.place_of(path).line, stem)
     except ValidationError as error:
         raise _translated(error, root) from None
     except FieldError as error:
         place = root.place_of(error.path)
         raise ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path)) from None
-    return replace(spec, document=document, place=Place(label))
+    return replace(experiment, document=document, network=replace(experiment.network, place=Place(label)))
 
 
 def _read(source: str | Path) -> tuple[str, str]:

@@ -14,20 +14,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from varprobe.config.experiment import Experiment
 from varprobe.diagnose import report_on
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claims import claims_of
 from varprobe.gate.evidence import Claim, Evidence
 from varprobe.gate.records import ALPHA, CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckResult, CheckRun, Decision
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 
 
 def check(
-    spec: NetworkSpec,
+    experiment: Experiment,
     settings: Settings | None = None,
     progress: Callable[[int, int], None] | None = None,
     *,
@@ -38,7 +39,7 @@ def check(
     """Holds a network to its `expect`, or to stability both ways where it has none.
 
     Arguments:
-        spec: the network, from `load`.
+        experiment: a network as its config has it, from `load`.
         settings: how to measure; by default what the config says.
         progress: called after every pass through a layer with how many are done and how many there are in this look.
         alpha: the chance that any decision is wrong, over all of them and over all looks.
@@ -55,15 +56,16 @@ def check(
             f"max_trials must be at least 1, given {max_trials}", hint=f"the usual ones are {MAX_TRIALS}"
         )
     started = time.perf_counter()
+    spec = experiment.network
     settings = settings or spec.settings
 
     def drawn(trials: int, before: Measurement | None) -> Measurement:
         here = replace(settings, trials=trials)
         return measure(spec, here, progress) if before is None else more(before, spec, here, progress)
 
-    reached = decide(spec, settings, drawn, alpha=alpha, max_trials=max_trials, baseline=baseline)
+    reached = decide(experiment, settings, drawn, alpha=alpha, max_trials=max_trials, baseline=baseline)
     used = replace(settings, trials=reached.measurement.trials)
-    report = report_on(spec, used, reached.measurement, remedies=reached.outcome != "passed")
+    report = report_on(experiment, used, reached.measurement, remedies=reached.outcome != "passed")
     return CheckResult(
         config=spec.place.source if spec.place else spec.name,
         name=spec.name,
@@ -89,7 +91,7 @@ class Reached:
 
 
 def decide(
-    spec: NetworkSpec,
+    experiment: Experiment,
     settings: Settings,
     draw: Callable[[int, Measurement | None], Measurement],
     *,
@@ -102,13 +104,13 @@ def decide(
     Arguments:
         draw: gives the measurement of so many trials, those of the measurement before among them.
     """
-    claims = claims_of(spec, baseline)
+    claims = claims_of(experiment, baseline)
     sizes = looks(settings.trials, max_trials)
     decisions: tuple[Decision, ...] = ()
     measurement, looked = None, 0
     for size, share in zip(sizes, shares(len(sizes)), strict=True):
         measurement, looked = draw(size, measurement), looked + 1
-        evidence = Evidence(spec, replace(settings, trials=size), measurement)
+        evidence = Evidence(experiment, replace(settings, trials=size), measurement)
         levels = [alpha / len(claims) * (1.0 if claim.at_once else share) for claim in claims]
         decisions = _decided(claims, decisions, evidence, levels)
         outcomes = {decision.outcome for decision in decisions}

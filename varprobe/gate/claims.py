@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from varprobe.config.expectation import HEALTHY, Expectation
+from varprobe.config.experiment import Experiment
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
 from varprobe.gate.evidence import Claim
 from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
@@ -19,7 +20,7 @@ from varprobe.verdict.judged import judged_points
 _SIDES = ("forward", "backward", "signal")
 
 
-def claims_of(spec: NetworkSpec, baseline: Report | None = None) -> tuple[Claim, ...]:
+def claims_of(experiment: Experiment, baseline: Report | None = None) -> tuple[Claim, ...]:
     """What a network is held to: its `expect`, or stability both ways, and a baseline.
 
     Error-level findings count where it is expected to be stable: a network that is expected to explode may jump.
@@ -27,8 +28,8 @@ def claims_of(spec: NetworkSpec, baseline: Report | None = None) -> tuple[Claim,
     Raises:
         ConfigError: for an expectation that such a network cannot have.
     """
-    expect = _expectation(spec.expect)
-    found = [*_of_directions(expect, spec), *_of_layers(expect, spec)]
+    expect = _expectation(experiment.expect)
+    found = [*_of_directions(expect, experiment.network), *_of_layers(expect, experiment.network)]
     if expect.theory:
         found.append(theory_claim(expect.lines.get("theory")))
     if any("stable" in (labels or ()) for labels in (expect.forward, expect.backward, expect.overall)):

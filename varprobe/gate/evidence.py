@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from functools import cached_property
 
+from varprobe.config.experiment import Experiment
 from varprobe.diagnose import report_on
 from varprobe.frozen import dataclass
 from varprobe.gate.records import Decision
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import Settings
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.theory.predict import predict
@@ -22,7 +23,7 @@ from varprobe.verdict.judge import measured_case
 class Evidence:
     """A measurement of a network; `settings` are those it was measured with."""
 
-    spec: NetworkSpec
+    experiment: Experiment
     settings: Settings
     measurement: Measurement
 
@@ -34,12 +35,12 @@ class Evidence:
     @cached_property
     def prediction(self) -> Prediction:
         """What theory says of the network."""
-        return predict(self.spec, self.settings)
+        return predict(self.experiment.network, self.settings)
 
     @cached_property
     def report(self) -> Report:
         """The report, without the remedies that take a search."""
-        return report_on(self.spec, self.settings, self.measurement, remedies=False)
+        return report_on(self.experiment, self.settings, self.measurement, remedies=False)
 
     @property
     def trials(self) -> int:

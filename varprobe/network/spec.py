@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.config.expectation import Expectation
 from varprobe.errors import Place
 from varprobe.frozen import dataclass, field
 from varprobe.network.activations import Activation
@@ -139,10 +138,9 @@ def with_threads(settings: Settings, threads: int | None) -> Settings:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network, its objective, and the settings and expectation that its config names.
+    """A network, its objective, and the settings that its config names.
 
     Attributes:
-        document: the config as plain data, overrides applied: enough to build this again.
         place: the config, for messages.
     """
 
@@ -151,8 +149,6 @@ class NetworkSpec:
     steps: tuple[Step, ...]
     objective: Objective
     settings: Settings = field(default_factory=Settings)
-    expect: Expectation | None = None
-    document: dict[str, Any] = field(default_factory=dict, repr=False)
     place: Place | None = None
 
     @property

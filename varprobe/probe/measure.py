@@ -50,7 +50,7 @@ def measure(
         ResourceError: where the network would not fit in memory.
 
     >>> from varprobe.config.loading import load
-    >>> spec = load({"input": {"features": 8}, "layers": [{"dense": 8}], "probe": {"batch": 4, "trials": 2}})
+    >>> spec = load({"input": {"features": 8}, "layers": [{"dense": 8}], "probe": {"batch": 4, "trials": 2}}).network
     >>> measure(spec).statistics.preactivation_mean.shape
     (2, 1)
     """

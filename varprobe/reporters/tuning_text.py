@@ -32,12 +32,12 @@ def render_tuning(tuning: Tuning) -> str:
 
 
 def _lines(tuning: Tuning) -> Iterator[str]:
-    dense = sum(isinstance(step.layer, Dense) for step in tuning.spec.steps)
-    yield f"{printable(tuning.spec.name)}: {count(dense, 'dense layer')}"
+    dense = sum(isinstance(step.layer, Dense) for step in tuning.network.steps)
+    yield f"{printable(tuning.network.name)}: {count(dense, 'dense layer')}"
     yield ""
     if tuning.by:
         yield f"by {_WAYS[tuning.by]}:"
-        for run in fold(tuning.changes, tuning.spec):
+        for run in fold(tuning.changes, tuning.network):
             yield f"  {change_line(run)}: {run[0].scheme}"
         if tuning.branches:
             yield from _wrapped(branch_line(tuning.branches), "  ")
@@ -91,7 +91,7 @@ def _cell(direction: Direction) -> str:
 def _conclusion(tuning: Tuning) -> str:
     if tuning.measured is None:
         return "Nothing was changed, and nothing measured."
-    settings, verdict = tuning.tuned.settings, tuning.measured
+    settings, verdict = tuning.tuned.network.settings, tuning.measured
     how = f"{count(settings.trials, 'trial')} of batch {settings.batch:,}"
     if tuning.is_confirmed:
         return f"Stable both ways, confirmed by measuring ({how})."
@@ -129,7 +129,7 @@ def _faults(verdict: Verdict) -> str:
 def render_tuning_json(tuning: Tuning) -> str:
     """The same as one line of JSON."""
     record = {
-        "name": tuning.spec.name,
+        "name": tuning.network.name,
         "by": tuning.by or None,
         "changes": [asdict(change) for change in tuning.changes],
         "branches": [asdict(change) for change in tuning.branches],

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from varprobe.config.experiment import Experiment
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.overrides import Override
 from varprobe.engine.schedule import available_cores
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
-from varprobe.network.spec import NetworkSpec
 from varprobe.report.records import SettingsUsed
 from varprobe.sweeps.axes import check_axes, is_whole, numbers
 from varprobe.sweeps.journal import Journal
@@ -38,14 +38,14 @@ class SweepPlan:
     """What is to be measured.
 
     Attributes:
-        spec: the network before the axes' values.
+        experiment: the network before the axes' values.
         fingerprint: the same for the same sweep: config, files that it names, axes and versions.
     """
 
     config: ConfigText
     overrides: tuple[Override, ...]
     axes: tuple[Axis, ...]
-    spec: NetworkSpec = field(repr=False)
+    experiment: Experiment = field(repr=False)
     fingerprint: str
 
     @property
@@ -63,13 +63,13 @@ def plan_sweep(config: ConfigText, overrides: Sequence[Override], axes: Sequence
     axes = tuple(axes)
     check_axes(axes)
     config = replace(config, folder=Path(os.path.abspath(config.folder)))
-    spec = load_text(config, overrides)
+    experiment = load_text(config, overrides)
     start = tuple(axis.values[0] for axis in axes)
     for place, axis in enumerate(axes):
         # Between the ends of a range nothing can go wrong that does not go wrong at one of them.
         for value in axis.values if numbers(axis) is None else (axis.values[0], axis.values[-1]):
             load_text(config, (*overrides, *_edits(axes, (*start[:place], value, *start[place + 1 :]))))
-    return SweepPlan(config, tuple(overrides), axes, spec, _fingerprint(spec, config.folder, axes))
+    return SweepPlan(config, tuple(overrides), axes, experiment, _fingerprint(experiment, config.folder, axes))
 
 
 def sweep_points(
@@ -163,11 +163,11 @@ def _gathered(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
         raise VarprobeError(
             f"no point could be measured: {points[0].failure}", hint="try one of them by `varprobe run`"
         )
-    s = plan.spec.settings
+    s = plan.experiment.network.settings
     return Sweep(
         sweep_version=SWEEP_VERSION,
-        name=plan.spec.name,
-        spec=plan.spec.document,
+        name=plan.experiment.network.name,
+        spec=plan.experiment.document,
         settings=SettingsUsed(s.batch, s.trials, s.seed, s.dtype, s.engine),
         provenance=Made(__version__, np.__version__, platform.python_version(), s.seed),
         axes=plan.axes,
@@ -175,10 +175,12 @@ def _gathered(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
     )
 
 
-def _fingerprint(spec: NetworkSpec, folder: Path, axes: Sequence[Axis]) -> str:
-    files = {path: _digest(folder / path) for path in sorted(set(_paths(spec.document)))}
+def _fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]) -> str:
+    files = {path: _digest(folder / path) for path in sorted(set(_paths(experiment.document)))}
     settings = [(axis.path, axis.values) for axis in axes]
-    whole = json.dumps([__version__, np.__version__, spec.name, spec.document, settings, files], default=str)
+    whole = json.dumps(
+        [__version__, np.__version__, experiment.network.name, experiment.document, settings, files], default=str
+    )
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 

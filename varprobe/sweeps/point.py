@@ -34,8 +34,9 @@ class Task:
 def measured_point(task: Task) -> SweepPoint:
     """The point, measured; what the user got wrong there is its failure."""
     try:
-        spec = load_text(task.config, task.overrides)
-        report = diagnose(spec, with_threads(spec.settings, task.threads), remedies=False)
+        experiment = load_text(task.config, task.overrides)
+        settings = with_threads(experiment.network.settings, task.threads)
+        report = diagnose(experiment, settings, remedies=False)
     except VarprobeError as error:
         return SweepPoint(task.values, error.message)
     depth = sum(row.kind == "dense" for row in report.layers)

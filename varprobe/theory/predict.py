@@ -21,7 +21,7 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
 
     >>> from varprobe.config.loading import load
     >>> defaults = {"init": "he", "activation": "relu"}
-    >>> spec = load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]})
+    >>> spec = load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]}).network
     >>> round(predict(spec).rows[0].source.second_moment, 12)
     2.0
     """

@@ -45,7 +45,7 @@ def main() -> None:
     settings = replace(spec.settings, threads=said.threads)
     planned = make_plan(spec, settings).memory
     warm = network(8, 2, 4, 1, "xavier", "auto")
-    diagnose(warm, warm.settings)
+    diagnose(warm)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(said.rounds):
         started = time.perf_counter()

@@ -37,7 +37,7 @@ _TANH_SHRINK_SERIES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Activation:
     """One activation function, its arguments bound. All functions are elementwise and keep shape and dtype.
 
@@ -67,6 +67,22 @@ class Activation:
     strip: float | None = None
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same entry of the table with the same arguments."""
+        return isinstance(other, Activation) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
+        return self.name, tuple(self.arguments.items())
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it changes nothing."""
+        return self.degree == 1 and self.straight and not self.kinks
 
     @property
     def label(self) -> str:

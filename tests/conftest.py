@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "golden"]
 
 # Rich and typer look at these; tests must not depend on the terminal they run in.
 os.environ.pop("FORCE_COLOR", None)

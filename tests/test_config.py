@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden import Said
 
 from varprobe.config.expectation import Expectation
 from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.config.overrides import parse_assignment
 from varprobe.config.yaml_tree import scalar
-from varprobe.errors import ConfigError, InputFileError, VarprobeError
+from varprobe.errors import ConfigError, InputFileError, Place, VarprobeError
 from varprobe.network.laws import Constant, FromFile, Normal
 from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
 
@@ -98,475 +99,152 @@ def test_quoted_scalars_are_text() -> None:
 
 # Config entry, then what follows `net.yaml:` and the hint.
 LAYER_ERRORS = [
-    (
-        "  - dense: 1_000",
-        "3:12: layers[0].dense.width: must be a whole number, given '1_000' (text)",
-        "write 1000, without underscores",
-    ),
-    (
-        "  - dense: 012",
-        "3:12: layers[0].dense.width: must be a whole number, given '012' (text)",
-        "write 12, without the leading zero",
-    ),
-    (
-        "  - dense: 8.5",
-        "3:12: layers[0].dense.width: must be a whole number, given 8.5",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: 1e3",
-        "3:12: layers[0].dense.width: must be a whole number, given 1000.0",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: 0",
-        "3:12: layers[0].dense.width: must be at least 1, given 0",
-        "see `varprobe schema config` for the ranges",
-    ),
-    (
-        "  - dense: -3",
-        "3:12: layers[0].dense.width: must be at least 1, given -3",
-        "see `varprobe schema config` for the ranges",
-    ),
-    (
-        "  - dense: true",
-        "3:12: layers[0].dense.width: must be a whole number, given true (true or false)",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: 2026-01-01",
-        "3:12: layers[0].dense.width: must be a whole number, given '2026-01-01' (text)",
-        "write a number without quotes",
-    ),
-    (
-        "  - dense: .inf",
-        "3:12: layers[0].dense.width: must be a whole number, given inf",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: 999999999",
-        "3:12: layers[0].dense.width: must be at most 100,000,000, given 999999999",
-        "see `varprobe schema config` for the ranges",
-    ),
-    ("  - dense:", "3:5: layers[0].dense: says nothing", "for example `- dense: 256`, `- norm: layer`"),
-    (
-        "  - dense: []",
-        "3:12: layers[0].dense.width: must be a whole number, given a list",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: {}",
-        "3:12: layers[0].dense.width: is required",
-        "add it; `varprobe schema config` describes every key",
-    ),
-    ("  - dense: {widht: 3}", "3:13: layers[0].dense.widht: unknown key 'widht'", "did you mean 'width'?"),
-    (
-        "  - dense: {width: 3, wdith: 4, zz: 1}",
-        "3:23: layers[0].dense.wdith: unknown key 'wdith'",
-        "did you mean 'width'?",
-    ),
-    (
-        "  - dense: {width: 3, activation: rellu}",
-        "3:35: layers[0].dense.activation: unknown activation 'rellu'",
-        "did you mean 'relu'? `varprobe list activations` shows all",
-    ),
-    (
-        "  - dense: {width: 3, activation: qqqqqq}",
-        "3:35: layers[0].dense.activation: unknown activation 'qqqqqq'",
-        "`varprobe list activations` shows all",
-    ),
-    (
-        "  - dense: {width: 3, activation: 3}",
-        "3:35: layers[0].dense.activation: must be the name of an activation, given 3",
-        "`varprobe list activations` shows the names",
-    ),
-    (
-        "  - dense: {width: 3, activation: {}}",
-        "3:35: layers[0].dense.activation: needs a name",
-        "write {name: ..., ...}; `varprobe list activations` shows the names",
-    ),
-    (
-        "  - dense: {width: 3, activation: {slope: 2}}",
-        "3:35: layers[0].dense.activation: needs a name",
-        "write {name: ..., ...}; `varprobe list activations` shows the names",
-    ),
-    (
-        "  - dense: {width: 3, activation: {name: rellu}}",
-        "3:42: layers[0].dense.activation.name: unknown activation 'rellu'",
-        "did you mean 'relu'? `varprobe list activations` shows all",
-    ),
-    (
-        "  - dense: {width: 3, activation: {name: leaky_relu, slop: 2}}",
-        "3:54: layers[0].dense.activation.slop: unknown key 'slop'",
-        "did you mean 'slope'?",
-    ),
-    (
-        "  - dense: {width: 3, activation: {name: leaky_relu, slope: no}}",
-        "3:61: layers[0].dense.activation.slope: must be a number, given 'no' (text)",
-        "write a number without quotes",
-    ),
-    (
-        "  - dense: {width: 3, activation: {name: relu, slope: 1}}",
-        "3:48: layers[0].dense.activation.slope: unknown key 'slope'",
-        "it takes none",
-    ),
-    (
-        "  - dense: {width: 3, activation: {name: elu, alpha: .nan}}",
-        "3:54: layers[0].dense.activation.alpha: must be a finite number, given nan",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: {width: 3, activation: [relu]}",
-        "3:35: layers[0].dense.activation: must be the name of an activation, given ['relu']",
-        "`varprobe list activations` shows the names",
-    ),
-    (
-        "  - dense: {width: 3, init: xaveir}",
-        "3:29: layers[0].dense.init: unknown initializer 'xaveir'",
-        "did you mean 'xavier'? `varprobe list initializers` shows all",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: he, mode: fanin}}",
-        "3:46: layers[0].dense.init.mode: must be one of 'fan_avg', 'fan_in', 'fan_out' or 'fan_geo_avg', "
-        "given 'fanin' (text)",
-        "choose one of them",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: he, gain: automatic}}",
-        "3:46: layers[0].dense.init.gain: must be a number from 0, or auto, given 'automatic' (text)",
-        "auto is the exact gain of the activation before",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: he, gain: -1}}",
-        "3:46: layers[0].dense.init.gain: must be a number from 0, or auto, given -1",
-        "auto is the exact gain of the activation before",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: he, gain: true}}",
-        "3:46: layers[0].dense.init.gain: must be a number from 0, or auto, given true (true or false)",
-        "auto is the exact gain of the activation before",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: uniform, low: 1, high: 0}}",
-        "3:29: layers[0].dense.init: low must be below high, given 1 and 0",
-        "for one value use constant",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: torch.trunc_normal, a: 1, b: 0}}",
-        "3:29: layers[0].dense.init: a must be below b, given 1 and 0",
-        "a and b are the absolute bounds",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: zeros, gain: 1}}",
-        "3:43: layers[0].dense.init.gain: unknown key 'gain'",
-        "it takes none",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: file}}",
-        "3:29: layers[0].dense.init.path: is required",
-        "add it; `varprobe schema config` describes every key",
-    ),
-    (
-        "  - dense: {width: 3, init: {name: file, path: 3}}",
-        "3:48: layers[0].dense.init.path: must be text, given 3",
-        "put it in quotes",
-    ),
-    (
-        "  - dense: {width: 3, bias: {}}",
-        "3:29: layers[0].dense.bias: must be a number, a std or a file, exactly one of them",
-        "write a number, {std: 0.1} or {path: weights.npz, key: b1}",
-    ),
-    (
-        "  - dense: {width: 3, bias: {std: 1, value: 2}}",
-        "3:29: layers[0].dense.bias: must be a number, a std or a file, exactly one of them",
-        "write a number, {std: 0.1} or {path: weights.npz, key: b1}",
-    ),
-    (
-        "  - dense: {width: 3, bias: lots}",
-        "3:29: layers[0].dense.bias.value: must be a number, given 'lots' (text)",
-        "write a number without quotes",
-    ),
-    (
-        "  - {dense: 3, bias: 1}",
-        "3:16: layers[0].bias: unknown key 'bias'",
-        "the keys here are dense, norm, activation, dropout, block, residual, repeat, name",
-    ),
-    ("  - dense: 3\n    norm: layer", "4:11: layers[0].norm: is both dense and norm", "write them as two entries"),
-    ("  - dens: 3", "3:5: layers[0].dens: unknown key 'dens'", "did you mean 'dense'?"),
-    (
-        "  - repeat: 3",
-        "3:5: layers[0]: names no layer",
-        "a layer is one of dense, norm, activation, dropout, block, residual, as in `- dense: 256`",
-    ),
-    (
-        "  - 3",
-        "3:5: layers[0]: must be a layer, given 3",
-        "a layer is one of dense, norm, activation, dropout, block, residual, as in `- dense: 256`",
-    ),
-    (
-        "  - dense",
-        "3:5: layers[0]: must be a layer, given 'dense'",
-        "a layer is one of dense, norm, activation, dropout, block, residual, as in `- dense: 256`",
-    ),
-    (
-        "  - null",
-        "3:5: layers[0]: must be a layer, given nothing",
-        "a layer is one of dense, norm, activation, dropout, block, residual, as in `- dense: 256`",
-    ),
-    (
-        "  - []",
-        "3:5: layers[0]: must be a layer, given []",
-        "a layer is one of dense, norm, activation, dropout, block, residual, as in `- dense: 256`",
-    ),
-    (
-        "  - dense: 3\n    repeat: 0",
-        "4:13: layers[0].repeat: must be at least 1, given 0",
-        "see `varprobe schema config` for the ranges",
-    ),
-    (
-        "  - dense: 3\n    repeat: 2.0",
-        "4:13: layers[0].repeat: must be a whole number, given 2.0",
-        "see `varprobe schema config`",
-    ),
-    (
-        "  - dense: 3\n    repeat: 1000001",
-        "4:13: layers[0].repeat: must be at most 1,000,000, given 1000001",
-        "see `varprobe schema config` for the ranges",
-    ),
-    (
-        "  - dense: 3\n    repeat: 500000",
-        "4:13: layers[0].repeat: the network unrolls to more than 200,000 layers",
-        "lower repeat",
-    ),
-    ("  - dense: 3\n    name: 12", "4:11: layers[0].name: must be text, given 12", "put it in quotes"),
-    (
-        "  - dense: 3\n  - norm: bath",
-        "4:11: layers[1].norm.kind: must be one of 'layer', 'batch' or 'rms', given 'bath' (text)",
-        "choose one of them",
-    ),
-    (
-        "  - dense: 3\n  - norm: {eps: 1}",
-        "4:11: layers[1].norm.kind: is required",
-        "add it; `varprobe schema config` describes every key",
-    ),
-    (
-        "  - dense: 3\n  - dropout: {p: 1}",
-        "4:14: layers[1].dropout: must be a number, given a mapping",
-        "see `varprobe schema config`",
-    ),
-    ("  - activation: relu", "3:3: layers: has no dense layer", "add one, for example `- dense: 256`"),
-    ("  - dense: 3\n  - block: []", "4:12: layers[1].block: is empty", "name at least one"),
-    ("  - dense: 3\n  - block: 3", "4:12: layers[1].block: must be a list, given 3", "see `varprobe schema config`"),
-    (
-        "  - block: [{dense: 3}, {dens: 4}]",
-        "3:26: layers[0].block[1].dens: unknown key 'dens'",
-        "did you mean 'dense'?",
-    ),
-    (
-        "  - dense: 3\n  - residual: []",
-        "4:15: layers[1].residual: must be a mapping, given a list",
-        "see `varprobe schema config`",
-    ),
-    ("  - dense: 3\n  - residual: {layers: []}", "4:24: layers[1].residual.layers: is empty", "name at least one"),
-    (
-        "  - dense: 3\n  - residual: {layers: [{dense: 4}]}",
-        "4:5: layers[1]: the branch turns width 3 into 4; a residual branch keeps the width",
-        "give the branch's last dense layer width 3",
-    ),
-    (
-        "  - residual: {layers: [{dense: 5}]}",
-        "3:5: layers[0]: the branch turns width 4 into 5; a residual branch keeps the width",
-        "give the branch's last dense layer width 4",
-    ),
-    (
-        "  - dense: 3\n  - residual: {scale: x, layers: [{dense: 3}]}",
-        "4:23: layers[1].residual.scale: must be a number, given 'x' (text)",
-        "write a number without quotes",
-    ),
-    (
-        "  - dense: 3\n  - residual: {scal: 1, layers: [{dense: 3}]}",
-        "4:16: layers[1].residual.scal: unknown key 'scal'",
-        "did you mean 'scale'?",
-    ),
+    ("  - dense: 1_000", (3, 12, "layers[0].dense.width")),
+    ("  - dense: 012", (3, 12, "layers[0].dense.width")),
+    ("  - dense: 8.5", (3, 12, "layers[0].dense.width")),
+    ("  - dense: 1e3", (3, 12, "layers[0].dense.width")),
+    ("  - dense: 0", (3, 12, "layers[0].dense.width")),
+    ("  - dense: -3", (3, 12, "layers[0].dense.width")),
+    ("  - dense: true", (3, 12, "layers[0].dense.width")),
+    ("  - dense: 2026-01-01", (3, 12, "layers[0].dense.width")),
+    ("  - dense: .inf", (3, 12, "layers[0].dense.width")),
+    ("  - dense: 999999999", (3, 12, "layers[0].dense.width")),
+    ("  - dense:", (3, 5, "layers[0].dense")),
+    ("  - dense: []", (3, 12, "layers[0].dense.width")),
+    ("  - dense: {}", (3, 12, "layers[0].dense.width")),
+    ("  - dense: {widht: 3}", (3, 13, "layers[0].dense.widht")),
+    ("  - dense: {width: 3, wdith: 4, zz: 1}", (3, 23, "layers[0].dense.wdith")),
+    ("  - dense: {width: 3, activation: rellu}", (3, 35, "layers[0].dense.activation")),
+    ("  - dense: {width: 3, activation: qqqqqq}", (3, 35, "layers[0].dense.activation")),
+    ("  - dense: {width: 3, activation: 3}", (3, 35, "layers[0].dense.activation")),
+    ("  - dense: {width: 3, activation: {}}", (3, 35, "layers[0].dense.activation")),
+    ("  - dense: {width: 3, activation: {slope: 2}}", (3, 35, "layers[0].dense.activation")),
+    ("  - dense: {width: 3, activation: {name: rellu}}", (3, 42, "layers[0].dense.activation.name")),
+    ("  - dense: {width: 3, activation: {name: leaky_relu, slop: 2}}", (3, 54, "layers[0].dense.activation.slop")),
+    ("  - dense: {width: 3, activation: {name: leaky_relu, slope: no}}", (3, 61, "layers[0].dense.activation.slope")),
+    ("  - dense: {width: 3, activation: {name: relu, slope: 1}}", (3, 48, "layers[0].dense.activation.slope")),
+    ("  - dense: {width: 3, activation: {name: elu, alpha: .nan}}", (3, 54, "layers[0].dense.activation.alpha")),
+    ("  - dense: {width: 3, activation: [relu]}", (3, 35, "layers[0].dense.activation")),
+    ("  - dense: {width: 3, init: xaveir}", (3, 29, "layers[0].dense.init")),
+    ("  - dense: {width: 3, init: {name: he, mode: fanin}}", (3, 46, "layers[0].dense.init.mode")),
+    ("  - dense: {width: 3, init: {name: he, gain: automatic}}", (3, 46, "layers[0].dense.init.gain")),
+    ("  - dense: {width: 3, init: {name: he, gain: -1}}", (3, 46, "layers[0].dense.init.gain")),
+    ("  - dense: {width: 3, init: {name: he, gain: true}}", (3, 46, "layers[0].dense.init.gain")),
+    ("  - dense: {width: 3, init: {name: uniform, low: 1, high: 0}}", (3, 29, "layers[0].dense.init")),
+    ("  - dense: {width: 3, init: {name: torch.trunc_normal, a: 1, b: 0}}", (3, 29, "layers[0].dense.init")),
+    ("  - dense: {width: 3, init: {name: zeros, gain: 1}}", (3, 43, "layers[0].dense.init.gain")),
+    ("  - dense: {width: 3, init: {name: file}}", (3, 29, "layers[0].dense.init.path")),
+    ("  - dense: {width: 3, init: {name: file, path: 3}}", (3, 48, "layers[0].dense.init.path")),
+    ("  - dense: {width: 3, bias: {}}", (3, 29, "layers[0].dense.bias")),
+    ("  - dense: {width: 3, bias: {std: 1, value: 2}}", (3, 29, "layers[0].dense.bias")),
+    ("  - dense: {width: 3, bias: lots}", (3, 29, "layers[0].dense.bias.value")),
+    ("  - {dense: 3, bias: 1}", (3, 16, "layers[0].bias")),
+    ("  - dense: 3\n    norm: layer", (4, 11, "layers[0].norm")),
+    ("  - dens: 3", (3, 5, "layers[0].dens")),
+    ("  - repeat: 3", (3, 5, "layers[0]")),
+    ("  - 3", (3, 5, "layers[0]")),
+    ("  - dense", (3, 5, "layers[0]")),
+    ("  - null", (3, 5, "layers[0]")),
+    ("  - []", (3, 5, "layers[0]")),
+    ("  - dense: 3\n    repeat: 0", (4, 13, "layers[0].repeat")),
+    ("  - dense: 3\n    repeat: 2.0", (4, 13, "layers[0].repeat")),
+    ("  - dense: 3\n    repeat: 1000001", (4, 13, "layers[0].repeat")),
+    ("  - dense: 3\n    repeat: 500000", (4, 13, "layers[0].repeat")),
+    ("  - dense: 3\n    name: 12", (4, 11, "layers[0].name")),
+    ("  - dense: 3\n  - norm: bath", (4, 11, "layers[1].norm.kind")),
+    ("  - dense: 3\n  - norm: {eps: 1}", (4, 11, "layers[1].norm.kind")),
+    ("  - dense: 3\n  - dropout: {p: 1}", (4, 14, "layers[1].dropout")),
+    ("  - activation: relu", (3, 3, "layers")),
+    ("  - dense: 3\n  - block: []", (4, 12, "layers[1].block")),
+    ("  - dense: 3\n  - block: 3", (4, 12, "layers[1].block")),
+    ("  - block: [{dense: 3}, {dens: 4}]", (3, 26, "layers[0].block[1].dens")),
+    ("  - dense: 3\n  - residual: []", (4, 15, "layers[1].residual")),
+    ("  - dense: 3\n  - residual: {layers: []}", (4, 24, "layers[1].residual.layers")),
+    ("  - dense: 3\n  - residual: {layers: [{dense: 4}]}", (4, 5, "layers[1]")),
+    ("  - residual: {layers: [{dense: 5}]}", (3, 5, "layers[0]")),
+    ("  - dense: 3\n  - residual: {scale: x, layers: [{dense: 3}]}", (4, 23, "layers[1].residual.scale")),
+    ("  - dense: 3\n  - residual: {scal: 1, layers: [{dense: 3}]}", (4, 16, "layers[1].residual.scal")),
     (
         "  - block: [{block: [{dense: 3, repeat: 1000}], repeat: 1000}]\n    repeat: 1000",
-        "3:57: layers[0].block[0].repeat: the network unrolls to more than 200,000 layers",
-        "lower repeat",
+        (3, 57, "layers[0].block[0].repeat"),
     ),
-    ("  []", "3:3: layers: is empty", "name at least one"),
+    ("  []", (3, 3, "layers")),
 ]
 
 TOP_ERRORS = [
-    ("input: 4", "1:8: input: must be a mapping, given 4", "see `varprobe schema config`"),
-    ("input: {}", "1:8: input.features: is required", "add it; `varprobe schema config` describes every key"),
-    (
-        "input: {features: 4, distribution: gauss}",
-        "1:36: input.distribution: must be one of 'normal', 'uniform', 'constant' or 'file', given 'gauss' (text)",
-        "choose one of them",
-    ),
-    (
-        "input: {features: 4, path: x.npy}",
-        "1:8: input: a path and the word `file` belong together",
-        "write distribution: file and path: FILE.npy",
-    ),
-    (
-        "input: {features: 4, distribution: file}",
-        "1:8: input: a path and the word `file` belong together",
-        "write distribution: file and path: FILE.npy",
-    ),
-    (
-        "input: {features: 4, distribution: file, path: none.npy}",
-        "1:48: input.path: file 'none.npy' does not exist",
-        "relative paths count from the config's folder",
-    ),
-    (
-        "input: {features: 4, mean: abc}",
-        "1:28: input.mean: must be a number, given 'abc' (text)",
-        "write a number without quotes",
-    ),
-    ("input: {featurs: 4}", "1:9: input.featurs: unknown key 'featurs'", "did you mean 'features'?"),
-    ("input:", "1:1: input: must be a mapping, given nothing", "see `varprobe schema config`"),
-    ("input: {features: 4}\nlayer: 3", "2:1: layer: unknown key 'layer'", "did you mean 'layers'?"),
-    ("input: {features: 4}\nprobe: {trails: 3}", "2:9: probe.trails: unknown key 'trails'", "did you mean 'trials'?"),
-    (
-        "input: {features: 4}\nprobe: {batch: 10_000}",
-        "2:16: probe.batch: must be a whole number, given '10_000' (text)",
-        "write 10000, without underscores",
-    ),
-    (
-        "input: {features: 4}\nprobe: {seed: -1}",
-        "2:15: probe.seed: must be at least 0, given -1",
-        "see `varprobe schema config` for the ranges",
-    ),
-    (
-        "input: {features: 4}\nprobe: {seed: 9223372036854775808}",
-        "2:15: probe.seed: must be at most 9,223,372,036,854,775,807, given 9223372036854775808",
-        "see `varprobe schema config` for the ranges",
-    ),
-    (
-        "input: {features: 4}\nprobe: {dtype: float16}",
-        "2:16: probe.dtype: must be one of 'float32' or 'float64', given 'float16' (text)",
-        "choose one of them",
-    ),
-    (
-        "input: {features: 4}\nprobe: {dtype: flot32}",
-        "2:16: probe.dtype: must be one of 'float32' or 'float64', given 'flot32' (text)",
-        "choose one of them",
-    ),
-    (
-        "input: {features: 4}\nprobe: {engine: matrixfree}",
-        "2:17: probe.engine: must be one of 'auto', 'explicit' or 'matrix-free', given 'matrixfree' (text)",
-        "choose one of them",
-    ),
-    (
-        "input: {features: 4}\nprobe: {gradient: ones}",
-        "2:19: probe.gradient.name: must be one of 'random', 'mse', 'cross_entropy' or 'file', given 'ones' (text)",
-        "choose one of them",
-    ),
-    (
-        "input: {features: 4}\nprobe: {gradient: file}",
-        "2:19: probe.gradient: a path and the word `file` belong together",
-        "write name: file and path: FILE.npy",
-    ),
-    (
-        "input: {features: 4}\nprobe: {gradient: {name: mse, path: x}}",
-        "2:19: probe.gradient: a path and the word `file` belong together",
-        "write name: file and path: FILE.npy",
-    ),
-    (
-        "input: {features: 4}\nprobe: {gradient: {nam: mse}}",
-        "2:20: probe.gradient.nam: unknown key 'nam'",
-        "did you mean 'name'?",
-    ),
-    ("input: {features: 4}\nprobe: 3", "2:8: probe: must be a mapping, given 3", "see `varprobe schema config`"),
-    ("input: {features: 4}\nprobe:", "2:1: probe: must be a mapping, given nothing", "see `varprobe schema config`"),
-    (
-        "input: {features: 4}\nexpect: stable",
-        "2:9: expect: must be a mapping, given 'stable' (text)",
-        "see `varprobe schema config`",
-    ),
-    ("input: {features: 4}\nexpect: {forward: []}", "2:19: expect.forward: is empty", "name at least one"),
-    (
-        "input: {features: 4}\nexpect: {foward: stable}",
-        "2:10: expect.foward: unknown key 'foward'",
-        "did you mean 'forward'?",
-    ),
-    (
-        "input: {features: 4}\ndefaults: {activation: tahn}",
-        "2:24: defaults.activation: unknown activation 'tahn'",
-        "did you mean 'tanh'? `varprobe list activations` shows all",
-    ),
-    (
-        "input: {features: 4}\ndefaults: {init: {name: xavier, mode: fan}}",
-        "2:39: defaults.init.mode: must be one of 'fan_avg', 'fan_in', 'fan_out' or 'fan_geo_avg', given 'fan' (text)",
-        "choose one of them",
-    ),
-    (
-        "input: {features: 4}\ndefaults: {bias: {std: x}}",
-        "2:24: defaults.bias.std: must be a number, given 'x' (text)",
-        "write a number without quotes",
-    ),
-    (
-        "input: {features: 4}\ndefaults: relu",
-        "2:11: defaults: must be a mapping, given 'relu' (text)",
-        "see `varprobe schema config`",
-    ),
-    ("input: {features: 4}\nname: 3", "2:7: name: must be text, given 3", "put it in quotes"),
-    (
-        "input: {features: 100000001}",
-        "1:19: input.features: must be at most 100,000,000, given 100000001",
-        "see `varprobe schema config` for the ranges",
-    ),
+    ("input: 4", (1, 8, "input")),
+    ("input: {}", (1, 8, "input.features")),
+    ("input: {features: 4, distribution: gauss}", (1, 36, "input.distribution")),
+    ("input: {features: 4, path: x.npy}", (1, 8, "input")),
+    ("input: {features: 4, distribution: file}", (1, 8, "input")),
+    ("input: {features: 4, distribution: file, path: none.npy}", (1, 48, "input.path")),
+    ("input: {features: 4, mean: abc}", (1, 28, "input.mean")),
+    ("input: {featurs: 4}", (1, 9, "input.featurs")),
+    ("input:", (1, 1, "input")),
+    ("input: {features: 4}\nlayer: 3", (2, 1, "layer")),
+    ("input: {features: 4}\nprobe: {trails: 3}", (2, 9, "probe.trails")),
+    ("input: {features: 4}\nprobe: {batch: 10_000}", (2, 16, "probe.batch")),
+    ("input: {features: 4}\nprobe: {seed: -1}", (2, 15, "probe.seed")),
+    ("input: {features: 4}\nprobe: {seed: 9223372036854775808}", (2, 15, "probe.seed")),
+    ("input: {features: 4}\nprobe: {dtype: float16}", (2, 16, "probe.dtype")),
+    ("input: {features: 4}\nprobe: {dtype: flot32}", (2, 16, "probe.dtype")),
+    ("input: {features: 4}\nprobe: {engine: matrixfree}", (2, 17, "probe.engine")),
+    ("input: {features: 4}\nprobe: {gradient: ones}", (2, 19, "probe.gradient.name")),
+    ("input: {features: 4}\nprobe: {gradient: file}", (2, 19, "probe.gradient")),
+    ("input: {features: 4}\nprobe: {gradient: {name: mse, path: x}}", (2, 19, "probe.gradient")),
+    ("input: {features: 4}\nprobe: {gradient: {nam: mse}}", (2, 20, "probe.gradient.nam")),
+    ("input: {features: 4}\nprobe: 3", (2, 8, "probe")),
+    ("input: {features: 4}\nprobe:", (2, 1, "probe")),
+    ("input: {features: 4}\nexpect: stable", (2, 9, "expect")),
+    ("input: {features: 4}\nexpect: {forward: []}", (2, 19, "expect.forward")),
+    ("input: {features: 4}\nexpect: {foward: stable}", (2, 10, "expect.foward")),
+    ("input: {features: 4}\ndefaults: {activation: tahn}", (2, 24, "defaults.activation")),
+    ("input: {features: 4}\ndefaults: {init: {name: xavier, mode: fan}}", (2, 39, "defaults.init.mode")),
+    ("input: {features: 4}\ndefaults: {bias: {std: x}}", (2, 24, "defaults.bias.std")),
+    ("input: {features: 4}\ndefaults: relu", (2, 11, "defaults")),
+    ("input: {features: 4}\nname: 3", (2, 7, "name")),
+    ("input: {features: 100000001}", (1, 19, "input.features")),
 ]
 
 # What a hint or message must say and a name must find, where several of the rows above share their words.
 MORE_ERRORS = [
-    (layers("  - dense: yes"), "3:12: layers[0].dense.width: must be a whole number, given 'yes' (text)"),
-    (layers("  - dense: .nan"), "3:12: layers[0].dense.width: must be a whole number, given nan"),
-    (layers("  - dense: 8.0"), "3:12: layers[0].dense.width: must be a whole number, given 8.0"),
-    (layers("  - dense: 1e400"), "3:12: layers[0].dense.width: must be a whole number, given inf"),
-    (layers("  - {dense: 3}\n  - dropout: 1"), "4:14: layers[1].dropout: must be below 1"),
-    (layers("  - {dense: 3}\n  - dropout: -0.1"), "4:14: layers[1].dropout: must be at least 0"),
-    (layers("  - dense: {width: 3, bias: {std: -1}}"), "3:35: layers[0].dense.bias.std: must be at least 0"),
-    (layers("  - dense: {width: 3, bias: 1e31}"), "3:29: layers[0].dense.bias.value: must be at most 1e+30"),
-    (layers("  - {dense: 3, name: ''}"), "3:22: layers[0].name: is empty"),
-    (top("input: {features: 4, std: -1}"), "1:27: input.std: must be at least 0"),
-    (top("input: {features: 4, std: 1e400}"), "1:27: input.std: must be a finite number, given inf"),
-    (top("input: {features: 4}\nprobe: {trials: 0}"), "2:17: probe.trials: must be at least 1, given 0"),
-    (top("input: {features: 4}\nprobe: {batch: 0}"), "2:16: probe.batch: must be at least 1, given 0"),
-    (top("input: {features: 4}\nexpect: {forward: [stable, 3]}"), "2:28: expect.forward[1]: must be one of 'stable',"),
-    ("input: {features: 4}\n", "1:1: layers: is required"),
-    ("input: {features: 4}\nlayers:\n", "2:1: layers: must be a list, given nothing"),
-    ("input: {features: 4}\nlayers: {dense: 3}\n", "2:9: layers: must be a list, given a mapping"),
-    (
-        "input: {features: 4}\nlayers: [{dense: 8}, {norm: batch}]\nprobe: {batch: 1}\n",
-        "3:16: probe.batch: batch norm needs more than one row, given a batch of 1",
-    ),
+    (layers("  - dense: yes"), (3, 12, "layers[0].dense.width")),
+    (layers("  - dense: .nan"), (3, 12, "layers[0].dense.width")),
+    (layers("  - dense: 8.0"), (3, 12, "layers[0].dense.width")),
+    (layers("  - dense: 1e400"), (3, 12, "layers[0].dense.width")),
+    (layers("  - {dense: 3}\n  - dropout: 1"), (4, 14, "layers[1].dropout")),
+    (layers("  - {dense: 3}\n  - dropout: -0.1"), (4, 14, "layers[1].dropout")),
+    (layers("  - dense: {width: 3, bias: {std: -1}}"), (3, 35, "layers[0].dense.bias.std")),
+    (layers("  - dense: {width: 3, bias: 1e31}"), (3, 29, "layers[0].dense.bias.value")),
+    (layers("  - {dense: 3, name: ''}"), (3, 22, "layers[0].name")),
+    (top("input: {features: 4, std: -1}"), (1, 27, "input.std")),
+    (top("input: {features: 4, std: 1e400}"), (1, 27, "input.std")),
+    (top("input: {features: 4}\nprobe: {trials: 0}"), (2, 17, "probe.trials")),
+    (top("input: {features: 4}\nprobe: {batch: 0}"), (2, 16, "probe.batch")),
+    (top("input: {features: 4}\nexpect: {forward: [stable, 3]}"), (2, 28, "expect.forward[1]")),
+    ("input: {features: 4}\n", (1, 1, "layers")),
+    ("input: {features: 4}\nlayers:\n", (2, 1, "layers")),
+    ("input: {features: 4}\nlayers: {dense: 3}\n", (2, 9, "layers")),
+    ("input: {features: 4}\nlayers: [{dense: 8}, {norm: batch}]\nprobe: {batch: 1}\n", (3, 16, "probe.batch")),
 ]
 
 
-@pytest.mark.parametrize(("text", "head", "hint"), LAYER_ERRORS, ids=[row[0] for row in LAYER_ERRORS])
-def test_a_wrong_layer_is_named_with_place_field_and_way_out(text: str, head: str, hint: str) -> None:
-    assert refusal(layers(text)) == f"net.yaml:{head}\n  hint: {hint}"
+CONFIG_ERRORS = {
+    **{text: (layers(text), place) for text, place in LAYER_ERRORS},
+    **{text: (top(text), place) for text, place in TOP_ERRORS},
+    **{text: (text, place) for text, place in MORE_ERRORS},
+}
 
 
-@pytest.mark.parametrize(("text", "head", "hint"), TOP_ERRORS, ids=[row[0] for row in TOP_ERRORS])
-def test_a_wrong_section_is_named_with_place_field_and_way_out(text: str, head: str, hint: str) -> None:
-    assert refusal(top(text)) == f"net.yaml:{head}\n  hint: {hint}"
-
-
-@pytest.mark.parametrize(("text", "head"), MORE_ERRORS, ids=[row[1] for row in MORE_ERRORS])
-def test_out_of_range_and_missing_values_are_named_with_their_place(text: str, head: str) -> None:
-    message = refusal(text)
-    assert message.startswith(f"net.yaml:{head}")
-    assert "\n  hint: " in message
-
-
-def test_a_number_in_quotes_is_told_to_lose_the_quotes() -> None:
-    assert refusal(layers('  - dense: "8"')) == (
-        "net.yaml:3:12: layers[0].dense.width: must be a whole number, given '8' (text)\n"
-        "  hint: write a number without quotes"
-    )
+@pytest.mark.parametrize("name", CONFIG_ERRORS)
+def test_what_is_wrong_is_named_with_place_field_and_way_out(name: str, said: Said) -> None:
+    text, (line, column, field) = CONFIG_ERRORS[name]
+    with pytest.raises(VarprobeError) as caught:
+        read(text)
+    error = caught.value
+    assert (error.place, error.field) == (Place("net.yaml", line, column), field)
+    assert error.hint
+    said(error)
 
 
 def test_a_single_expectation_is_named_without_an_index() -> None:
@@ -593,10 +271,7 @@ def test_a_place_counts_from_the_file_as_given(tmp_path: Path) -> None:
     path.write_text("# comment\n\n" + layers("  - dense: {width: 3, activation: rellu}"))
     with pytest.raises(ConfigError) as caught:
         load(path)
-    assert str(caught.value) == (
-        f"{path}:5:35: layers[0].dense.activation: unknown activation 'rellu'\n"
-        "  hint: did you mean 'relu'? `varprobe list activations` shows all"
-    )
+    assert (caught.value.place, caught.value.field) == (Place(str(path), 5, 35), "layers[0].dense.activation")
 
 
 NESTED = """\
@@ -1111,54 +786,33 @@ def test_an_argument_set_on_a_layer_keeps_the_scheme_that_the_layer_had() -> Non
 
 
 REFUSED = [
-    (
-        "layers[9].repeat=2",
-        "there is no entry 9: the list has 3, counted from 0",
-        "count the config's own entries, not the unrolled layers",
-    ),
-    (
-        "layers.x=2",
-        "there is no entry x: the list has 3, counted from 0",
-        "count the config's own entries, not the unrolled layers",
-    ),
-    ("layers[0].rep=3", "layers[0].rep: unknown key 'rep'", "did you mean 'repeat'?"),
-    (
-        "layers[0].repeat=x",
-        "layers[0].repeat: must be a whole number, given 'x' (text)",
-        "write a number without quotes",
-    ),
-    ("layers[0].repeat.y=3", "'repeat' holds 2 and has no 'y'", "'repeat' is a single value here"),
-    ("probe.trails=3", "probe.trails: unknown key 'trails'", "did you mean 'trials'?"),
-    (
-        "probe.trials=1_0",
-        "probe.trials: must be a whole number, given '1_0' (text)",
-        "write 10, without underscores",
-    ),
-    ("input.features.x=1", "'features' holds 4 and has no 'x'", "'features' is a single value here"),
-    ("layers[2].dense.activation.slope=1", "layers[2].dense.activation.slope: unknown key 'slope'", "it takes none"),
-    (
-        "layers[0].dense.init=x=y",
-        "layers[0].dense.init: unknown initializer 'x=y'",
-        "`varprobe list initializers` shows all",
-    ),
+    "layers[9].repeat=2",
+    "layers.x=2",
+    "layers[0].rep=3",
+    "layers[0].repeat=x",
+    "layers[0].repeat.y=3",
+    "probe.trails=3",
+    "probe.trials=1_0",
+    "input.features.x=1",
+    "layers[2].dense.activation.slope=1",
+    "layers[0].dense.init=x=y",
 ]
 
 
-@pytest.mark.parametrize(("assignment", "head", "hint"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_a_wrong_assignment_is_named_with_its_option(assignment: str, head: str, hint: str) -> None:
-    assert refusal(BASE, assignment) == f"--set {assignment}: {head}\n  hint: {hint}"
+@pytest.mark.parametrize("assignment", REFUSED)
+def test_a_wrong_assignment_is_named_with_its_option(assignment: str, said: Said) -> None:
+    message = refusal(BASE, assignment)
+    assert message.startswith(f"--set {assignment}: ")
+    said(message)
 
 
 @pytest.mark.parametrize(
     "text", ["abc", "=3", "a b=3", "layers[-1].dense=3", "layers[0]..x=1", "layers[²].x=1", "", "[0]=1"]
 )
-def test_an_assignment_that_is_none_says_how_to_write_one(text: str) -> None:
+def test_an_assignment_that_is_none_says_how_to_write_one(text: str, said: Said) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_assignment(text)
-    assert str(caught.value) == (
-        f"--set: cannot read '{text}' as path=value\n"
-        "  hint: write --set path=value, for example --set layers.0.repeat=50"
-    )
+    said(caught.value)
 
 
 @pytest.mark.parametrize("text", ["[", "!!int 3", "1\n---\n2", "*a", "{a: 1, a: 2}", "\t", "'"])

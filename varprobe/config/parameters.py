@@ -19,13 +19,12 @@ from pydantic_core import (
 from pydantic_core import core_schema as cs
 
 from varprobe.errors import nearest
-
-_HUGE = 1e30
+from varprobe.network.parameters import LARGEST, Choice, Gain, Number, Parameter, Parameters, Text
 
 
 def real(**bounds: float) -> CoreSchema:
     """A finite number; `ge`, `gt`, `le` and `lt` bound it."""
-    both = {"ge": -_HUGE, "le": _HUGE} | bounds
+    both = {"ge": -LARGEST, "le": LARGEST} | bounds
     return cs.float_schema(strict=True, allow_inf_nan=False, **both)  # type: ignore[arg-type]  # the keys are names
 
 
@@ -51,17 +50,12 @@ def optional(schema: CoreSchema) -> CoreSchema:
 
 REAL = real()
 NOT_NEGATIVE = real(ge=0.0)
-POSITIVE = cs.float_schema(strict=True, allow_inf_nan=False, gt=0.0, le=_HUGE)
 SHARE = real(ge=0.0, le=1.0)
-GAIN = optional(
-    cs.union_schema(
-        [NOT_NEGATIVE, cs.literal_schema(["auto"])],
-        custom_error_type="gain",
-        custom_error_message="must be a number from 0, or auto",
-    )
+_GAIN = cs.union_schema(
+    [NOT_NEGATIVE, cs.literal_schema(["auto"])],
+    custom_error_type="gain",
+    custom_error_message="must be a number from 0, or auto",
 )
-
-Parameters = Mapping[str, tuple[CoreSchema, Any]]
 
 
 def problem(message: str, hint: str, location: tuple[str | int, ...], value: object) -> ValidationError:
@@ -82,14 +76,29 @@ def refuse_unknown(given: Mapping[str, Any], legal: list[str]) -> None:
 
 
 def parameter_schema(parameters: Parameters) -> CoreSchema:
-    """The schema of a part's arguments; `...` as default means that there is none."""
-    fields = {
-        key: cs.typed_dict_field(schema, required=True)
-        if default is ...
-        else cs.typed_dict_field(cs.with_default_schema(schema, default=default), required=False)
-        for key, (schema, default) in parameters.items()
-    }
-    return cs.typed_dict_schema(fields)
+    """The schema of a part's arguments."""
+    return cs.typed_dict_schema({key: _field(parameter) for key, parameter in parameters.items()})
+
+
+def _field(parameter: Parameter) -> cs.TypedDictField:
+    schema = _domain_schema(parameter.domain)
+    if parameter.default is ...:
+        return cs.typed_dict_field(schema, required=True)
+    known = optional(schema) if parameter.default is None else schema
+    return cs.typed_dict_field(cs.with_default_schema(known, default=parameter.default), required=False)
+
+
+def _domain_schema(domain: Number | Choice | Text | Gain) -> CoreSchema:
+    match domain:
+        case Number(low, high, above):
+            bounds = {"gt" if above else "ge": low, "le": high}
+            return cs.float_schema(strict=True, allow_inf_nan=False, **bounds)  # type: ignore[arg-type]
+        case Choice(words):
+            return choice(*words)
+        case Text():
+            return text()
+        case Gain():
+            return _GAIN
 
 
 def check_arguments(parameters: Parameters, given: Mapping[str, Any]) -> dict[str, Any]:

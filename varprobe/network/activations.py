@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from varprobe.config.parameters import POSITIVE, REAL, Parameters
 from varprobe.frozen import dataclass, field
+from varprobe.network.parameters import Parameters, positive, real
 from varprobe.network.special import Array, erf, normal_cdf, normal_density, sigmoid, softplus
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
@@ -233,10 +233,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "max(x, 0)",
         Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,), straight=True),
     ),
-    "leaky_relu": ActivationKind(
-        "x if x > 0 else slope x", _leaky_relu, {"slope": (REAL, 0.01)}, ("leakyrelu", "lrelu")
-    ),
-    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": (REAL, 0.25)}),
+    "leaky_relu": ActivationKind("x if x > 0 else slope x", _leaky_relu, {"slope": real(0.01)}, ("leakyrelu", "lrelu")),
+    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": real(0.25)}),
     "relu6": _plain(
         "min(max(x, 0), 6)",
         Activation(
@@ -248,8 +246,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             straight=True,
         ),
     ),
-    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": (POSITIVE, 1.0)}),
-    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": (POSITIVE, 1.0)}),
+    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": positive(1.0)}),
+    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": positive(1.0)}),
     "selu": ActivationKind("1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))", _selu),
     "gelu": _plain(
         "x Phi(x), Phi the normal distribution function",
@@ -346,7 +344,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "soft_shrink": ActivationKind(
         "x - t if x > t, x + t if x < -t, else 0 (t the threshold)",
         _soft_shrink,
-        {"threshold": (POSITIVE, 0.5)},
+        {"threshold": positive(0.5)},
         ("softshrink",),
     ),
     "tanh_shrink": _plain(
@@ -375,8 +373,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         ),
         "atan",
     ),
-    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": (POSITIVE, 1.0)}, ("sine",)),
-    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": (POSITIVE, 1.0)}, ("cosine",)),
+    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": positive(1.0)}, ("sine",)),
+    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": positive(1.0)}, ("cosine",)),
     "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), strip=2.0)),
     "relu_squared": _plain(
         "max(x, 0)^2",
@@ -385,7 +383,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "relu2",
     ),
     "abs": _plain("|x|", Activation(np.abs, np.sign, degree=1, kinks=(0.0,), straight=True), "absolute"),
-    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": (POSITIVE, 4.0)}),
+    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": positive(4.0)}),
 }
 
 
@@ -396,6 +394,6 @@ def make_activation(name: str, **arguments: Any) -> Activation:
     'leaky_relu(slope=0.2)'
     """
     kind = ACTIVATIONS[name]
-    bound = {key: arguments.get(key, default) for key, (_, default) in kind.parameters.items()}
+    bound = {key: arguments.get(key, parameter.default) for key, parameter in kind.parameters.items()}
     built = kind.build(**bound)
     return Activation(**{**vars(built), "name": name, "arguments": bound})

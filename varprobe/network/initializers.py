@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from varprobe.config.parameters import GAIN, NOT_NEGATIVE, POSITIVE, REAL, SHARE, Parameters, choice, optional, text
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
 from varprobe.network.laws import (
@@ -25,14 +24,23 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
+from varprobe.network.parameters import (
+    Gain,
+    Number,
+    Parameter,
+    Parameters,
+    Text,
+    choice,
+    not_negative,
+    positive,
+    real,
+)
 
-MODE = choice("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
-FAN = choice("fan_in", "fan_out")
-SHAPE = choice("normal", "uniform", "truncated_normal")
-KERAS_SHAPE = choice("truncated_normal", "untruncated_normal", "uniform")
+MODES = ("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
+SHAPES = ("normal", "uniform", "truncated_normal")
+KERAS_SHAPES = ("truncated_normal", "untruncated_normal", "uniform")
 # What `torch.nn.init.calculate_gain` knows; anything else is an error there.
 TORCH_NONLINEARITIES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
-NONLINEARITY = choice(*TORCH_NONLINEARITIES)
 
 
 @dataclass(frozen=True)
@@ -193,41 +201,46 @@ def _plain_normal(context: Context, *, std: float, mean: float = 0.0, gain: floa
     return Normal(std, mean).scaled(_factor(gain))
 
 
-_GAIN: Parameters = {"gain": (GAIN, None)}
+_GAIN: Parameters = {"gain": Parameter(Gain(), None)}
 
 
 def _scaling(mode: str) -> Parameters:
-    return {"mode": (MODE, mode), "distribution": (SHAPE, "normal"), **_GAIN}
+    return {"mode": choice(mode, MODES), "distribution": choice("normal", SHAPES), **_GAIN}
 
 
 def _kaiming_arguments() -> Parameters:
-    return {"a": (REAL, 0.0), "mode": (FAN, "fan_in"), "nonlinearity": (NONLINEARITY, "leaky_relu"), **_GAIN}
+    return {
+        "a": real(0.0),
+        "mode": choice("fan_in", ("fan_in", "fan_out")),
+        "nonlinearity": choice("leaky_relu", TORCH_NONLINEARITIES),
+        **_GAIN,
+    }
 
 
 def _std(std: float) -> Parameters:
-    return {"std": (NOT_NEGATIVE, std), **_GAIN}
+    return {"std": not_negative(std), **_GAIN}
 
 
-_SPARSE: Parameters = {"sparsity": (SHARE, 0.9), "std": (NOT_NEGATIVE, 0.01), **_GAIN}
-_CUT: Parameters = {"std": (NOT_NEGATIVE, 0.01), "cut": (POSITIVE, 2.0), **_GAIN}
+_SPARSE: Parameters = {"sparsity": Parameter(Number(0.0, 1.0), 0.9), "std": not_negative(0.01), **_GAIN}
+_CUT: Parameters = {"std": not_negative(0.01), "cut": positive(2.0), **_GAIN}
 
 INITIALIZERS: dict[str, InitializerKind] = {
     "small": InitializerKind("N(0, std^2), std 0.01", "std^2", _plain_normal, _std(0.01)),
     "large": InitializerKind("N(0, std^2), std 1", "std^2", _plain_normal, _std(1.0)),
     "normal": InitializerKind(
-        "N(mean, std^2)", "std^2", _plain_normal, {"std": (NOT_NEGATIVE, 0.01), "mean": (REAL, 0.0), **_GAIN}
+        "N(mean, std^2)", "std^2", _plain_normal, {"std": not_negative(0.01), "mean": real(0.0), **_GAIN}
     ),
     "uniform": InitializerKind(
         "U(low, high)",
         "(high - low)^2 / 12",
         _uniform,
-        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
+        {"low": real(-0.05), "high": real(0.05), **_GAIN},
     ),
     "truncated_normal": InitializerKind(
         "N(0, std^2) cut at +-cut sd, not corrected", "0.773741 std^2 at cut 2", _truncated, _CUT, ("trunc_normal",)
     ),
     "constant": InitializerKind(
-        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": (REAL, 0.0), **_GAIN}
+        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": real(0.0), **_GAIN}
     ),
     "zeros": InitializerKind("0", "0", lambda context: Constant(0.0), aliases=("zero",)),
     "ones": InitializerKind("1", "0", lambda context, gain: Constant(_factor(gain)), _GAIN),
@@ -249,7 +262,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "variance 2/fan_in; with a slope 2/((1 + slope^2) fan); a gain replaces sqrt 2",
         "2/fan_in",
         _he,
-        {**_scaling("fan_in"), "slope": (optional(REAL), None)},
+        {**_scaling("fan_in"), "slope": real(None)},
         ("kaiming",),
     ),
     "lecun": InitializerKind(
@@ -262,13 +275,13 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "variance scale/fan",
         "scale/fan",
         _variance_scaling,
-        {"scale": (NOT_NEGATIVE, 1.0), **_scaling("fan_in")},
+        {"scale": not_negative(1.0), **_scaling("fan_in")},
     ),
     "mean_field": InitializerKind(
         "N(0, sw^2/fan_in), bias N(0, sb^2)",
         "sw^2/fan_in",
         lambda context, sw, sb, gain: Normal(sw / math.sqrt(context.fan_in) * _factor(gain)),
-        {"sw": (NOT_NEGATIVE, 1.0), "sb": (NOT_NEGATIVE, 0.0), **_GAIN},
+        {"sw": not_negative(1.0), "sb": not_negative(0.0), **_GAIN},
         bias=lambda context, sb, **_: Normal(sb),
     ),
     "orthogonal": InitializerKind(
@@ -284,7 +297,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
         "1/(3 fan_in^2), then 2/(fan_in w0^2)",
         _siren,
-        {"w0": (POSITIVE, 30.0), **_GAIN},
+        {"w0": positive(30.0), **_GAIN},
     ),
     "gpt2": InitializerKind(
         "N(0, std^2), std 0.02; on the last map of a residual branch std/sqrt(branches)",
@@ -302,7 +315,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "the array `key` of a .npz file, or a .npy file, shape (fan_out, fan_in)",
         "measured",
         lambda context, path, key: Constant(math.nan),  # the loader puts the array in its place
-        {"path": (text(), ...), "key": (optional(text()), None)},
+        {"path": Parameter(Text(), ...), "key": Parameter(Text(), None)},
     ),
     "torch.linear_default": InitializerKind(
         "U(+-1/sqrt(fan_in)), weights and bias: what torch.nn.Linear draws",
@@ -342,7 +355,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "N(mean, std^2) cut to a..b (absolute), not corrected",
         "0.773741 std^2 at -2 std..2 std",
         _torch_truncated,
-        {"mean": (REAL, 0.0), "std": (POSITIVE, 1.0), "a": (REAL, -2.0), "b": (REAL, 2.0), **_GAIN},
+        {"mean": real(0.0), "std": positive(1.0), "a": real(-2.0), "b": real(2.0), **_GAIN},
     ),
     "keras.glorot_normal": InitializerKind(
         "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
@@ -366,9 +379,9 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "scale/fan",
         _variance_scaling,
         {
-            "scale": (NOT_NEGATIVE, 1.0),
-            "mode": (choice("fan_in", "fan_out", "fan_avg"), "fan_in"),
-            "distribution": (KERAS_SHAPE, "truncated_normal"),
+            "scale": not_negative(1.0),
+            "mode": choice("fan_in", ("fan_in", "fan_out", "fan_avg")),
+            "distribution": choice("truncated_normal", KERAS_SHAPES),
             **_GAIN,
         },
     ),
@@ -383,7 +396,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "U(low, high), +-0.05",
         "(high - low)^2 / 12",
         _uniform,
-        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
+        {"low": real(-0.05), "high": real(0.05), **_GAIN},
     ),
     "jax.he_normal": InitializerKind(
         "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
@@ -404,7 +417,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "U[0, scale), scale 0.01: not centred",
         "scale^2/12",
         lambda context, scale, gain: Uniform(0.0, scale * _factor(gain)),
-        {"scale": (POSITIVE, 0.01), **_GAIN},
+        {"scale": positive(0.01), **_GAIN},
     ),
     "flax.default": InitializerKind(
         "lecun_normal: truncated, corrected; bias 0",

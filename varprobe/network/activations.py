@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,27 +21,31 @@ TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 # x - tanh(x) = x^3 (1/3 - 2 x^2/15 + ...), highest power first: the plain difference loses its digits near 0.
 _TANH_SHRINK_SERIES = (
-    1.0597268320104654e-06,
-    -2.6147711512907546e-06,
-    6.451689215655431e-06,
-    -1.5918905069328964e-05,
-    3.927832388331683e-05,
-    -9.691537956929451e-05,
-    0.00023912911424355248,
-    -0.000590027440945586,
-    0.0014558343870513183,
-    -0.003592128036572481,
-    0.008863235529902197,
-    -0.021869488536155203,
-    0.05396825396825397,
-    -0.13333333333333333,
-    0.3333333333333333,
-)
+    1.0597268320104654e-06, -2.6147711512907546e-06, 6.451689215655431e-06, -1.5918905069328964e-05,
+    3.927832388331683e-05, -9.691537956929451e-05, 0.00023912911424355248, -0.000590027440945586,
+    0.0014558343870513183, -0.003592128036572481, 0.008863235529902197, -0.021869488536155203,
+    0.05396825396825397, -0.13333333333333333, 0.3333333333333333,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wave:
+    """sin(frequency x), or cos(frequency x) where it is even."""
+
+    frequency: float
+    even: bool
+
+
+@dataclass(frozen=True)
+class ErrorFunction:
+    """erf(x)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
     """One activation function, its arguments bound. All functions are elementwise and keep shape and dtype.
+
+    It is a value: equal to another of the same name and arguments, so that caches may ask for it.
 
     Attributes:
         value: phi(x).
@@ -52,6 +58,8 @@ class Activation:
         kinks: points where phi' or phi'' jumps; quadrature splits there.
         straight: phi is linear between its kinks.
         strip: how far from the real axis phi stays analytic, and tame enough for quadrature to use it; None with kinks.
+        period: phi(x + period) - phi(x) is the same for every x, and `far` is it per unit of x; together with a strip.
+        elementary: the function whose Gaussian integrals are known in closed form that phi is; None for all others.
         name, arguments: as the config says them.
     """
 
@@ -65,19 +73,25 @@ class Activation:
     kinks: tuple[float, ...] = ()
     straight: bool = False
     strip: float | None = None
+    period: float | None = None
+    elementary: Wave | ErrorFunction | None = None
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is the same entry of the table with the same arguments."""
         return isinstance(other, Activation) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
-    @property
-    def _key(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
-        return self.name, tuple(self.arguments.items())
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
+        """One that has no name is equal to itself alone."""
+        return (self.name, *self.arguments.items()) if self.name else (id(self),)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
 
     @property
     def is_linear(self) -> bool:
@@ -204,6 +218,8 @@ def _sine(frequency: float) -> Activation:
         near=(frequency, frequency),
         unit=1 / frequency,
         strip=2 / frequency,
+        period=2 * math.pi / frequency,
+        elementary=Wave(frequency, even=False),
     )
 
 
@@ -213,6 +229,8 @@ def _cosine(frequency: float) -> Activation:
         lambda x: -frequency * np.sin(frequency * x),
         unit=1 / frequency,
         strip=2 / frequency,
+        period=2 * math.pi / frequency,
+        elementary=Wave(frequency, even=True),
     )
 
 
@@ -360,6 +378,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             near=(TWO_OVER_SQRT_PI, TWO_OVER_SQRT_PI),
             saturation=(-1.0, 1.0),
             strip=2.0,
+            elementary=ErrorFunction(),
         ),
     ),
     "arctan": _plain(
@@ -395,5 +414,4 @@ def make_activation(name: str, **arguments: Any) -> Activation:
     """
     kind = ACTIVATIONS[name]
     bound = {key: arguments.get(key, parameter.default) for key, parameter in kind.parameters.items()}
-    built = kind.build(**bound)
-    return Activation(**{**vars(built), "name": name, "arguments": bound})
+    return replace(kind.build(**bound), name=name, arguments=bound)

@@ -121,13 +121,7 @@ def grade_panels(reach: float, unit: float, bent: float, ratio: float) -> Vector
 
 
 def split_panels(
-    mean: float,
-    std: float,
-    bends: tuple[float, ...],
-    unit: float = math.inf,
-    bent: float = math.inf,
-    *,
-    flat: bool,
+    mean: float, std: float, bends: tuple[float, ...], unit: float = math.inf, bent: float = math.inf, *, flat: bool
 ) -> tuple[Vector, Vector]:
     """Nodes u and weights for N(0, 1) and functions of mean + std u that bend there, on the scale `unit`.
 

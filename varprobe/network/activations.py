@@ -384,11 +384,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "arctan": _plain(
         "arctan(x)",
         Activation(
-            np.arctan,
-            lambda x: 1 / (1 + x * x),
-            near=(1.0, 1.0),
-            saturation=(-math.pi / 2, math.pi / 2),
-            strip=1.0,
+            np.arctan, lambda x: 1 / (1 + x * x), near=(1.0, 1.0), saturation=(-math.pi / 2, math.pi / 2), strip=1.0
         ),
         "atan",
     ),

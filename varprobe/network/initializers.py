@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
@@ -24,17 +24,7 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
-from varprobe.network.parameters import (
-    Gain,
-    Number,
-    Parameter,
-    Parameters,
-    Text,
-    choice,
-    not_negative,
-    positive,
-    real,
-)
+from varprobe.network.parameters import Gain, Number, Parameter, Parameters, Text, choice, not_negative, positive, real
 
 MODES = ("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
 SHAPES = ("normal", "uniform", "truncated_normal")
@@ -112,13 +102,6 @@ def _factor(gain: float | None) -> float:
     return 1.0 if gain is None else gain
 
 
-def _named(variance_of: Callable[[Context, str], float]) -> Callable[..., Law]:
-    def build(context: Context, *, mode: str, distribution: str, gain: float | None) -> Law:
-        return spread(distribution, _factor(gain) * math.sqrt(variance_of(context, mode)))
-
-    return build
-
-
 def _he(context: Context, *, mode: str, distribution: str, slope: float | None, gain: float | None) -> Law:
     if gain is not None and slope is not None:
         raise VarprobeError("takes a gain or a slope, not both", hint="the gain replaces sqrt(2/(1 + slope^2))")
@@ -126,7 +109,7 @@ def _he(context: Context, *, mode: str, distribution: str, slope: float | None, 
     return spread(distribution, (own if gain is None else gain) / math.sqrt(context.fan(mode)))
 
 
-def _variance_scaling(context: Context, *, scale: float, mode: str, distribution: str, gain: float | None) -> Law:
+def _by_fan(context: Context, *, mode: str, distribution: str, gain: float | None = None, scale: float = 1.0) -> Law:
     shape = "normal" if distribution == "untruncated_normal" else distribution
     return spread(shape, _factor(gain) * math.sqrt(scale / context.fan(mode)))
 
@@ -137,7 +120,7 @@ def _uniform(context: Context, *, low: float, high: float, gain: float | None) -
     return Uniform(low, high).scaled(_factor(gain))
 
 
-def _truncated(context: Context, *, std: float, cut: float, gain: float | None) -> Law:
+def _truncated(context: Context, *, std: float, gain: float | None, cut: float = 2.0) -> Law:
     return TruncatedNormal(std, -cut * std, cut * std).scaled(_factor(gain))
 
 
@@ -165,23 +148,14 @@ def _kaiming(distribution: str) -> Callable[..., Law]:
     return build
 
 
-def _fixed(distribution: str, fan: str, scale: float = 1.0) -> Callable[..., Law]:
+def _fixed(distribution: str, mode: str, scale: float = 1.0) -> Callable[..., Law]:
     """Variance scale / fan, with no argument but the gain."""
-
-    def build(context: Context, *, gain: float | None) -> Law:
-        return spread(distribution, _factor(gain) * math.sqrt(scale / context.fan(fan)))
-
-    return build
+    return partial(_by_fan, mode=mode, distribution=distribution, scale=scale)
 
 
-def _inverse_root_bound(context: Context, *, gain: float | None) -> Law:
+def _inverse_root(context: Context, *, gain: float | None = None) -> Law:
     bound = 1 / math.sqrt(context.fan_in)
     return Uniform(-bound, bound).scaled(_factor(gain))
-
-
-def _inverse_root_bias(context: Context, **_: Any) -> Law:
-    bound = 1 / math.sqrt(context.fan_in)
-    return Uniform(-bound, bound)
 
 
 def _haiku(context: Context, *, gain: float | None) -> Law:
@@ -221,8 +195,17 @@ def _std(std: float) -> Parameters:
     return {"std": not_negative(std), **_GAIN}
 
 
-_SPARSE: Parameters = {"sparsity": Parameter(Number(0.0, 1.0), 0.9), "std": not_negative(0.01), **_GAIN}
-_CUT: Parameters = {"std": not_negative(0.01), "cut": positive(2.0), **_GAIN}
+_SPARSE_KIND = InitializerKind(
+    "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
+    "(1 - ceil(sparsity fan_out)/fan_out) std^2",
+    _sparse,
+    {"sparsity": Parameter(Number(0.0, 1.0), 0.9), **_std(0.01)},
+)
+
+
+def _cut_corrected(variance: str, mode: str, scale: float = 1.0) -> InitializerKind:
+    return InitializerKind("truncated normal, corrected", variance, _fixed("truncated_normal", mode, scale), _GAIN)
+
 
 INITIALIZERS: dict[str, InitializerKind] = {
     "small": InitializerKind("N(0, std^2), std 0.01", "std^2", _plain_normal, _std(0.01)),
@@ -231,13 +214,14 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "N(mean, std^2)", "std^2", _plain_normal, {"std": not_negative(0.01), "mean": real(0.0), **_GAIN}
     ),
     "uniform": InitializerKind(
-        "U(low, high)",
-        "(high - low)^2 / 12",
-        _uniform,
-        {"low": real(-0.05), "high": real(0.05), **_GAIN},
+        "U(low, high)", "(high - low)^2 / 12", _uniform, {"low": real(-0.05), "high": real(0.05), **_GAIN}
     ),
     "truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-cut sd, not corrected", "0.773741 std^2 at cut 2", _truncated, _CUT, ("trunc_normal",)
+        "N(0, std^2) cut at +-cut sd, not corrected",
+        "0.773741 std^2 at cut 2",
+        _truncated,
+        {"std": not_negative(0.01), "cut": positive(2.0), **_GAIN},
+        ("trunc_normal",),
     ),
     "constant": InitializerKind(
         "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": real(0.0), **_GAIN}
@@ -254,7 +238,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "xavier": InitializerKind(
         "variance 2/(fan_in + fan_out); mode fan_in or fan_out: 1/fan",
         "2/(fan_in + fan_out)",
-        _named(lambda context, mode: 1 / context.fan(mode)),
+        _by_fan,
         _scaling("fan_avg"),
         ("glorot",),
     ),
@@ -265,17 +249,9 @@ INITIALIZERS: dict[str, InitializerKind] = {
         {**_scaling("fan_in"), "slope": real(None)},
         ("kaiming",),
     ),
-    "lecun": InitializerKind(
-        "variance 1/fan_in",
-        "1/fan_in",
-        _named(lambda context, mode: 1 / context.fan(mode)),
-        _scaling("fan_in"),
-    ),
+    "lecun": InitializerKind("variance 1/fan_in", "1/fan_in", _by_fan, _scaling("fan_in")),
     "variance_scaling": InitializerKind(
-        "variance scale/fan",
-        "scale/fan",
-        _variance_scaling,
-        {"scale": not_negative(1.0), **_scaling("fan_in")},
+        "variance scale/fan", "scale/fan", _by_fan, {"scale": not_negative(1.0), **_scaling("fan_in")}
     ),
     "mean_field": InitializerKind(
         "N(0, sw^2/fan_in), bias N(0, sb^2)",
@@ -287,12 +263,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "orthogonal": InitializerKind(
         "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN, ("haar",)
     ),
-    "sparse": InitializerKind(
-        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
-        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-        _sparse,
-        _SPARSE,
-    ),
+    "sparse": _SPARSE_KIND,
     "siren": InitializerKind(
         "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
         "1/(3 fan_in^2), then 2/(fan_in w0^2)",
@@ -320,9 +291,9 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "torch.linear_default": InitializerKind(
         "U(+-1/sqrt(fan_in)), weights and bias: what torch.nn.Linear draws",
         "1/(3 fan_in)",
-        _inverse_root_bound,
+        _inverse_root,
         _GAIN,
-        bias=_inverse_root_bias,
+        bias=lambda context, gain: _inverse_root(context),
     ),
     "torch.xavier_normal": InitializerKind(
         "N(0, 2/(fan_in + fan_out)), not truncated", "2/(fan_in + fan_out)", _fixed("normal", "fan_avg"), _GAIN
@@ -345,39 +316,28 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "torch.orthogonal": InitializerKind(
         "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN
     ),
-    "torch.sparse": InitializerKind(
-        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
-        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-        _sparse,
-        _SPARSE,
-    ),
+    "torch.sparse": _SPARSE_KIND,
     "torch.trunc_normal": InitializerKind(
         "N(mean, std^2) cut to a..b (absolute), not corrected",
         "0.773741 std^2 at -2 std..2 std",
         _torch_truncated,
         {"mean": real(0.0), "std": positive(1.0), "a": real(-2.0), "b": real(2.0), **_GAIN},
     ),
-    "keras.glorot_normal": InitializerKind(
-        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
-    ),
+    "keras.glorot_normal": _cut_corrected("2/(fan_in + fan_out)", "fan_avg"),
     "keras.glorot_uniform": InitializerKind(
         "U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws",
         "2/(fan_in + fan_out)",
         _fixed("uniform", "fan_avg"),
         _GAIN,
     ),
-    "keras.he_normal": InitializerKind(
-        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
-    ),
+    "keras.he_normal": _cut_corrected("2/fan_in", "fan_in", 2.0),
     "keras.he_uniform": InitializerKind("U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN),
-    "keras.lecun_normal": InitializerKind(
-        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
-    ),
+    "keras.lecun_normal": _cut_corrected("1/fan_in", "fan_in"),
     "keras.lecun_uniform": InitializerKind("U(+-sqrt(3/fan_in))", "1/fan_in", _fixed("uniform", "fan_in"), _GAIN),
     "keras.variance_scaling": InitializerKind(
         "variance scale/fan; normal means truncated and corrected",
         "scale/fan",
-        _variance_scaling,
+        _by_fan,
         {
             "scale": not_negative(1.0),
             "mode": choice("fan_in", ("fan_in", "fan_out", "fan_avg")),
@@ -386,32 +346,17 @@ INITIALIZERS: dict[str, InitializerKind] = {
         },
     ),
     "keras.truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05",
-        "0.773741 std^2",
-        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
-        _std(0.05),
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05", "0.773741 std^2", _truncated, _std(0.05)
     ),
     "keras.random_normal": InitializerKind("N(0, std^2), std 0.05", "std^2", _plain_normal, _std(0.05)),
     "keras.random_uniform": InitializerKind(
-        "U(low, high), +-0.05",
-        "(high - low)^2 / 12",
-        _uniform,
-        {"low": real(-0.05), "high": real(0.05), **_GAIN},
+        "U(low, high), +-0.05", "(high - low)^2 / 12", _uniform, {"low": real(-0.05), "high": real(0.05), **_GAIN}
     ),
-    "jax.he_normal": InitializerKind(
-        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
-    ),
-    "jax.lecun_normal": InitializerKind(
-        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
-    ),
-    "jax.glorot_normal": InitializerKind(
-        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
-    ),
+    "jax.he_normal": _cut_corrected("2/fan_in", "fan_in", 2.0),
+    "jax.lecun_normal": _cut_corrected("1/fan_in", "fan_in"),
+    "jax.glorot_normal": _cut_corrected("2/(fan_in + fan_out)", "fan_avg"),
     "jax.truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01",
-        "0.773741 std^2",
-        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
-        _std(0.01),
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01", "0.773741 std^2", _truncated, _std(0.01)
     ),
     "jax.uniform": InitializerKind(
         "U[0, scale), scale 0.01: not centred",

@@ -61,15 +61,15 @@ def derivative_covariance(activation: Activation, level_mean: float, variance: f
 def _spread(activation: Activation, mean: float, variance: float, difference: float) -> float:
     slopes = find_side_slopes(activation, mean, variance)
     if slopes is not None:
-        return _two_lines(*slopes, variance, difference)
+        return _spread_lines(*slopes, variance, difference)
     known = activation.elementary
     if isinstance(known, ErrorFunction) and mean == 0:
-        return _erf(variance, difference)
+        return _spread_erf(variance, difference)
     if isinstance(known, Wave) and variance > _WAVES * activation.unit**2:
-        return _oscillating(known, activation.unit, mean, variance, difference)
-    squares = _hermite_squares(activation, mean, variance)
+        return _spread_wave(known, activation.unit, mean, variance, difference)
+    squares = _expand_hermite(activation, mean, variance)
     if squares is not None:
-        return float(squares[1:] @ _lost(variance, difference, squares.size)[1:])
+        return float(squares[1:] @ _lose_powers(variance, difference, squares.size)[1:])
     if activation.period is not None:
         return integrate_waves(activation, activation.period, mean, variance, difference)
     bounded = activation.far is None and variance > (_CANCELS * activation.unit) ** 2
@@ -81,14 +81,14 @@ def _spread(activation: Activation, mean: float, variance: float, difference: fl
 
 @lru_cache(maxsize=65536)
 def _covariance(activation: Activation, mean: float, variance: float, difference: float) -> float:
-    squares = _hermite_squares(activation, mean, variance)
+    squares = _expand_hermite(activation, mean, variance)
     if squares is not None:
         orders = np.arange(1, squares.size)
-        return float((orders * squares[1:]) @ (1 - _lost(variance, difference, squares.size)[:-1])) / variance
+        return float((orders * squares[1:]) @ (1 - _lose_powers(variance, difference, squares.size)[:-1])) / variance
     second = expectations(activation, mean, variance).derivative_second_moment
     if isinstance(activation.elementary, Wave):
         other = replace(activation.elementary, even=not activation.elementary.even)
-        return second - _oscillating(other, activation.unit, mean, variance, difference) / activation.unit**2
+        return second - _spread_wave(other, activation.unit, mean, variance, difference) / activation.unit**2
     if activation.period is not None:
         return second - integrate_wave_slopes(activation, activation.period, mean, variance, difference)
     if activation.straight or difference < _LINEAR * variance:
@@ -97,7 +97,7 @@ def _covariance(activation: Activation, mean: float, variance: float, difference
 
 
 @lru_cache(maxsize=1024)
-def _hermite_squares(activation: Activation, mean: float, variance: float) -> Vector | None:
+def _expand_hermite(activation: Activation, mean: float, variance: float) -> Vector | None:
     """c_k^2 with phi(m + s u) = sum of c_k He_k(u)/sqrt(k!), so that E[phi(u1) phi(u2)] = sum of c_k^2 rho^k."""
     std = math.sqrt(variance)
     table = table_for(activation.strip, std)
@@ -107,7 +107,7 @@ def _hermite_squares(activation: Activation, mean: float, variance: float) -> Ve
     return np.square(table.hermite @ change)
 
 
-def _lost(variance: float, difference: float, count: int) -> Vector:
+def _lose_powers(variance: float, difference: float, count: int) -> Vector:
     """1 - rho^k for k = 0, 1, ..., with rho = 1 - difference/variance (Mehler's formula)."""
     orders = np.arange(count)
     share = difference / variance
@@ -116,7 +116,7 @@ def _lost(variance: float, difference: float, count: int) -> Vector:
     return np.asarray(1 - (1 - share) ** orders)
 
 
-def _two_lines(left: float, right: float, variance: float, difference: float) -> float:
+def _spread_lines(left: float, right: float, variance: float, difference: float) -> float:
     """phi(x) = a x + b max(x, 0): the arc-cosine kernel (Cho and Saul 2009), by its angle."""
     a, b = left, right - left
     angle = 2 * math.asin(math.sqrt(min(1.0, difference / (2 * variance))))
@@ -125,7 +125,7 @@ def _two_lines(left: float, right: float, variance: float, difference: float) ->
     return a * (a + b) * difference + b * b * relu
 
 
-def _erf(variance: float, difference: float) -> float:
+def _spread_erf(variance: float, difference: float) -> float:
     """(2/pi) (asin A - asin B) with A = 2 v/(1 + 2 v) and B that of the covariance (Williams 1998)."""
     top, low = 2 * variance / (1 + 2 * variance), 2 * (variance - difference) / (1 + 2 * variance)
     gap = 2 * difference / (1 + 2 * variance)
@@ -139,7 +139,7 @@ def _erf(variance: float, difference: float) -> float:
     return 2 / math.pi * math.atan2(sine, cosine)
 
 
-def _oscillating(wave: Wave, unit: float, mean: float, variance: float, difference: float) -> float:
+def _spread_wave(wave: Wave, unit: float, mean: float, variance: float, difference: float) -> float:
     """sin and cos of u/unit, from E[cos(u1 - u2)] and E[cos(u1 + u2)]."""
     m, v, d = mean / unit, variance / unit**2, difference / unit**2
     near = -math.expm1(-d) / 2

@@ -29,26 +29,23 @@ class Expectations:
 
     Attributes:
         mean: E[phi].
-        second_moment: E[phi^2].
-        fourth_moment: E[phi^4].
-        derivative_second_moment: E[phi'^2].
-        slope: d E[phi^2] / dv.
-        curvature: d^2 E[phi^2] / dv^2.
-        derivative_slope, derivative_curvature: the same of E[phi'^2].
-        derivative_fourth_moment: E[phi'^4].
+        second_moment, fourth_moment: E[phi^2], E[phi^4].
+        derivative_second_moment, derivative_fourth_moment: E[phi'^2], E[phi'^4].
         product_moment: E[phi^2 phi'^2].
+        slope, curvature: d E[phi^2] / dv, d^2 E[phi^2] / dv^2; nan at v = 0, where nobody asks, as the next two.
+        derivative_slope, derivative_curvature: the same of E[phi'^2].
     """
 
     mean: float
     second_moment: float
     fourth_moment: float
     derivative_second_moment: float
-    slope: float
-    curvature: float
-    derivative_slope: float
-    derivative_curvature: float
     derivative_fourth_moment: float
     product_moment: float
+    slope: float = math.nan
+    curvature: float = math.nan
+    derivative_slope: float = math.nan
+    derivative_curvature: float = math.nan
 
     @property
     def variance(self) -> float:
@@ -65,16 +62,16 @@ def expectations(activation: Activation, mean: float, variance: float) -> Expect
     1.0
     """
     if variance == 0:
-        return _at_a_point(activation, mean)
+        return _evaluate_at(activation, mean)
     if mean == 0 and activation.degree is not None:
         ends, slopes = _evaluate_ends(activation)
-        return _homogeneous(activation.degree, ends, slopes, variance)
+        return _expect_homogeneous(activation.degree, ends, slopes, variance)
     lines = find_side_slopes(activation, mean, variance)
     if lines is not None:
-        return _homogeneous(1, (-lines[0], lines[1]), lines, variance)
+        return _expect_homogeneous(1, (-lines[0], lines[1]), lines, variance)
     if isinstance(activation.elementary, Wave):
-        return _oscillating(activation, activation.elementary, mean, variance)
-    return _by_quadrature(activation, mean, variance)
+        return _expect_wave(activation, activation.elementary, mean, variance)
+    return _integrate(activation, mean, variance)
 
 
 @cache
@@ -97,25 +94,20 @@ def find_side_slopes(activation: Activation, mean: float, variance: float) -> Pa
     return None
 
 
-def _at_a_point(activation: Activation, mean: float) -> Expectations:
+def _evaluate_at(activation: Activation, mean: float) -> Expectations:
     at = np.array([mean])
     value, slope = float(activation.value(at)[0]), float(activation.derivative(at)[0])
-    unknown = math.nan
     return Expectations(
         mean=value,
         second_moment=value**2,
         fourth_moment=value**4,
         derivative_second_moment=slope**2,
-        slope=unknown,
-        curvature=unknown,
-        derivative_slope=unknown,
-        derivative_curvature=unknown,
         derivative_fourth_moment=slope**4,
         product_moment=(value * slope) ** 2,
     )
 
 
-def _homogeneous(degree: int, ends: Pair, slopes: Pair, variance: float) -> Expectations:
+def _expect_homogeneous(degree: int, ends: Pair, slopes: Pair, variance: float) -> Expectations:
     """phi(x) = |x|^d phi(+-1): half-moments of the Gaussian on each side."""
     double = _even_moment(2 * degree) * (ends[0] ** 2 + ends[1] ** 2) / 2
     flat = _even_moment(2 * degree - 2) * (slopes[0] ** 2 + slopes[1] ** 2) / 2
@@ -153,7 +145,7 @@ def _absolute_moment(order: int) -> float:
     return 2 ** (order / 2) * math.gamma((order + 1) / 2) / math.sqrt(math.pi)
 
 
-def _oscillating(activation: Activation, wave: Wave, mean: float, variance: float) -> Expectations:
+def _expect_wave(activation: Activation, wave: Wave, mean: float, variance: float) -> Expectations:
     """sin and cos: powers are sums of cosines, and E[cos(k h)] = cos(k m) exp(-k^2 v/2)."""
     f, sign = wave.frequency, 1.0 if wave.even else -1.0
     damp = f * f * variance
@@ -167,7 +159,7 @@ def _oscillating(activation: Activation, wave: Wave, mean: float, variance: floa
     double, quadruple = math.cos(2 * f * mean) * math.exp(-2 * damp), math.cos(4 * f * mean) * math.exp(-8 * damp)
     fourth = (3 + 4 * sign * double + quadruple) / 8
     if sign < 0 and damp < 0.05:
-        fourth = _by_quadrature(activation, mean, variance).fourth_moment
+        fourth = _integrate(activation, mean, variance).fourth_moment
     middle = math.cos(f * mean) if wave.even else math.sin(f * mean)
     return Expectations(
         mean=middle * math.exp(-damp / 2),
@@ -183,7 +175,7 @@ def _oscillating(activation: Activation, wave: Wave, mean: float, variance: floa
     )
 
 
-def _by_quadrature(activation: Activation, mean: float, variance: float) -> Expectations:
+def _integrate(activation: Activation, mean: float, variance: float) -> Expectations:
     std = math.sqrt(variance)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         u, weight, value, derivative = _sample(activation, mean, std)

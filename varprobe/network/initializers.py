@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from varprobe.errors import VarprobeError
@@ -140,17 +141,9 @@ def _gpt2(context: Context, *, std: float, gain: float | None) -> Law:
     return Normal(std / share * _factor(gain))
 
 
-def _kaiming(distribution: str) -> Callable[..., Law]:
-    def build(context: Context, *, a: float, mode: str, nonlinearity: str, gain: float | None) -> Law:
-        std = torch_gain(nonlinearity, a) / math.sqrt(context.fan(mode))
-        return spread(distribution, std * _factor(gain))
-
-    return build
-
-
-def _fixed(distribution: str, mode: str, scale: float = 1.0) -> Callable[..., Law]:
-    """Variance scale / fan, with no argument but the gain."""
-    return partial(_by_fan, mode=mode, distribution=distribution, scale=scale)
+def _kaiming(context: Context, *, distribution: str, a: float, mode: str, nonlinearity: str, gain: float | None) -> Law:
+    std = torch_gain(nonlinearity, a) / math.sqrt(context.fan(mode))
+    return spread(distribution, std * _factor(gain))
 
 
 def _inverse_root(context: Context, *, gain: float | None = None) -> Law:
@@ -161,14 +154,6 @@ def _inverse_root(context: Context, *, gain: float | None = None) -> Law:
 def _haiku(context: Context, *, gain: float | None) -> Law:
     std = _factor(gain) / math.sqrt(context.fan_in)
     return TruncatedNormal(std, -2 * std, 2 * std)
-
-
-def _orthogonal(context: Context, *, gain: float | None) -> Law:
-    return Orthogonal(_factor(gain))
-
-
-def _sparse(context: Context, *, sparsity: float, std: float, gain: float | None) -> Law:
-    return Sparse(std, sparsity).scaled(_factor(gain))
 
 
 def _plain_normal(context: Context, *, std: float, mean: float = 0.0, gain: float | None) -> Law:
@@ -182,29 +167,39 @@ def _scaling(mode: str) -> Parameters:
     return {"mode": choice(mode, MODES), "distribution": choice("normal", SHAPES), **_GAIN}
 
 
-def _kaiming_arguments() -> Parameters:
-    return {
-        "a": real(0.0),
-        "mode": choice("fan_in", ("fan_in", "fan_out")),
-        "nonlinearity": choice("leaky_relu", TORCH_NONLINEARITIES),
-        **_GAIN,
-    }
-
-
 def _std(std: float) -> Parameters:
     return {"std": not_negative(std), **_GAIN}
 
 
-_SPARSE_KIND = InitializerKind(
+_KAIMING: Parameters = {
+    "a": real(0.0),
+    "mode": choice("fan_in", ("fan_in", "fan_out")),
+    "nonlinearity": choice("leaky_relu", TORCH_NONLINEARITIES),
+    **_GAIN,
+}
+_BOUNDS: Parameters = {"low": real(-0.05), "high": real(0.05), **_GAIN}
+_ORTHOGONAL = InitializerKind(
+    "Haar-distributed, times gain",
+    "gain^2/max(fan_in, fan_out)",
+    lambda context, gain: Orthogonal(_factor(gain)),
+    _GAIN,
+)
+_CORRECTED = "truncated normal, corrected"
+_SPARSE = InitializerKind(
     "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
     "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-    _sparse,
+    lambda context, sparsity, std, gain: Sparse(std, sparsity).scaled(_factor(gain)),
     {"sparsity": Parameter(Number(0.0, 1.0), 0.9), **_std(0.01)},
 )
 
 
-def _cut_corrected(variance: str, mode: str, scale: float = 1.0) -> InitializerKind:
-    return InitializerKind("truncated normal, corrected", variance, _fixed("truncated_normal", mode, scale), _GAIN)
+def _fixed(
+    law: str, distribution: str, mode: str, scale: float = 1.0, aliases: tuple[str, ...] = ()
+) -> InitializerKind:
+    """Variance scale / fan, with no argument but the gain."""
+    variance = "2/(fan_in + fan_out)" if mode == "fan_avg" else f"{scale:g}/{mode}"
+    build = partial(_by_fan, mode=mode, distribution=distribution, scale=scale)
+    return InitializerKind(law, variance, build, _GAIN, aliases)
 
 
 INITIALIZERS: dict[str, InitializerKind] = {
@@ -213,9 +208,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "normal": InitializerKind(
         "N(mean, std^2)", "std^2", _plain_normal, {"std": not_negative(0.01), "mean": real(0.0), **_GAIN}
     ),
-    "uniform": InitializerKind(
-        "U(low, high)", "(high - low)^2 / 12", _uniform, {"low": real(-0.05), "high": real(0.05), **_GAIN}
-    ),
+    "uniform": InitializerKind("U(low, high)", "(high - low)^2 / 12", _uniform, _BOUNDS),
     "truncated_normal": InitializerKind(
         "N(0, std^2) cut at +-cut sd, not corrected",
         "0.773741 std^2 at cut 2",
@@ -260,10 +253,8 @@ INITIALIZERS: dict[str, InitializerKind] = {
         {"sw": not_negative(1.0), "sb": not_negative(0.0), **_GAIN},
         bias=lambda context, sb, **_: Normal(sb),
     ),
-    "orthogonal": InitializerKind(
-        "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN, ("haar",)
-    ),
-    "sparse": _SPARSE_KIND,
+    "orthogonal": replace(_ORTHOGONAL, aliases=("haar",)),
+    "sparse": _SPARSE,
     "siren": InitializerKind(
         "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
         "1/(3 fan_in^2), then 2/(fan_in w0^2)",
@@ -295,45 +286,34 @@ INITIALIZERS: dict[str, InitializerKind] = {
         _GAIN,
         bias=lambda context, gain: _inverse_root(context),
     ),
-    "torch.xavier_normal": InitializerKind(
-        "N(0, 2/(fan_in + fan_out)), not truncated", "2/(fan_in + fan_out)", _fixed("normal", "fan_avg"), _GAIN
-    ),
-    "torch.xavier_uniform": InitializerKind(
-        "U(+-sqrt(6/(fan_in + fan_out)))", "2/(fan_in + fan_out)", _fixed("uniform", "fan_avg"), _GAIN
-    ),
+    "torch.xavier_normal": _fixed("N(0, 2/(fan_in + fan_out)), not truncated", "normal", "fan_avg"),
+    "torch.xavier_uniform": _fixed("U(+-sqrt(6/(fan_in + fan_out)))", "uniform", "fan_avg"),
     "torch.kaiming_normal": InitializerKind(
         "N(0, gain(nonlinearity, a)^2/fan), not truncated",
         "gain^2/fan, 2/fan_in by default",
-        _kaiming("normal"),
-        _kaiming_arguments(),
+        partial(_kaiming, distribution="normal"),
+        _KAIMING,
     ),
     "torch.kaiming_uniform": InitializerKind(
         "uniform, variance gain(nonlinearity, a)^2/fan",
         "gain^2/fan, 2/fan_in by default",
-        _kaiming("uniform"),
-        _kaiming_arguments(),
+        partial(_kaiming, distribution="uniform"),
+        _KAIMING,
     ),
-    "torch.orthogonal": InitializerKind(
-        "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN
-    ),
-    "torch.sparse": _SPARSE_KIND,
+    "torch.orthogonal": _ORTHOGONAL,
+    "torch.sparse": _SPARSE,
     "torch.trunc_normal": InitializerKind(
         "N(mean, std^2) cut to a..b (absolute), not corrected",
         "0.773741 std^2 at -2 std..2 std",
         _torch_truncated,
         {"mean": real(0.0), "std": positive(1.0), "a": real(-2.0), "b": real(2.0), **_GAIN},
     ),
-    "keras.glorot_normal": _cut_corrected("2/(fan_in + fan_out)", "fan_avg"),
-    "keras.glorot_uniform": InitializerKind(
-        "U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws",
-        "2/(fan_in + fan_out)",
-        _fixed("uniform", "fan_avg"),
-        _GAIN,
-    ),
-    "keras.he_normal": _cut_corrected("2/fan_in", "fan_in", 2.0),
-    "keras.he_uniform": InitializerKind("U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN),
-    "keras.lecun_normal": _cut_corrected("1/fan_in", "fan_in"),
-    "keras.lecun_uniform": InitializerKind("U(+-sqrt(3/fan_in))", "1/fan_in", _fixed("uniform", "fan_in"), _GAIN),
+    "keras.glorot_normal": _fixed(_CORRECTED, "truncated_normal", "fan_avg"),
+    "keras.glorot_uniform": _fixed("U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws", "uniform", "fan_avg"),
+    "keras.he_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in", 2.0),
+    "keras.he_uniform": _fixed("U(+-sqrt(6/fan_in))", "uniform", "fan_in", 2.0),
+    "keras.lecun_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in"),
+    "keras.lecun_uniform": _fixed("U(+-sqrt(3/fan_in))", "uniform", "fan_in"),
     "keras.variance_scaling": InitializerKind(
         "variance scale/fan; normal means truncated and corrected",
         "scale/fan",
@@ -349,12 +329,10 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "N(0, std^2) cut at +-2 sd, not corrected, std 0.05", "0.773741 std^2", _truncated, _std(0.05)
     ),
     "keras.random_normal": InitializerKind("N(0, std^2), std 0.05", "std^2", _plain_normal, _std(0.05)),
-    "keras.random_uniform": InitializerKind(
-        "U(low, high), +-0.05", "(high - low)^2 / 12", _uniform, {"low": real(-0.05), "high": real(0.05), **_GAIN}
-    ),
-    "jax.he_normal": _cut_corrected("2/fan_in", "fan_in", 2.0),
-    "jax.lecun_normal": _cut_corrected("1/fan_in", "fan_in"),
-    "jax.glorot_normal": _cut_corrected("2/(fan_in + fan_out)", "fan_avg"),
+    "keras.random_uniform": InitializerKind("U(low, high), +-0.05", "(high - low)^2 / 12", _uniform, _BOUNDS),
+    "jax.he_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in", 2.0),
+    "jax.lecun_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in"),
+    "jax.glorot_normal": _fixed(_CORRECTED, "truncated_normal", "fan_avg"),
     "jax.truncated_normal": InitializerKind(
         "N(0, std^2) cut at +-2 sd, not corrected, std 0.01", "0.773741 std^2", _truncated, _std(0.01)
     ),
@@ -364,12 +342,11 @@ INITIALIZERS: dict[str, InitializerKind] = {
         lambda context, scale, gain: Uniform(0.0, scale * _factor(gain)),
         {"scale": positive(0.01), **_GAIN},
     ),
-    "flax.default": InitializerKind(
+    "flax.default": _fixed(
         "lecun_normal: truncated, corrected; bias 0",
-        "1/fan_in",
-        _fixed("truncated_normal", "fan_in"),
-        _GAIN,
-        ("flax.linear_default", "flax.lecun_normal"),
+        "truncated_normal",
+        "fan_in",
+        aliases=("flax.linear_default", "flax.lecun_normal"),
     ),
     "haiku.linear_default": InitializerKind(
         "N(0, 1/fan_in) cut at +-2 sd, not corrected", "0.773741/fan_in", _haiku, _GAIN

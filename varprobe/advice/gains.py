@@ -52,7 +52,7 @@ def _is_homogeneous(layer: object) -> bool:
 
 
 def _behind(activation: Activation, q: float) -> float:
-    return q if activation.name == "linear" else float(expectations(activation, 0.0, q).second_moment)
+    return q if activation.is_linear else float(expectations(activation, 0.0, q).second_moment)
 
 
 def bias_moment(law: Law) -> float:

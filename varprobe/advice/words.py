@@ -155,7 +155,7 @@ def why(plan: Proposal, spec: NetworkSpec) -> str:
         cause = "batch norm" if "batch" in norms else f"{norms[0]} norm"
         activation = next(
             (step.layer.activation.name for step in spec.steps if isinstance(step.layer, (Pointwise, Dense))
-             and step.layer.activation.name != "linear"), "the activation")  # fmt: skip
+             and not step.layer.activation.is_linear), "the activation")  # fmt: skip
         return (
             f"No scale of the weights helps: {cause} takes it out again, of the signal and of the gradient. "
             f"What {cause} and {activation} make of the gradient remains: {left}."
@@ -169,7 +169,7 @@ def _conflict(spec: NetworkSpec) -> str:
     names = {
         step.layer.activation.name
         for step in spec.steps
-        if isinstance(step.layer, (Dense, Pointwise)) and step.layer.activation.name != "linear"
+        if isinstance(step.layer, (Dense, Pointwise)) and not step.layer.activation.is_linear
     }
     if len(names) != 1:
         return ""

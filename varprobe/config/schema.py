@@ -13,8 +13,8 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.config.expect_schema import expect_schema
-from varprobe.config.parameters import NOT_NEGATIVE, REAL, choice, optional, problem, real, text, whole
-from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, shown
+from varprobe.config.fields import NOT_NEGATIVE, REAL, choice, optional, problem, real, section, shown, text, whole
+from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART
 from varprobe.config.records import (
     Bias,
     Config,
@@ -28,7 +28,6 @@ from varprobe.config.records import (
     Probe,
     ResidualModel,
 )
-from varprobe.config.sections import section
 
 MAX_WIDTH = 100_000_000
 LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")

@@ -128,7 +128,7 @@ class _Sizes:
         layer, source, out = step.layer, self.signal(step.fan_in) * (not shared), self.signal(step.fan_out)
         match layer:
             case Dense(activation=activation):
-                return source + out * (activation.name != "linear") + self._seen(step, layer)
+                return source + out * (not activation.is_linear) + self._seen(step, layer)
             case Pointwise():
                 return source
             case Dropout() | Norm():

@@ -36,7 +36,7 @@ class Activated:
 def activate(activation: Activation, z: ScaledArray) -> tuple[ScaledArray, Activated]:
     """phi(z). Homogeneous functions keep the exponent; others see the true values, or their own asymptotes."""
     linear: dict[int, tuple[float, float]] = {}
-    if activation.name == "linear":
+    if activation.is_linear:
         return z, Activated(activation, None, linear)
     if z.is_plain:
         return computed(activation.value, z.exponent, z.values), Activated(activation, z, linear)

@@ -7,39 +7,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from varprobe.config.parameters import POSITIVE, REAL, Parameters
 from varprobe.frozen import dataclass, field
+from varprobe.network.parameters import Parameters, positive, real
 from varprobe.network.special import Array, erf, normal_cdf, normal_density, sigmoid, softplus
+
+Function = Callable[[Array], Array]
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 # x - tanh(x) = x^3 (1/3 - 2 x^2/15 + ...), highest power first: the plain difference loses its digits near 0.
 _TANH_SHRINK_SERIES = (
-    1.0597268320104654e-06,
-    -2.6147711512907546e-06,
-    6.451689215655431e-06,
-    -1.5918905069328964e-05,
-    3.927832388331683e-05,
-    -9.691537956929451e-05,
-    0.00023912911424355248,
-    -0.000590027440945586,
-    0.0014558343870513183,
-    -0.003592128036572481,
-    0.008863235529902197,
-    -0.021869488536155203,
-    0.05396825396825397,
-    -0.13333333333333333,
-    0.3333333333333333,
-)
+    1.0597268320104654e-06, -2.6147711512907546e-06, 6.451689215655431e-06, -1.5918905069328964e-05,
+    3.927832388331683e-05, -9.691537956929451e-05, 0.00023912911424355248, -0.000590027440945586,
+    0.0014558343870513183, -0.003592128036572481, 0.008863235529902197, -0.021869488536155203,
+    0.05396825396825397, -0.13333333333333333, 0.3333333333333333,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wave:
+    """sin(frequency x), or cos(frequency x) where it is even."""
+
+    frequency: float
+    even: bool
+
+
+@dataclass(frozen=True)
+class ErrorFunction:
+    """erf(x)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
     """One activation function, its arguments bound. All functions are elementwise and keep shape and dtype.
+
+    It is a value: equal to another of the same name and arguments, so that caches may ask for it.
 
     Attributes:
         value: phi(x).
@@ -52,11 +60,13 @@ class Activation:
         kinks: points where phi' or phi'' jumps; quadrature splits there.
         straight: phi is linear between its kinks.
         strip: how far from the real axis phi stays analytic, and tame enough for quadrature to use it; None with kinks.
+        period: phi(x + period) - phi(x) is the same for every x, and `far` is it per unit of x; together with a strip.
+        elementary: the function whose Gaussian integrals are known in closed form that phi is; None for all others.
         name, arguments: as the config says them.
     """
 
-    value: Callable[[Array], Array]
-    derivative: Callable[[Array], Array]
+    value: Function
+    derivative: Function
     degree: int | None = None
     near: tuple[float, float] | None = None
     far: tuple[float, float] | None = None
@@ -65,19 +75,25 @@ class Activation:
     kinks: tuple[float, ...] = ()
     straight: bool = False
     strip: float | None = None
+    period: float | None = None
+    elementary: Wave | ErrorFunction | None = None
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is the same entry of the table with the same arguments."""
         return isinstance(other, Activation) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
-    @property
-    def _key(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
-        return self.name, tuple(self.arguments.items())
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
+        """One that has no name is equal to itself alone."""
+        return (self.name, *self.arguments.items()) if self.name else (id(self),)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
 
     @property
     def is_linear(self) -> bool:
@@ -101,8 +117,11 @@ class ActivationKind:
     aliases: tuple[str, ...] = ()
 
 
-def _plain(formula: str, activation: Activation, *aliases: str) -> ActivationKind:
-    return ActivationKind(formula, lambda: activation, aliases=aliases)
+def _plain(
+    formula: str, value: Function, derivative: Function, aliases: tuple[str, ...] = (), **properties: Any
+) -> ActivationKind:
+    """An entry without parameters."""
+    return ActivationKind(formula, partial(Activation, value, derivative, **properties), aliases=aliases)
 
 
 def _step(condition: Any, x: Array) -> Array:
@@ -119,34 +138,15 @@ def _leaky_relu(slope: float) -> Activation:
     )
 
 
-def _elu(alpha: float) -> Activation:
+def _exponential(alpha: float, unit: float = 1.0, scale: float = 1.0) -> Activation:
+    """x above 0 and alpha (exp(x/unit) - 1) below, times the scale: elu, celu at unit alpha, selu."""
+    slope = alpha / unit
     return Activation(
-        lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),
-        lambda x: np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0.0))).astype(x.dtype),
-        near=(alpha, 1.0),
-        far=(0.0, 1.0),
-        kinks=(0.0,),
-    )
-
-
-def _celu(alpha: float) -> Activation:
-    return Activation(
-        lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0) / alpha)),
-        lambda x: np.where(x > 0, 1.0, np.exp(np.minimum(x, 0.0) / alpha)).astype(x.dtype),
-        near=(1.0, 1.0),
-        far=(0.0, 1.0),
-        unit=alpha,
-        kinks=(0.0,),
-    )
-
-
-def _selu() -> Activation:
-    curve = _elu(SELU_ALPHA)
-    return Activation(
-        lambda x: SELU_SCALE * curve.value(x),
-        lambda x: SELU_SCALE * curve.derivative(x),
-        near=(SELU_SCALE * SELU_ALPHA, SELU_SCALE),
-        far=(0.0, SELU_SCALE),
+        lambda x: scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0) / unit)),
+        lambda x: scale * np.where(x > 0, 1.0, slope * np.exp(np.minimum(x, 0.0) / unit)).astype(x.dtype),
+        near=(scale * slope, scale),
+        far=(0.0, scale),
+        unit=unit,
         kinks=(0.0,),
     )
 
@@ -197,22 +197,16 @@ def _tanh_shrink(x: Array) -> Array:
     return np.where(np.abs(x) < 0.35, near * square * series, x - np.tanh(x))
 
 
-def _sine(frequency: float) -> Activation:
+def _wave(frequency: float, *, even: bool) -> Activation:
+    slopes = None if even else (frequency, frequency)
     return Activation(
-        lambda x: np.sin(frequency * x),
-        lambda x: frequency * np.cos(frequency * x),
-        near=(frequency, frequency),
+        lambda x: np.cos(frequency * x) if even else np.sin(frequency * x),
+        lambda x: -frequency * np.sin(frequency * x) if even else frequency * np.cos(frequency * x),
+        near=slopes,
         unit=1 / frequency,
         strip=2 / frequency,
-    )
-
-
-def _cosine(frequency: float) -> Activation:
-    return Activation(
-        lambda x: np.cos(frequency * x),
-        lambda x: -frequency * np.sin(frequency * x),
-        unit=1 / frequency,
-        strip=2 / frequency,
+        period=2 * math.pi / frequency,
+        elementary=Wave(frequency, even),
     )
 
 
@@ -228,164 +222,163 @@ def _squareplus(b: float) -> Activation:
 
 
 ACTIVATIONS: dict[str, ActivationKind] = {
-    "linear": _plain("x", Activation(lambda x: x, np.ones_like, degree=1, straight=True), "identity", "none"),
+    "linear": _plain("x", lambda x: x, np.ones_like, aliases=("identity", "none"), degree=1, straight=True),
     "relu": _plain(
-        "max(x, 0)",
-        Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,), straight=True),
+        "max(x, 0)", lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,), straight=True
     ),
-    "leaky_relu": ActivationKind(
-        "x if x > 0 else slope x", _leaky_relu, {"slope": (REAL, 0.01)}, ("leakyrelu", "lrelu")
-    ),
-    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": (REAL, 0.25)}),
+    "leaky_relu": ActivationKind("x if x > 0 else slope x", _leaky_relu, {"slope": real(0.01)}, ("leakyrelu", "lrelu")),
+    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": real(0.25)}),
     "relu6": _plain(
         "min(max(x, 0), 6)",
-        Activation(
-            lambda x: np.clip(x, 0.0, 6.0),
-            lambda x: _step((x > 0) & (x < 6), x),
-            near=(0.0, 1.0),
-            saturation=(None, 6.0),
-            kinks=(0.0, 6.0),
-            straight=True,
-        ),
+        lambda x: np.clip(x, 0.0, 6.0),
+        lambda x: _step((x > 0) & (x < 6), x),
+        near=(0.0, 1.0),
+        saturation=(None, 6.0),
+        kinks=(0.0, 6.0),
+        straight=True,
     ),
-    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": (POSITIVE, 1.0)}),
-    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": (POSITIVE, 1.0)}),
-    "selu": ActivationKind("1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))", _selu),
+    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _exponential, {"alpha": positive(1.0)}),
+    "celu": ActivationKind(
+        "x if x > 0 else alpha (exp(x/alpha) - 1)",
+        lambda alpha: _exponential(alpha, unit=alpha),
+        {"alpha": positive(1.0)},
+    ),
+    "selu": ActivationKind(
+        "1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))", lambda: _exponential(SELU_ALPHA, scale=SELU_SCALE)
+    ),
     "gelu": _plain(
         "x Phi(x), Phi the normal distribution function",
-        Activation(
-            lambda x: x * normal_cdf(x),
-            lambda x: normal_cdf(x) + x * normal_density(x),
-            near=(0.5, 0.5),
-            far=(0.0, 1.0),
-            strip=2.0,
-        ),
+        lambda x: x * normal_cdf(x),
+        lambda x: normal_cdf(x) + x * normal_density(x),
+        near=(0.5, 0.5),
+        far=(0.0, 1.0),
+        strip=2.0,
     ),
     "gelu_tanh": _plain(
         "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2",
-        Activation(
-            lambda x: x * _gelu_tanh_gate(x)[0],
-            lambda x: np.add(*_gelu_tanh_gate(x)),
-            near=(0.5, 0.5),
-            far=(0.0, 1.0),
-            strip=2.0,
-        ),
-        "gelu_new",
-        "gelu_approximate",
+        lambda x: x * _gelu_tanh_gate(x)[0],
+        lambda x: np.add(*_gelu_tanh_gate(x)),
+        aliases=("gelu_new", "gelu_approximate"),
+        near=(0.5, 0.5),
+        far=(0.0, 1.0),
+        strip=2.0,
     ),
     "quick_gelu": ActivationKind("x sigmoid(1.702 x)", lambda: _times_sigmoid(1.702), aliases=("quickgelu",)),
     "silu": ActivationKind("x sigmoid(x)", lambda: _times_sigmoid(1.0), aliases=("swish",)),
     "mish": _plain(
         "x tanh(ln(1 + exp(x)))",
-        Activation(
-            lambda x: x * np.tanh(softplus(x)), _mish_derivative, near=(0.6, 0.6), far=(0.0, 1.0), strip=3 * math.pi / 4
-        ),
+        lambda x: x * np.tanh(softplus(x)),
+        _mish_derivative,
+        near=(0.6, 0.6),
+        far=(0.0, 1.0),
+        strip=3 * math.pi / 4,
     ),
     "hard_swish": _plain(
         "x min(max(x/6 + 1/2, 0), 1)",
-        Activation(
-            lambda x: x * np.clip(x / 6 + 0.5, 0.0, 1.0),
-            lambda x: np.where(x <= -3, 0.0, np.where(x < 3, x / 3 + 0.5, 1.0)).astype(x.dtype),
-            near=(0.5, 0.5),
-            far=(0.0, 1.0),
-            kinks=(-3.0, 3.0),
-        ),
-        "hardswish",
-        "hard_silu",
+        lambda x: x * np.clip(x / 6 + 0.5, 0.0, 1.0),
+        lambda x: np.where(x <= -3, 0.0, np.where(x < 3, x / 3 + 0.5, 1.0)).astype(x.dtype),
+        aliases=("hardswish", "hard_silu"),
+        near=(0.5, 0.5),
+        far=(0.0, 1.0),
+        kinks=(-3.0, 3.0),
     ),
     "tanh": _plain(
         "tanh(x)",
-        Activation(
-            np.tanh, lambda x: 1 - np.square(np.tanh(x)), near=(1.0, 1.0), saturation=(-1.0, 1.0), strip=math.pi / 2
-        ),
+        np.tanh,
+        lambda x: 1 - np.square(np.tanh(x)),
+        near=(1.0, 1.0),
+        saturation=(-1.0, 1.0),
+        strip=math.pi / 2,
     ),
     "hard_tanh": _plain(
         "min(max(x, -1), 1)",
-        Activation(
-            lambda x: np.clip(x, -1.0, 1.0),
-            lambda x: _step(np.abs(x) < 1, x),
-            near=(1.0, 1.0),
-            saturation=(-1.0, 1.0),
-            kinks=(-1.0, 1.0),
-            straight=True,
-        ),
-        "hardtanh",
+        lambda x: np.clip(x, -1.0, 1.0),
+        lambda x: _step(np.abs(x) < 1, x),
+        aliases=("hardtanh",),
+        near=(1.0, 1.0),
+        saturation=(-1.0, 1.0),
+        kinks=(-1.0, 1.0),
+        straight=True,
     ),
     "sigmoid": _plain(
         "1 / (1 + exp(-x))",
-        Activation(sigmoid, lambda x: sigmoid(x) * sigmoid(-x), saturation=(0.0, 1.0), strip=math.pi),
-        "logistic",
+        sigmoid,
+        lambda x: sigmoid(x) * sigmoid(-x),
+        aliases=("logistic",),
+        saturation=(0.0, 1.0),
+        strip=math.pi,
     ),
     "hard_sigmoid": _plain(
         "min(max(x/6 + 1/2, 0), 1)",
-        Activation(
-            lambda x: np.clip(x / 6 + 0.5, 0.0, 1.0),
-            lambda x: _step(np.abs(x) < 3, x) / 6,
-            saturation=(0.0, 1.0),
-            kinks=(-3.0, 3.0),
-            straight=True,
-        ),
-        "hardsigmoid",
+        lambda x: np.clip(x / 6 + 0.5, 0.0, 1.0),
+        lambda x: _step(np.abs(x) < 3, x) / 6,
+        aliases=("hardsigmoid",),
+        saturation=(0.0, 1.0),
+        kinks=(-3.0, 3.0),
+        straight=True,
     ),
     "log_sigmoid": _plain(
         "-ln(1 + exp(-x))",
-        Activation(lambda x: -softplus(-x), lambda x: sigmoid(-x), far=(1.0, 0.0), strip=math.pi),
-        "logsigmoid",
+        lambda x: -softplus(-x),
+        lambda x: sigmoid(-x),
+        aliases=("logsigmoid",),
+        far=(1.0, 0.0),
+        strip=math.pi,
     ),
-    "softplus": _plain("ln(1 + exp(x))", Activation(softplus, sigmoid, far=(0.0, 1.0), strip=math.pi)),
+    "softplus": _plain("ln(1 + exp(x))", softplus, sigmoid, far=(0.0, 1.0), strip=math.pi),
     "softsign": _plain(
         "x / (1 + |x|)",
-        Activation(
-            lambda x: np.clip(x, -1e30, 1e30) / (1 + np.clip(np.abs(x), 0.0, 1e30)),
-            lambda x: np.square(1 / (1 + np.abs(x))),
-            near=(1.0, 1.0),
-            saturation=(-1.0, 1.0),
-            kinks=(0.0,),
-        ),
+        lambda x: np.clip(x, -1e30, 1e30) / (1 + np.clip(np.abs(x), 0.0, 1e30)),
+        lambda x: np.square(1 / (1 + np.abs(x))),
+        near=(1.0, 1.0),
+        saturation=(-1.0, 1.0),
+        kinks=(0.0,),
     ),
     "soft_shrink": ActivationKind(
         "x - t if x > t, x + t if x < -t, else 0 (t the threshold)",
         _soft_shrink,
-        {"threshold": (POSITIVE, 0.5)},
+        {"threshold": positive(0.5)},
         ("softshrink",),
     ),
     "tanh_shrink": _plain(
         "x - tanh(x)",
-        Activation(_tanh_shrink, lambda x: np.square(np.tanh(x)), far=(1.0, 1.0), strip=math.pi / 2),
-        "tanhshrink",
+        _tanh_shrink,
+        lambda x: np.square(np.tanh(x)),
+        aliases=("tanhshrink",),
+        far=(1.0, 1.0),
+        strip=math.pi / 2,
     ),
     "erf": _plain(
         "erf(x)",
-        Activation(
-            erf,
-            lambda x: TWO_OVER_SQRT_PI * np.exp(-x * x),
-            near=(TWO_OVER_SQRT_PI, TWO_OVER_SQRT_PI),
-            saturation=(-1.0, 1.0),
-            strip=2.0,
-        ),
+        erf,
+        lambda x: TWO_OVER_SQRT_PI * np.exp(-x * x),
+        near=(TWO_OVER_SQRT_PI, TWO_OVER_SQRT_PI),
+        saturation=(-1.0, 1.0),
+        strip=2.0,
+        elementary=ErrorFunction(),
     ),
     "arctan": _plain(
         "arctan(x)",
-        Activation(
-            np.arctan,
-            lambda x: 1 / (1 + x * x),
-            near=(1.0, 1.0),
-            saturation=(-math.pi / 2, math.pi / 2),
-            strip=1.0,
-        ),
-        "atan",
+        np.arctan,
+        lambda x: 1 / (1 + x * x),
+        aliases=("atan",),
+        near=(1.0, 1.0),
+        saturation=(-math.pi / 2, math.pi / 2),
+        strip=1.0,
     ),
-    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": (POSITIVE, 1.0)}, ("sine",)),
-    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": (POSITIVE, 1.0)}, ("cosine",)),
-    "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), strip=2.0)),
+    "sin": ActivationKind("sin(frequency x)", partial(_wave, even=False), {"frequency": positive(1.0)}, ("sine",)),
+    "cos": ActivationKind("cos(frequency x)", partial(_wave, even=True), {"frequency": positive(1.0)}, ("cosine",)),
+    "gaussian": _plain("exp(-x^2)", lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), strip=2.0),
     "relu_squared": _plain(
         "max(x, 0)^2",
-        Activation(lambda x: np.square(np.maximum(x, 0.0)), lambda x: 2 * np.maximum(x, 0.0), degree=2, kinks=(0.0,)),
-        "squared_relu",
-        "relu2",
+        lambda x: np.square(np.maximum(x, 0.0)),
+        lambda x: 2 * np.maximum(x, 0.0),
+        aliases=("squared_relu", "relu2"),
+        degree=2,
+        kinks=(0.0,),
     ),
-    "abs": _plain("|x|", Activation(np.abs, np.sign, degree=1, kinks=(0.0,), straight=True), "absolute"),
-    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": (POSITIVE, 4.0)}),
+    "abs": _plain("|x|", np.abs, np.sign, aliases=("absolute",), degree=1, kinks=(0.0,), straight=True),
+    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": positive(4.0)}),
 }
 
 
@@ -396,6 +389,5 @@ def make_activation(name: str, **arguments: Any) -> Activation:
     'leaky_relu(slope=0.2)'
     """
     kind = ACTIVATIONS[name]
-    bound = {key: arguments.get(key, default) for key, (_, default) in kind.parameters.items()}
-    built = kind.build(**bound)
-    return Activation(**{**vars(built), "name": name, "arguments": bound})
+    bound = {key: arguments.get(key, parameter.default) for key, parameter in kind.parameters.items()}
+    return replace(kind.build(**bound), name=name, arguments=bound)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
-from varprobe.config.parameters import GAIN, NOT_NEGATIVE, POSITIVE, REAL, SHARE, Parameters, choice, optional, text
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
 from varprobe.network.laws import (
@@ -25,14 +25,13 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
+from varprobe.network.parameters import Gain, Number, Parameter, Parameters, Text, choice, not_negative, positive, real
 
-MODE = choice("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
-FAN = choice("fan_in", "fan_out")
-SHAPE = choice("normal", "uniform", "truncated_normal")
-KERAS_SHAPE = choice("truncated_normal", "untruncated_normal", "uniform")
+MODES = ("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
+SHAPES = ("normal", "uniform", "truncated_normal")
+KERAS_SHAPES = ("truncated_normal", "untruncated_normal", "uniform")
 # What `torch.nn.init.calculate_gain` knows; anything else is an error there.
 TORCH_NONLINEARITIES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
-NONLINEARITY = choice(*TORCH_NONLINEARITIES)
 
 
 @dataclass(frozen=True)
@@ -104,13 +103,6 @@ def _factor(gain: float | None) -> float:
     return 1.0 if gain is None else gain
 
 
-def _named(variance_of: Callable[[Context, str], float]) -> Callable[..., Law]:
-    def build(context: Context, *, mode: str, distribution: str, gain: float | None) -> Law:
-        return spread(distribution, _factor(gain) * math.sqrt(variance_of(context, mode)))
-
-    return build
-
-
 def _he(context: Context, *, mode: str, distribution: str, slope: float | None, gain: float | None) -> Law:
     if gain is not None and slope is not None:
         raise VarprobeError("takes a gain or a slope, not both", hint="the gain replaces sqrt(2/(1 + slope^2))")
@@ -118,7 +110,7 @@ def _he(context: Context, *, mode: str, distribution: str, slope: float | None, 
     return spread(distribution, (own if gain is None else gain) / math.sqrt(context.fan(mode)))
 
 
-def _variance_scaling(context: Context, *, scale: float, mode: str, distribution: str, gain: float | None) -> Law:
+def _by_fan(context: Context, *, mode: str, distribution: str, gain: float | None = None, scale: float = 1.0) -> Law:
     shape = "normal" if distribution == "untruncated_normal" else distribution
     return spread(shape, _factor(gain) * math.sqrt(scale / context.fan(mode)))
 
@@ -129,7 +121,7 @@ def _uniform(context: Context, *, low: float, high: float, gain: float | None) -
     return Uniform(low, high).scaled(_factor(gain))
 
 
-def _truncated(context: Context, *, std: float, cut: float, gain: float | None) -> Law:
+def _truncated(context: Context, *, std: float, gain: float | None, cut: float = 2.0) -> Law:
     return TruncatedNormal(std, -cut * std, cut * std).scaled(_factor(gain))
 
 
@@ -149,31 +141,14 @@ def _gpt2(context: Context, *, std: float, gain: float | None) -> Law:
     return Normal(std / share * _factor(gain))
 
 
-def _kaiming(distribution: str) -> Callable[..., Law]:
-    def build(context: Context, *, a: float, mode: str, nonlinearity: str, gain: float | None) -> Law:
-        std = torch_gain(nonlinearity, a) / math.sqrt(context.fan(mode))
-        return spread(distribution, std * _factor(gain))
-
-    return build
+def _kaiming(context: Context, *, distribution: str, a: float, mode: str, nonlinearity: str, gain: float | None) -> Law:
+    std = torch_gain(nonlinearity, a) / math.sqrt(context.fan(mode))
+    return spread(distribution, std * _factor(gain))
 
 
-def _fixed(distribution: str, fan: str, scale: float = 1.0) -> Callable[..., Law]:
-    """Variance scale / fan, with no argument but the gain."""
-
-    def build(context: Context, *, gain: float | None) -> Law:
-        return spread(distribution, _factor(gain) * math.sqrt(scale / context.fan(fan)))
-
-    return build
-
-
-def _inverse_root_bound(context: Context, *, gain: float | None) -> Law:
+def _inverse_root(context: Context, *, gain: float | None = None) -> Law:
     bound = 1 / math.sqrt(context.fan_in)
     return Uniform(-bound, bound).scaled(_factor(gain))
-
-
-def _inverse_root_bias(context: Context, **_: Any) -> Law:
-    bound = 1 / math.sqrt(context.fan_in)
-    return Uniform(-bound, bound)
 
 
 def _haiku(context: Context, *, gain: float | None) -> Law:
@@ -181,53 +156,68 @@ def _haiku(context: Context, *, gain: float | None) -> Law:
     return TruncatedNormal(std, -2 * std, 2 * std)
 
 
-def _orthogonal(context: Context, *, gain: float | None) -> Law:
-    return Orthogonal(_factor(gain))
-
-
-def _sparse(context: Context, *, sparsity: float, std: float, gain: float | None) -> Law:
-    return Sparse(std, sparsity).scaled(_factor(gain))
-
-
 def _plain_normal(context: Context, *, std: float, mean: float = 0.0, gain: float | None) -> Law:
     return Normal(std, mean).scaled(_factor(gain))
 
 
-_GAIN: Parameters = {"gain": (GAIN, None)}
+_GAIN: Parameters = {"gain": Parameter(Gain(), None)}
 
 
 def _scaling(mode: str) -> Parameters:
-    return {"mode": (MODE, mode), "distribution": (SHAPE, "normal"), **_GAIN}
-
-
-def _kaiming_arguments() -> Parameters:
-    return {"a": (REAL, 0.0), "mode": (FAN, "fan_in"), "nonlinearity": (NONLINEARITY, "leaky_relu"), **_GAIN}
+    return {"mode": choice(mode, MODES), "distribution": choice("normal", SHAPES), **_GAIN}
 
 
 def _std(std: float) -> Parameters:
-    return {"std": (NOT_NEGATIVE, std), **_GAIN}
+    return {"std": not_negative(std), **_GAIN}
 
 
-_SPARSE: Parameters = {"sparsity": (SHARE, 0.9), "std": (NOT_NEGATIVE, 0.01), **_GAIN}
-_CUT: Parameters = {"std": (NOT_NEGATIVE, 0.01), "cut": (POSITIVE, 2.0), **_GAIN}
+_KAIMING: Parameters = {
+    "a": real(0.0),
+    "mode": choice("fan_in", ("fan_in", "fan_out")),
+    "nonlinearity": choice("leaky_relu", TORCH_NONLINEARITIES),
+    **_GAIN,
+}
+_BOUNDS: Parameters = {"low": real(-0.05), "high": real(0.05), **_GAIN}
+_ORTHOGONAL = InitializerKind(
+    "Haar-distributed, times gain",
+    "gain^2/max(fan_in, fan_out)",
+    lambda context, gain: Orthogonal(_factor(gain)),
+    _GAIN,
+)
+_CORRECTED = "truncated normal, corrected"
+_SPARSE = InitializerKind(
+    "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
+    "(1 - ceil(sparsity fan_out)/fan_out) std^2",
+    lambda context, sparsity, std, gain: Sparse(std, sparsity).scaled(_factor(gain)),
+    {"sparsity": Parameter(Number(0.0, 1.0), 0.9), **_std(0.01)},
+)
+
+
+def _fixed(
+    law: str, distribution: str, mode: str, scale: float = 1.0, aliases: tuple[str, ...] = ()
+) -> InitializerKind:
+    """Variance scale / fan, with no argument but the gain."""
+    variance = "2/(fan_in + fan_out)" if mode == "fan_avg" else f"{scale:g}/{mode}"
+    build = partial(_by_fan, mode=mode, distribution=distribution, scale=scale)
+    return InitializerKind(law, variance, build, _GAIN, aliases)
+
 
 INITIALIZERS: dict[str, InitializerKind] = {
     "small": InitializerKind("N(0, std^2), std 0.01", "std^2", _plain_normal, _std(0.01)),
     "large": InitializerKind("N(0, std^2), std 1", "std^2", _plain_normal, _std(1.0)),
     "normal": InitializerKind(
-        "N(mean, std^2)", "std^2", _plain_normal, {"std": (NOT_NEGATIVE, 0.01), "mean": (REAL, 0.0), **_GAIN}
+        "N(mean, std^2)", "std^2", _plain_normal, {"std": not_negative(0.01), "mean": real(0.0), **_GAIN}
     ),
-    "uniform": InitializerKind(
-        "U(low, high)",
-        "(high - low)^2 / 12",
-        _uniform,
-        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
-    ),
+    "uniform": InitializerKind("U(low, high)", "(high - low)^2 / 12", _uniform, _BOUNDS),
     "truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-cut sd, not corrected", "0.773741 std^2 at cut 2", _truncated, _CUT, ("trunc_normal",)
+        "N(0, std^2) cut at +-cut sd, not corrected",
+        "0.773741 std^2 at cut 2",
+        _truncated,
+        {"std": not_negative(0.01), "cut": positive(2.0), **_GAIN},
+        ("trunc_normal",),
     ),
     "constant": InitializerKind(
-        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": (REAL, 0.0), **_GAIN}
+        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": real(0.0), **_GAIN}
     ),
     "zeros": InitializerKind("0", "0", lambda context: Constant(0.0), aliases=("zero",)),
     "ones": InitializerKind("1", "0", lambda context, gain: Constant(_factor(gain)), _GAIN),
@@ -241,7 +231,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "xavier": InitializerKind(
         "variance 2/(fan_in + fan_out); mode fan_in or fan_out: 1/fan",
         "2/(fan_in + fan_out)",
-        _named(lambda context, mode: 1 / context.fan(mode)),
+        _by_fan,
         _scaling("fan_avg"),
         ("glorot",),
     ),
@@ -249,42 +239,27 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "variance 2/fan_in; with a slope 2/((1 + slope^2) fan); a gain replaces sqrt 2",
         "2/fan_in",
         _he,
-        {**_scaling("fan_in"), "slope": (optional(REAL), None)},
+        {**_scaling("fan_in"), "slope": real(None)},
         ("kaiming",),
     ),
-    "lecun": InitializerKind(
-        "variance 1/fan_in",
-        "1/fan_in",
-        _named(lambda context, mode: 1 / context.fan(mode)),
-        _scaling("fan_in"),
-    ),
+    "lecun": InitializerKind("variance 1/fan_in", "1/fan_in", _by_fan, _scaling("fan_in")),
     "variance_scaling": InitializerKind(
-        "variance scale/fan",
-        "scale/fan",
-        _variance_scaling,
-        {"scale": (NOT_NEGATIVE, 1.0), **_scaling("fan_in")},
+        "variance scale/fan", "scale/fan", _by_fan, {"scale": not_negative(1.0), **_scaling("fan_in")}
     ),
     "mean_field": InitializerKind(
         "N(0, sw^2/fan_in), bias N(0, sb^2)",
         "sw^2/fan_in",
         lambda context, sw, sb, gain: Normal(sw / math.sqrt(context.fan_in) * _factor(gain)),
-        {"sw": (NOT_NEGATIVE, 1.0), "sb": (NOT_NEGATIVE, 0.0), **_GAIN},
+        {"sw": not_negative(1.0), "sb": not_negative(0.0), **_GAIN},
         bias=lambda context, sb, **_: Normal(sb),
     ),
-    "orthogonal": InitializerKind(
-        "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN, ("haar",)
-    ),
-    "sparse": InitializerKind(
-        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
-        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-        _sparse,
-        _SPARSE,
-    ),
+    "orthogonal": replace(_ORTHOGONAL, aliases=("haar",)),
+    "sparse": _SPARSE,
     "siren": InitializerKind(
         "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
         "1/(3 fan_in^2), then 2/(fan_in w0^2)",
         _siren,
-        {"w0": (POSITIVE, 30.0), **_GAIN},
+        {"w0": positive(30.0), **_GAIN},
     ),
     "gpt2": InitializerKind(
         "N(0, std^2), std 0.02; on the last map of a residual branch std/sqrt(branches)",
@@ -302,116 +277,76 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "the array `key` of a .npz file, or a .npy file, shape (fan_out, fan_in)",
         "measured",
         lambda context, path, key: Constant(math.nan),  # the loader puts the array in its place
-        {"path": (text(), ...), "key": (optional(text()), None)},
+        {"path": Parameter(Text(), ...), "key": Parameter(Text(), None)},
     ),
     "torch.linear_default": InitializerKind(
         "U(+-1/sqrt(fan_in)), weights and bias: what torch.nn.Linear draws",
         "1/(3 fan_in)",
-        _inverse_root_bound,
+        _inverse_root,
         _GAIN,
-        bias=_inverse_root_bias,
+        bias=lambda context, gain: _inverse_root(context),
     ),
-    "torch.xavier_normal": InitializerKind(
-        "N(0, 2/(fan_in + fan_out)), not truncated", "2/(fan_in + fan_out)", _fixed("normal", "fan_avg"), _GAIN
-    ),
-    "torch.xavier_uniform": InitializerKind(
-        "U(+-sqrt(6/(fan_in + fan_out)))", "2/(fan_in + fan_out)", _fixed("uniform", "fan_avg"), _GAIN
-    ),
+    "torch.xavier_normal": _fixed("N(0, 2/(fan_in + fan_out)), not truncated", "normal", "fan_avg"),
+    "torch.xavier_uniform": _fixed("U(+-sqrt(6/(fan_in + fan_out)))", "uniform", "fan_avg"),
     "torch.kaiming_normal": InitializerKind(
         "N(0, gain(nonlinearity, a)^2/fan), not truncated",
         "gain^2/fan, 2/fan_in by default",
-        _kaiming("normal"),
-        _kaiming_arguments(),
+        partial(_kaiming, distribution="normal"),
+        _KAIMING,
     ),
     "torch.kaiming_uniform": InitializerKind(
         "uniform, variance gain(nonlinearity, a)^2/fan",
         "gain^2/fan, 2/fan_in by default",
-        _kaiming("uniform"),
-        _kaiming_arguments(),
+        partial(_kaiming, distribution="uniform"),
+        _KAIMING,
     ),
-    "torch.orthogonal": InitializerKind(
-        "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN
-    ),
-    "torch.sparse": InitializerKind(
-        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
-        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-        _sparse,
-        _SPARSE,
-    ),
+    "torch.orthogonal": _ORTHOGONAL,
+    "torch.sparse": _SPARSE,
     "torch.trunc_normal": InitializerKind(
         "N(mean, std^2) cut to a..b (absolute), not corrected",
         "0.773741 std^2 at -2 std..2 std",
         _torch_truncated,
-        {"mean": (REAL, 0.0), "std": (POSITIVE, 1.0), "a": (REAL, -2.0), "b": (REAL, 2.0), **_GAIN},
+        {"mean": real(0.0), "std": positive(1.0), "a": real(-2.0), "b": real(2.0), **_GAIN},
     ),
-    "keras.glorot_normal": InitializerKind(
-        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
-    ),
-    "keras.glorot_uniform": InitializerKind(
-        "U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws",
-        "2/(fan_in + fan_out)",
-        _fixed("uniform", "fan_avg"),
-        _GAIN,
-    ),
-    "keras.he_normal": InitializerKind(
-        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
-    ),
-    "keras.he_uniform": InitializerKind("U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN),
-    "keras.lecun_normal": InitializerKind(
-        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
-    ),
-    "keras.lecun_uniform": InitializerKind("U(+-sqrt(3/fan_in))", "1/fan_in", _fixed("uniform", "fan_in"), _GAIN),
+    "keras.glorot_normal": _fixed(_CORRECTED, "truncated_normal", "fan_avg"),
+    "keras.glorot_uniform": _fixed("U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws", "uniform", "fan_avg"),
+    "keras.he_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in", 2.0),
+    "keras.he_uniform": _fixed("U(+-sqrt(6/fan_in))", "uniform", "fan_in", 2.0),
+    "keras.lecun_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in"),
+    "keras.lecun_uniform": _fixed("U(+-sqrt(3/fan_in))", "uniform", "fan_in"),
     "keras.variance_scaling": InitializerKind(
         "variance scale/fan; normal means truncated and corrected",
         "scale/fan",
-        _variance_scaling,
+        _by_fan,
         {
-            "scale": (NOT_NEGATIVE, 1.0),
-            "mode": (choice("fan_in", "fan_out", "fan_avg"), "fan_in"),
-            "distribution": (KERAS_SHAPE, "truncated_normal"),
+            "scale": not_negative(1.0),
+            "mode": choice("fan_in", ("fan_in", "fan_out", "fan_avg")),
+            "distribution": choice("truncated_normal", KERAS_SHAPES),
             **_GAIN,
         },
     ),
     "keras.truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05",
-        "0.773741 std^2",
-        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
-        _std(0.05),
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05", "0.773741 std^2", _truncated, _std(0.05)
     ),
     "keras.random_normal": InitializerKind("N(0, std^2), std 0.05", "std^2", _plain_normal, _std(0.05)),
-    "keras.random_uniform": InitializerKind(
-        "U(low, high), +-0.05",
-        "(high - low)^2 / 12",
-        _uniform,
-        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
-    ),
-    "jax.he_normal": InitializerKind(
-        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
-    ),
-    "jax.lecun_normal": InitializerKind(
-        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
-    ),
-    "jax.glorot_normal": InitializerKind(
-        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
-    ),
+    "keras.random_uniform": InitializerKind("U(low, high), +-0.05", "(high - low)^2 / 12", _uniform, _BOUNDS),
+    "jax.he_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in", 2.0),
+    "jax.lecun_normal": _fixed(_CORRECTED, "truncated_normal", "fan_in"),
+    "jax.glorot_normal": _fixed(_CORRECTED, "truncated_normal", "fan_avg"),
     "jax.truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01",
-        "0.773741 std^2",
-        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
-        _std(0.01),
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01", "0.773741 std^2", _truncated, _std(0.01)
     ),
     "jax.uniform": InitializerKind(
         "U[0, scale), scale 0.01: not centred",
         "scale^2/12",
         lambda context, scale, gain: Uniform(0.0, scale * _factor(gain)),
-        {"scale": (POSITIVE, 0.01), **_GAIN},
+        {"scale": positive(0.01), **_GAIN},
     ),
-    "flax.default": InitializerKind(
+    "flax.default": _fixed(
         "lecun_normal: truncated, corrected; bias 0",
-        "1/fan_in",
-        _fixed("truncated_normal", "fan_in"),
-        _GAIN,
-        ("flax.linear_default", "flax.lecun_normal"),
+        "truncated_normal",
+        "fan_in",
+        aliases=("flax.linear_default", "flax.lecun_normal"),
     ),
     "haiku.linear_default": InitializerKind(
         "N(0, 1/fan_in) cut at +-2 sd, not corrected", "0.773741/fan_in", _haiku, _GAIN

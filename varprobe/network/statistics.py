@@ -15,38 +15,29 @@ class Statistic:
     belongs: Callable[[Layer, int], bool]
 
 
-def _always(layer: Layer, batch: int) -> bool:
-    return True
-
-
-def _samples(layer: Layer, batch: int) -> bool:
-    return batch > 1
-
-
-def _limited(layer: Layer, batch: int) -> bool:
-    return isinstance(layer, (Dense, Pointwise)) and layer.activation.saturation is not None
-
-
-def _dense(layer: Layer, batch: int) -> bool:
-    return isinstance(layer, Dense)
-
+_ALL = Statistic(lambda layer, batch: True)
+_SEVERAL = Statistic(lambda layer, batch: batch > 1)
+_DENSE = Statistic(lambda layer, batch: isinstance(layer, Dense))
+_LIMITED = Statistic(
+    lambda layer, batch: isinstance(layer, (Dense, Pointwise)) and layer.activation.saturation is not None
+)
 
 STATISTICS: dict[str, Statistic] = {
-    "preactivation.mean": Statistic(_always),
-    "preactivation.second_moment": Statistic(_always),
-    "preactivation.variance": Statistic(_always),
-    "preactivation.sample_variance": Statistic(_samples),
-    "activation.mean": Statistic(_always),
-    "activation.second_moment": Statistic(_always),
-    "activation.variance": Statistic(_always),
-    "activation.sample_variance": Statistic(_samples),
-    "activation.saturated": Statistic(_limited),
-    "activation.dead": Statistic(_always),
-    "activation.max_abs": Statistic(_always),
-    "gradient.second_moment": Statistic(_always),
-    "gradient.variance": Statistic(_always),
-    "activation_gradient.second_moment": Statistic(_always),
-    "activation_gradient.variance": Statistic(_always),
-    "weight_gradient.second_moment": Statistic(_dense),
-    "weight_gradient.variance": Statistic(_dense),
+    "preactivation.mean": _ALL,
+    "preactivation.second_moment": _ALL,
+    "preactivation.variance": _ALL,
+    "preactivation.sample_variance": _SEVERAL,
+    "activation.mean": _ALL,
+    "activation.second_moment": _ALL,
+    "activation.variance": _ALL,
+    "activation.sample_variance": _SEVERAL,
+    "activation.saturated": _LIMITED,
+    "activation.dead": _ALL,
+    "activation.max_abs": _ALL,
+    "gradient.second_moment": _ALL,
+    "gradient.variance": _ALL,
+    "activation_gradient.second_moment": _ALL,
+    "activation_gradient.variance": _ALL,
+    "weight_gradient.second_moment": _DENSE,
+    "weight_gradient.variance": _DENSE,
 }

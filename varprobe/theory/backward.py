@@ -226,7 +226,7 @@ def _one(step: Step, gradient: Gradient, passage: ForwardStep, batch: int) -> _B
     if isinstance(layer, Dense):
         return _dense(step, layer, gradient, passage)
     if isinstance(layer, Pointwise):
-        if layer.activation.name == "linear":
+        if layer.activation.is_linear:
             return _Back(gradient)
         if passage.source is None or passage.response is None:
             return _Back(None)
@@ -341,7 +341,7 @@ def _form(
 
 def _delta(layer: Dense, gradient: Gradient, passage: ForwardStep, *, whole: bool) -> Gradient | None:
     """The gradient at z."""
-    if layer.activation.name == "linear":
+    if layer.activation.is_linear:
         return gradient
     if passage.inner is not None and passage.response is not None:
         return _past(layer.activation, gradient, passage.inner, passage.response, whole=whole)

@@ -115,7 +115,7 @@ class _Walk:
         kinds = [step.layer for step in spec.steps]
         # A network that is linear keeps its second moments exactly, whatever its units share.
         self.is_bent = any(
-            isinstance(kind, Norm) or (isinstance(kind, (Dense, Pointwise)) and kind.activation.name != "linear")
+            isinstance(kind, Norm) or (isinstance(kind, (Dense, Pointwise)) and not kind.activation.is_linear)
             for kind in kinds
         )
 
@@ -154,7 +154,7 @@ class _Walk:
                     return self._cut(step, level, cut(inner))
                 inner = without_noise(inner, step.fan_in)
         out = inner
-        if isinstance(layer, (Dense, Pointwise)) and layer.activation.name != "linear":
+        if isinstance(layer, (Dense, Pointwise)) and not layer.activation.is_linear:
             if not inner.gaussian:
                 return ForwardStep(level, inner, None), "an activation of a signal that is not Gaussian"
             response = self._response(layer.activation, inner)
@@ -177,7 +177,7 @@ class _Walk:
         assert isinstance(layer, Dense)
         weights, parts = [weight for weight, _ in inner.parts], []
         for _, part in inner.parts:
-            if layer.activation.name == "linear":
+            if layer.activation.is_linear:
                 parts.append(ForwardStep(source, part, part))
             else:
                 response = self._response(layer.activation, part)

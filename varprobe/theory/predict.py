@@ -93,7 +93,7 @@ def _steepness(layer: Dense, passage: ForwardStep) -> ExtendedFloat | None:
     """E[phi'^2] at z; None where theory ends before it."""
     if passage.inner is None:
         return None
-    if layer.activation.name == "linear":
+    if layer.activation.is_linear:
         return ExtendedFloat(1.0)
     if not passage.parts:
         return None if passage.response is None else passage.response.derivative

@@ -123,7 +123,7 @@ class Sensitivity:
 
 def sensitivity(activation: Activation, z: SignalMoments) -> Sensitivity:
     """By differences of responses, good to 1e-6; remembered, since the way back asks for those of the way there."""
-    if activation.name == "linear":
+    if activation.is_linear:
         return Sensitivity(ExtendedFloat(1.0), z.wide_mean)
     return _sensitivity(activation.name, tuple(activation.arguments.items()), replace(z, parts=()))
 

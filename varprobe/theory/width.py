@@ -18,6 +18,7 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import Expectations, expectations
+from varprobe.network.activations import Activation
 from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
 from varprobe.network.spec import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
 from varprobe.theory.backward import BackwardStep
@@ -95,9 +96,9 @@ def _forward(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[list[_Flow 
             source = flow = None
         elif isinstance(layer, Dense):
             source = _mapped(flow, layer.weights, passage.source, passage.inner, step.fan_in, step.fan_out)
-            flow = _activated(source, layer.activation.name, _known(layer, passage.inner), passage.inner, step.fan_out)
+            flow = _activated(source, layer.activation, _known(layer, passage.inner), passage.inner, step.fan_out)
         elif isinstance(layer, Pointwise):
-            flow = _activated(flow, layer.activation.name, _known(layer, passage.source), passage.source, step.fan_out)
+            flow = _activated(flow, layer.activation, _known(layer, passage.source), passage.source, step.fan_out)
         elif isinstance(layer, Norm):
             flow = _normalised(flow, layer)
         elif isinstance(layer, Dropout):
@@ -179,10 +180,10 @@ def _mapped(
 
 
 def _activated(
-    flow: _Flow | None, name: str, known: Expectations | None, level: SignalMoments, width: int
+    flow: _Flow | None, activation: Activation, known: Expectations | None, level: SignalMoments, width: int
 ) -> _Flow | None:
     """a = phi(z)."""
-    if name == "linear" or flow is None:
+    if activation.is_linear or flow is None:
         return flow
     if known is None:
         return None

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
 from varprobe.engine.schedule import available_cores
 from varprobe.errors import VarprobeError

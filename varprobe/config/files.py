@@ -161,33 +161,21 @@ def _read(stream: BinaryIO, path: Path, key: str | None, shape: Shape, axes: str
     if not size:
         raise InputFileError(f"'{path}' is empty", hint="save it again")
     if is_zipfile(stream):
-        return _from_archive(_ShortReads(stream), path, key, shape, axes)
+        return _read_member(_ShortReads(stream.fileno(), closefd=False), path, key, shape, axes)
     if key is not None:
         raise InputFileError(f"'{path}' is no .npz file, so it has no key '{key}'", hint="remove the key")
     stream.seek(0)
     return _read_values(stream, str(path), shape, axes, size)
 
 
-class _ShortReads(io.RawIOBase):
+class _ShortReads(io.FileIO):
     """A file that gives only so much at once: zipfile asks for as many bytes as an archive says that it has."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-
     def read(self, size: int | None = -1, /) -> bytes:
-        return self.stream.read(_TABLES if size is None or size < 0 else min(size, _TABLES))
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self.stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.stream.tell()
-
-    def seekable(self) -> bool:
-        return True
+        return super().read(_TABLES if size is None or size < 0 else min(size, _TABLES))
 
 
-def _from_archive(
+def _read_member(
     stream: _ShortReads, path: Path, key: str | None, shape: Shape, axes: str
 ) -> NDArray[np.floating[Any]]:
     from zipfile import ZipFile

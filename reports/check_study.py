@@ -32,7 +32,7 @@ from check_networks import NETWORKS, Network, tilted
 from numpy.typing import NDArray
 
 import varprobe
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.engine.record import StackStatistics
 from varprobe.frozen import dataclass
 from varprobe.gate.check import Reached, decide

@@ -12,8 +12,7 @@ import pytest
 from golden import Said
 
 from varprobe.config.expectation import Expectation
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import load
+from varprobe.config.loading import Experiment, load
 from varprobe.config.overrides import parse_assignment
 from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, InputFileError, Place, VarprobeError

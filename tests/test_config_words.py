@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 from test_config import layers, read, refusal, top
 
-from varprobe.config.loading import _words, load
+from varprobe.config.loading import load
 from varprobe.config.overrides import parse_assignment
 from varprobe.config.schema import config_schema
+from varprobe.config.translation import word_complaint
 from varprobe.config.yaml_tree import MAX_BYTES, parse_yaml, scalar
 from varprobe.errors import InputFileError, VarprobeError
 from varprobe.network.initializers import INITIALIZERS
@@ -114,7 +115,7 @@ def test_the_longest_names_are_taken() -> None:
 
 def test_what_pydantic_says_in_other_words_is_passed_on() -> None:
     for text in ("Input should be a date", "Value error, a date", "a date"):
-        assert _words({"type": "other", "msg": text, "input": [3]}) == (
+        assert word_complaint({"type": "other", "msg": text, "input": [3]}) == (
             "must be a date, given a list",
             "see `varprobe schema config`",
         )
@@ -122,7 +123,7 @@ def test_what_pydantic_says_in_other_words_is_passed_on() -> None:
 
 def _from_standard_input(data: bytes, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    return load("-")
+    return load("-").network
 
 
 def test_standard_input_is_a_config_with_a_place(monkeypatch: pytest.MonkeyPatch) -> None:

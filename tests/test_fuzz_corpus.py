@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz.case import Case, attempt
 from tests.fuzz.limits import MEMORY, Watch
 from tests.fuzz.playground import TRAPS, lay_out
-from varprobe.config.arrays import read_array
+from varprobe.config.files import read_array
 from varprobe.errors import InputFileError
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is watched on Linux alone")

@@ -33,7 +33,7 @@ from varprobe.reporters.sweep_text import letter_map, print_sweep, sweep_title
 from varprobe.sweeps.axes import parse_axis
 from varprobe.sweeps.job import plan_sweep, sweep_points
 from varprobe.sweeps.journal import Journal
-from varprobe.sweeps.point import Task, measured_point
+from varprobe.sweeps.point import Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import Sweep
 from varprobe.sweeps.storage import sweep_from_json, sweep_schema, sweep_to_json
@@ -210,6 +210,21 @@ def test_a_process_that_dies_fails_its_call_alone() -> None:
         assert calls[1].result() == 2
         with pytest.raises(CrashError, match="SIGABRT"):
             calls[2].result()
+
+
+def test_a_process_that_dies_in_the_middle_of_its_answer_fails_its_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Processes(1) as processes:
+        assert processes.submit(abs, -1).result() == 1
+        child = processes._children[0]
+
+        def cut() -> None:
+            child.process.kill()
+            raise OSError("got end of file during message")
+
+        monkeypatch.setattr(child.connection, "recv", cut)
+        with pytest.raises(CrashError, match="SIGKILL"):
+            processes.submit(abs, -1).result()
+        assert processes.submit(abs, -2).result() == 2
 
 
 def test_what_a_call_raises_comes_back() -> None:
@@ -546,9 +561,9 @@ def test_every_sweep_has_a_picture_and_a_page(axes: tuple[str, ...]) -> None:
     assert "</html>" in str(SWEEPERS[".html"](found))
 
 
-def test_points_run_where_measured_point_says() -> None:
+def test_points_run_where_measure_point_says() -> None:
     config = read_config_text(TEXT)
-    point = measured_point(Task(config, (), ("x",), 1))
+    point = measure_point(Task(config, (), ("x",), 1))
     assert point.values == ("x",)
     assert not point.failure
 

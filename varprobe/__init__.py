@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from varprobe.api import check, load, measure, predict, run, sweep
-    from varprobe.config.experiment import Experiment
+    from varprobe.config.loading import Experiment
     from varprobe.errors import VarprobeError
     from varprobe.network.spec import NetworkSpec, Settings
     from varprobe.report.records import Report
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
 _HOMES = {
-    "Experiment": "varprobe.config.experiment",
+    "Experiment": "varprobe.config.loading",
     "NetworkSpec": "varprobe.network.spec",
     "Report": "varprobe.report.records",
     "Settings": "varprobe.network.spec",

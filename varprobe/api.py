@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import load
+from varprobe.config.loading import Experiment, load
 from varprobe.diagnose import diagnose
 from varprobe.gate.records import ALPHA, MAX_TRIALS, CheckResult
 from varprobe.network.spec import NetworkSpec, Settings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from varprobe.config.expectation import Expectation
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.network.description import describe
 from varprobe.network.spec import Settings
 from varprobe.report.records import (

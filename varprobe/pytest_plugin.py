@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from varprobe.config.experiment import Experiment
+    from varprobe.config.loading import Experiment
     from varprobe.gate.records import CheckResult
     from varprobe.report.records import Report
     from varprobe.testing import Surroundings

@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import load
+from varprobe.config.loading import Experiment, load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.config.rewriting import flow
 from varprobe.engine.schedule import available_cores

@@ -20,8 +20,7 @@ from varprobe.advice.words import (
     unit_input,
     why,
 )
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
 from varprobe.config.rewriting import rewritten
 from varprobe.errors import ConfigError

@@ -10,8 +10,7 @@ import resource
 import time
 from dataclasses import replace
 
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import load
+from varprobe.config.loading import Experiment, load
 from varprobe.diagnose import diagnose
 from varprobe.engine.schedule import make_plan
 

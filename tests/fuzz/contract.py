@@ -12,8 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import load
+from varprobe.config.loading import Experiment, load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError

@@ -10,7 +10,7 @@ from typing import Any
 from varprobe.advice.gains import bias_moment
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.variants import Recipe, fan, is_tunable, std_of, tunable
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.config.overrides import Override
 from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
 from varprobe.config.rewriting import flow

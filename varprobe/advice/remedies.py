@@ -24,7 +24,7 @@ from varprobe.advice.words import (
     unit_input,
     why,
 )
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.errors import VarprobeError
 from varprobe.formatting import power
 from varprobe.frozen import dataclass, field

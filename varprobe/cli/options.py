@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from varprobe.config.experiment import Experiment
+    from varprobe.config.loading import Experiment
     from varprobe.config.overrides import Override
     from varprobe.report.records import Report
 

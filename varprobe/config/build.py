@@ -6,14 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from varprobe.config.expecting import expectation_of
-from varprobe.config.experiment import Experiment
 from varprobe.config.fields import FieldError, FieldPath, field_name
-from varprobe.config.given import GivenArrays
+from varprobe.config.files import GivenArrays
 from varprobe.config.parts import Part
 from varprobe.config.records import Bias, Config, File
 from varprobe.config.unroll import Slot, check_size, last_maps, unroll
-from varprobe.errors import VarprobeError
+from varprobe.errors import Place, VarprobeError
 from varprobe.gaussian.expectations import forward_gain
 from varprobe.network.activations import Activation, make_activation
 from varprobe.network.initializers import INITIALIZERS, Context
@@ -36,13 +34,14 @@ from varprobe.network.spec import (
 Lines = Callable[[FieldPath], int | None]
 
 
-def build(config: Config, folder: Path, lines: Lines, name: str) -> Experiment:
-    """The network that a checked config describes, and what is expected of it.
+def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -> NetworkSpec:
+    """The network that a checked config describes.
 
     Arguments:
         folder: where relative paths count from.
         lines: from an entry's path to its line in the file.
         name: what to call the network where the config does not say.
+        place: the file, for messages.
 
     Raises:
         FieldError: what pydantic cannot see, with the path of the field.
@@ -60,14 +59,14 @@ def build(config: Config, folder: Path, lines: Lines, name: str) -> Experiment:
             if isinstance(step.layer, Norm) and step.layer.variant == "batch":
                 hint = "raise probe.batch to 2 or more, or use layer norm"
                 raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
-    network = NetworkSpec(
+    return NetworkSpec(
         name=config.name or name,
         input=source,
         steps=steps,
         objective=_objective(config, files, settings.batch, steps[-1].fan_out),
         settings=settings,
+        place=place,
     )
-    return Experiment(network, expectation_of(config.expect, steps, settings.batch, lines))
 
 
 class _Builder:

@@ -71,11 +71,16 @@ SHARE = real(ge=0.0, le=1.0)
 Check = Callable[[Any], ValidationError | None]
 
 
-def problem(message: str, hint: str, location: tuple[str | int, ...], value: object) -> ValidationError:
+UNKNOWN_KEY = "unknown_key"
+
+
+def problem(
+    message: str, hint: str, location: tuple[str | int, ...], value: object, kind: str = "varprobe"
+) -> ValidationError:
     """A validation error in our own words, at `location` below the value that is being checked."""
     # pydantic cannot hold half a surrogate pair, which a mapping from Python may bring.
     words = {"message": message.encode(errors="replace").decode(), "hint": hint}
-    error = PydanticCustomError("varprobe", "{message}", words)
+    error = PydanticCustomError(kind, "{message}", words)
     return ValidationError.from_exception_data("config", [InitErrorDetails(type=error, loc=location, input=value)])
 
 
@@ -85,7 +90,8 @@ def refuse_unknown(given: Mapping[str, Any], legal: list[str]) -> None:
         if key not in legal:
             near = nearest(str(key), legal)
             known = f"the keys here are {', '.join(legal)}" if legal else "it takes none"
-            raise problem(f"unknown key '{key}'", f"did you mean '{near}'?" if near else known, (str(key),), value)
+            hint = f"did you mean '{near}'?" if near else known
+            raise problem(f"unknown key '{key}'", hint, (str(key),), value, UNKNOWN_KEY)
 
 
 def shown(value: object) -> str:

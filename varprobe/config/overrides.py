@@ -52,7 +52,7 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
             int(step) if step.isdecimal() and len(step) < 10 else step for step in re.findall(r"\w+", override.path)
         ]
         value = with_source(parse_yaml(override.text, override.option), override.option)
-        root = _Editor(override, root).edited(root, steps, value)
+        root = _Editor(override, root).edit(root, steps, value)
     return root
 
 
@@ -63,7 +63,7 @@ class _Editor:
         self.place = Place(override.option)
         self.root = root
 
-    def edited(self, node: Node, steps: list[str | int], value: Node, key: str = "") -> Node:
+    def edit(self, node: Node, steps: list[str | int], value: Node, key: str = "") -> Node:
         if not steps:
             return value
         step, rest = steps[0], steps[1:]
@@ -73,17 +73,17 @@ class _Editor:
                 hint = "count the config's own entries, not the unrolled layers"
                 raise ConfigError(message, hint=hint, place=self.place)
             children = list(node.value)
-            children[step] = self.edited(children[step], rest, value)
+            children[step] = self.edit(children[step], rest, value)
             return Node(children, node.place, node.keys)
         step = str(step)
         if not isinstance(node.value, dict):
-            node = self.widened(node, key, step)
+            node = self.widen(node, key, step)
         by_key = dict(node.value)
-        by_key[step] = self.edited(by_key.get(step, Node(None, self.place)), rest, value, step)
+        by_key[step] = self.edit(by_key.get(step, Node(None, self.place)), rest, value, step)
         key_place = node.keys.get(step, self.place) if rest else self.place
         return Node(by_key, node.place, {**node.keys, step: key_place})
 
-    def widened(self, node: Node, key: str, step: str) -> Node:
+    def widen(self, node: Node, key: str, step: str) -> Node:
         """The long form of a scalar, or of what is not written: a layer's own init begins as the default one."""
         short = _SHORTHAND.get(key)
         if node.value is not None and short is None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.diagnose import report_on
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass

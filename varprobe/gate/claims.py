@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from varprobe.config.expectation import HEALTHY, Expectation
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
 from varprobe.gate.evidence import Claim
 from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim

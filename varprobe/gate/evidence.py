@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import cached_property
 
-from varprobe.config.experiment import Experiment
+from varprobe.config.loading import Experiment
 from varprobe.diagnose import report_on
 from varprobe.frozen import dataclass
 from varprobe.gate.records import Decision

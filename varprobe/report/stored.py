@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from varprobe.config.reading import open_ordinary
+from varprobe.config.files import open_ordinary
 from varprobe.errors import InputFileError, Place
 from varprobe.formatting import size_of
 from varprobe.machine import free_memory

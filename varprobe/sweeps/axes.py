@@ -35,29 +35,29 @@ def parse_axis(text: str) -> Axis:
     """
     override = parse_assignment(text, "--vary", _EXAMPLE)
     found = _RANGE.fullmatch(override.text.strip())
-    values = _range(override, *found.groups()) if found else _listed(override)
+    values = _space(override, *found.groups()) if found else _split(override)
     return Axis(override.path, tuple(dict.fromkeys(values)), bool(found and found[4] == "log"))
 
 
-def _range(override: Override, low: str, high: str, count: str, scale: str | None) -> list[str]:
+def _space(override: Override, low: str, high: str, count: str, scale: str | None) -> list[str]:
     first, last, amount = float(low), float(high), int(count)
     if amount < 2 or first == last:
-        raise _refused(override, f"a range needs two ends that differ and at least 2 values, given {override.text}")
+        raise _refuse(override, f"a range needs two ends that differ and at least 2 values, given {override.text}")
     if not (math.isfinite(first) and math.isfinite(last)):
-        raise _refused(override, f"the ends of a range must be finite, given {override.text}")
+        raise _refuse(override, f"the ends of a range must be finite, given {override.text}")
     if amount > MOST_POINTS:
-        raise _refused(override, f"has {amount:,} values, at most {MOST_POINTS:,} are possible")
+        raise _refuse(override, f"has {amount:,} values, at most {MOST_POINTS:,} are possible")
     shares = [i / (amount - 1) for i in range(amount)]
     if scale == "log":
         if min(first, last) <= 0:
-            raise _refused(override, f"a logarithmic range needs ends above 0, given {override.text}")
+            raise _refuse(override, f"a logarithmic range needs ends above 0, given {override.text}")
         values = [math.exp(math.log(first) + share * math.log(last / first)) for share in shares]
     else:
         values = [first + share * (last - first) for share in shares]
     return [f"{round(value)}" if is_whole(override.path) else f"{value:.10g}" for value in values]
 
 
-def _listed(override: Override) -> list[str]:
+def _split(override: Override) -> list[str]:
     """The values between commas that stand outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
     for character in override.text:
@@ -73,11 +73,11 @@ def _listed(override: Override) -> list[str]:
             parts[-1] += character
     values = [part.strip() for part in parts]
     if not all(values):
-        raise _refused(override, f"has an empty value in '{override.text}'")
+        raise _refuse(override, f"has an empty value in '{override.text}'")
     return values
 
 
-def _refused(override: Override, message: str) -> ConfigError:
+def _refuse(override: Override, message: str) -> ConfigError:
     return ConfigError(message, hint=_EXAMPLE, place=Place("--vary"), field=override.path)
 
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from varprobe.config.experiment import Experiment
-from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
 from varprobe.engine.schedule import available_cores
 from varprobe.errors import VarprobeError
@@ -25,7 +24,7 @@ from varprobe.frozen import dataclass, field
 from varprobe.report.records import SettingsUsed
 from varprobe.sweeps.axes import check_axes, is_whole, numbers
 from varprobe.sweeps.journal import Journal
-from varprobe.sweeps.point import Task, measured_point
+from varprobe.sweeps.point import Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import SWEEP_VERSION, Axis, Made, Sweep, SweepPoint
 from varprobe.version import __version__
@@ -68,8 +67,8 @@ def plan_sweep(config: ConfigText, overrides: Sequence[Override], axes: Sequence
     for place, axis in enumerate(axes):
         # Between the ends of a range nothing can go wrong that does not go wrong at one of them.
         for value in axis.values if numbers(axis) is None else (axis.values[0], axis.values[-1]):
-            load_text(config, (*overrides, *_edits(axes, (*start[:place], value, *start[place + 1 :]))))
-    return SweepPlan(config, tuple(overrides), axes, experiment, _fingerprint(experiment, config.folder, axes))
+            load_text(config, (*overrides, *_set_axes(axes, (*start[:place], value, *start[place + 1 :]))))
+    return SweepPlan(config, tuple(overrides), axes, experiment, _take_fingerprint(experiment, config.folder, axes))
 
 
 def sweep_points(
@@ -93,30 +92,32 @@ def sweep_points(
     """
     combinations = plan.combinations
     points: dict[int, SweepPoint] = dict(journal.points) if journal else {}
-    sizes = _sizes(plan.axes, combinations)
+    sizes = _estimate_work(plan.axes, combinations)
     cores = threads or available_cores()
     workers = min(cores, len(combinations))
     each = 1 if executor else max(1, cores // workers)
     # The largest first, so that none of them is left for the end, when other cores have nothing more to do.
     missing = sorted((index for index in range(len(combinations)) if index not in points), key=lambda i: -sizes[i])
     tasks = {
-        index: Task(plan.config, (*plan.overrides, *_edits(plan.axes, combinations[index])), combinations[index], each)
+        index: Task(
+            plan.config, (*plan.overrides, *_set_axes(plan.axes, combinations[index])), combinations[index], each
+        )
         for index in missing
     }
     reached = sum(sizes[index] for index in points)
-    for index, point in _finished(executor or Processes(workers), tasks, own=executor is None):
+    for index, point in _measure(executor or Processes(workers), tasks, own=executor is None):
         points[index] = point
         if journal is not None:
             journal.add(index, point)
         reached += sizes[index]
         if progress is not None:
             progress(len(points), len(combinations), reached / sum(sizes))
-    return _gathered(plan, [points[index] for index in range(len(combinations))])
+    return _gather(plan, [points[index] for index in range(len(combinations))])
 
 
-def _finished(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterator[tuple[int, SweepPoint]]:
+def _measure(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterator[tuple[int, SweepPoint]]:
     """Points as they are finished; one whose process crashes is a failed one."""
-    futures = {executor.submit(measured_point, task): index for index, task in tasks.items()}
+    futures = {executor.submit(measure_point, task): index for index, task in tasks.items()}
     complete = False
     try:
         for future in as_completed(futures):
@@ -135,22 +136,22 @@ def _finished(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Itera
             executor.shutdown(wait=complete, cancel_futures=True)
 
 
-def _edits(axes: Sequence[Axis], values: Sequence[str]) -> tuple[Override, ...]:
+def _set_axes(axes: Sequence[Axis], values: Sequence[str]) -> tuple[Override, ...]:
     return tuple(
         Override(axis.path, value, f"--vary {axis.path}={value}") for axis, value in zip(axes, values, strict=True)
     )
 
 
-def _sizes(axes: Sequence[Axis], combinations: Sequence[tuple[str, ...]]) -> list[float]:
+def _estimate_work(axes: Sequence[Axis], combinations: Sequence[tuple[str, ...]]) -> list[float]:
     """How much work a point is, compared with the others, as far as its own values say."""
-    factors = [_factors(axis) for axis in axes]
+    factors = [_scale_work(axis) for axis in axes]
     return [
         math.prod(table.get(value, 1.0) for table, value in zip(factors, values, strict=True))
         for values in combinations
     ]
 
 
-def _factors(axis: Axis) -> dict[str, float]:
+def _scale_work(axis: Axis) -> dict[str, float]:
     """What each value multiplies the work by; empty where it does not."""
     found = numbers(axis)
     if found is None or not is_whole(axis.path) or axis.path.endswith("seed"):
@@ -158,7 +159,7 @@ def _factors(axis: Axis) -> dict[str, float]:
     return {value: max(number, 1.0) for value, number in zip(axis.values, found, strict=True)}
 
 
-def _gathered(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
+def _gather(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
     if all(point.failure for point in points):
         raise VarprobeError(
             f"no point could be measured: {points[0].failure}", hint="try one of them by `varprobe run`"
@@ -175,8 +176,8 @@ def _gathered(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
     )
 
 
-def _fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]) -> str:
-    files = {path: _digest(folder / path) for path in sorted(set(_paths(experiment.document)))}
+def _take_fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]) -> str:
+    files = {path: _digest(folder / path) for path in sorted(set(_find_paths(experiment.document)))}
     settings = [(axis.path, axis.values) for axis in axes]
     whole = json.dumps(
         [__version__, np.__version__, experiment.network.name, experiment.document, settings, files], default=str
@@ -184,16 +185,16 @@ def _fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]) -> 
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def _paths(value: Any) -> Iterator[str]:
+def _find_paths(value: Any) -> Iterator[str]:
     """Files that a config names."""
     if isinstance(value, dict):
         for key, child in value.items():
             if key == "path" and isinstance(child, str):
                 yield child
-            yield from _paths(child)
+            yield from _find_paths(child)
     elif isinstance(value, list):
         for child in value:
-            yield from _paths(child)
+            yield from _find_paths(child)
 
 
 def _digest(path: Path) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +19,7 @@ except ImportError:  # only where there is no such lock
 
 
 class Journal:
-    """A line of JSON per finished point, appended and synchronised.
+    """A line of JSON per finished point, its index first, appended and synchronised.
 
     A line that was cut off by the end of the process is dropped. Failed points are not in it: they get another try.
 
@@ -32,25 +30,20 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.points: dict[int, SweepPoint] = {}
-        self._adapter = TypeAdapter(SweepPoint)
+        self._adapter = TypeAdapter(tuple[int, SweepPoint])
         try:
-            self._stream: IO[bytes] = open(path, "a+b")  # noqa: SIM115  # open as long as the journal is
+            with ExitStack() as undo:
+                self._stream: IO[bytes] = undo.enter_context(open(path, "a+b"))
+                self._lock()
+                self._read()
+                undo.pop_all()
         except OSError as error:
-            raise self._refused(error) from None
-        try:
-            self._lock()
-            self._read()
-        except OSError as error:
-            self._stream.close()
-            raise self._refused(error) from None
-        except OutputError:
-            self._stream.close()
-            raise
+            raise self._explain(error) from None
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stream.close()
         # Not `points`: an interrupt may come between a point's way to the disk and its way there.
         with suppress(OSError):
@@ -61,13 +54,12 @@ class Journal:
         """Keeps a point; on return it is on the disk."""
         if point.failure:
             return
-        line = json.dumps({"index": index, "point": self._adapter.dump_python(point, mode="json")})
         try:
-            self._stream.write(line.encode() + b"\n")
+            self._stream.write(self._adapter.dump_json((index, point)) + b"\n")
             self._stream.flush()
             os.fsync(self._stream.fileno())
         except OSError as error:
-            raise self._refused(error) from None
+            raise self._explain(error) from None
         self.points[index] = point
 
     def _lock(self) -> None:
@@ -82,17 +74,15 @@ class Journal:
     def _read(self) -> None:
         self._stream.seek(0)
         good = 0
-        for line in self._stream:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                entry = json.loads(line)
-                self.points[int(entry["index"])] = self._adapter.validate_json(json.dumps(entry["point"]))
-            except (ValueError, KeyError, TypeError, ValidationError):
-                break
-            good += len(line)
+        with suppress(ValidationError):
+            for line in self._stream:
+                if not line.endswith(b"\n"):
+                    break
+                index, point = self._adapter.validate_json(line)
+                self.points[index] = point
+                good += len(line)
         self._stream.truncate(good)
 
-    def _refused(self, error: OSError) -> OutputError:
+    def _explain(self, error: OSError) -> OutputError:
         hint = "check the disk's space and rights; what was finished before is kept"
         return OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(self.path)))

@@ -31,7 +31,7 @@ class Task:
     threads: int
 
 
-def measured_point(task: Task) -> SweepPoint:
+def measure_point(task: Task) -> SweepPoint:
     """The point, measured; what the user got wrong there is its failure."""
     try:
         experiment = load_text(task.config, task.overrides)
@@ -40,46 +40,47 @@ def measured_point(task: Task) -> SweepPoint:
     except VarprobeError as error:
         return SweepPoint(task.values, error.message)
     depth = sum(row.kind == "dense" for row in report.layers)
-    return SweepPoint(task.values, "", depth, report.verdict, report.prediction, curves(report))
+    return SweepPoint(task.values, "", depth, report.verdict, report.prediction, take_curves(report))
 
 
-def curves(report: Report) -> Curves:
+def take_curves(report: Report) -> Curves:
     """The report's curves, without what stands behind them."""
     rows = report.layers
     activation = [None if row.activation is None else row.activation.variance for row in rows]
     gradient = [None if row.gradient is None else row.gradient.variance for row in rows]
-    low, high = _band(activation)
-    gradient_low, gradient_high = _band(gradient)
+    low, high = _take_band(activation)
+    gradient_low, gradient_high = _take_band(gradient)
     return Curves(
-        activation=_means(activation),
+        activation=_take_means(activation),
         activation_low=low,
         activation_high=high,
-        activation_theory=_rounded([row.predicted.log10_activation_variance for row in rows]),
-        gradient=_means(gradient),
+        activation_theory=_round([row.predicted.log10_activation_variance for row in rows]),
+        gradient=_take_means(gradient),
         gradient_low=gradient_low,
         gradient_high=gradient_high,
-        gradient_theory=_rounded([row.predicted.log10_gradient_second_moment for row in rows]),
+        gradient_theory=_round([row.predicted.log10_gradient_second_moment for row in rows]),
     )
 
 
-def _means(estimates: Sequence[Estimate | None]) -> Logs:
-    return _rounded([None if estimate is None else estimate.log10_mean for estimate in estimates])
+def _take_means(estimates: Sequence[Estimate | None]) -> Logs:
+    return _round([None if estimate is None else estimate.log10_mean for estimate in estimates])
 
 
-def _band(estimates: Sequence[Estimate | None]) -> tuple[Logs, Logs]:
+def _take_band(estimates: Sequence[Estimate | None]) -> tuple[Logs, Logs]:
     """The middle of the trials that are not zero."""
     ends = [
-        _ends([value for value in estimate.trials if value is not None]) if estimate else None for estimate in estimates
+        _find_ends([value for value in estimate.trials if value is not None]) if estimate else None
+        for estimate in estimates
     ]
-    return _rounded([end and end[0] for end in ends]), _rounded([end and end[1] for end in ends])
+    return _round([end and end[0] for end in ends]), _round([end and end[1] for end in ends])
 
 
-def _ends(trials: Sequence[float]) -> tuple[float, float] | None:
+def _find_ends(trials: Sequence[float]) -> tuple[float, float] | None:
     if len(trials) < 2:
         return None
     low, high = np.percentile(trials, _BAND)
     return float(low), float(high)
 
 
-def _rounded(values: Sequence[Any]) -> Logs:
+def _round(values: Sequence[Any]) -> Logs:
     return tuple(None if value is None else round(value, _DECIMALS) for value in values)

@@ -70,9 +70,9 @@ class _Child:
         try:
             self.connection.send((fn, args, kwargs))
             fine, value = self.connection.recv()
-        except (EOFError, ConnectionError, BrokenPipeError):
+        except (EOFError, OSError):  # also in the middle of an answer
             self.process.join()
-            raise CrashError(_ending(self.process.exitcode)) from None
+            raise CrashError(_tell_ending(self.process.exitcode)) from None
         if fine:
             return value
         raise value
@@ -83,7 +83,7 @@ class _Child:
         self.connection.close()
 
 
-def _ending(code: int | None) -> str:
+def _tell_ending(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         short = ", perhaps for want of memory" if name == "SIGKILL" else ""

@@ -1,7 +1,8 @@
-"""Reading given arrays: .npy files and members of .npz files.
+"""The files that a user names: configs, and the arrays that a config takes from .npy files and members of .npz files.
 
-Nothing that a file claims about itself takes memory: headers are checked first, and values are read in pieces into
-an array whose pages exist once they are written to. No object is ever unpickled.
+Reading them neither hangs nor grows without end. Nothing that an array file claims about itself takes memory: headers
+are checked first, and values are read in pieces into an array whose pages exist once they are written to. No object is
+ever unpickled.
 """
 
 from __future__ import annotations
@@ -9,21 +10,29 @@ from __future__ import annotations
 import io
 import math
 import os
+import select
+import stat
 import warnings
-import zipfile
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.config.reading import open_ordinary
-from varprobe.errors import InputFileError, nearest
+from varprobe.config.fields import FieldError, FieldPath
+from varprobe.config.records import File
+from varprobe.errors import InputFileError, VarprobeError, nearest
 from varprobe.formatting import size_of
 from varprobe.machine import free_memory
+from varprobe.network.laws import FromFile
+
+if TYPE_CHECKING:  # slow to import, and few networks need it
+    from zipfile import ZipInfo
 
 Shape = tuple[int | None, ...]
+# Seconds that a named pipe may be without a writer.
+PATIENCE = 2.0
 # Magic, version, length, and the longest header that NumPy reads.
 _HEADER_BYTES = 12 + 10_000
 # What is read at once: of values, and of an archive's own tables.
@@ -34,6 +43,79 @@ _DEFLATE, _PLAUSIBLE, _LARGE = 1040, 100, 2**28
 _MEMORY_SHARE = 0.8
 # Names of an archive's members that messages look through, and their longest.
 _NAMES, _NAME_LENGTH = 1000, 60
+
+
+def open_ordinary(path: Path) -> BinaryIO:
+    """An ordinary file, open for reading.
+
+    Raises:
+        InputFileError: without place, for a folder, a device, a pipe.
+        OSError: where it cannot be opened.
+    """
+    mode = os.stat(path).st_mode  # before it is opened: for some devices that alone does something
+    if stat.S_ISDIR(mode):
+        raise InputFileError("is a directory", hint="name a file in it")
+    if not stat.S_ISREG(mode):
+        raise InputFileError("is no ordinary file", hint="save it as a file, and name that")
+    return open(path, "rb")
+
+
+def read_at_most(path: Path, most: int) -> bytes:
+    """The first bytes of a file, a device, or a pipe that somebody writes to.
+
+    Raises:
+        InputFileError: without place, for a pipe that nobody writes to.
+        OSError: where it cannot be opened or read.
+    """
+    with open(path, "rb", opener=_open_at_once) as stream:
+        number = stream.fileno()
+        mode = os.fstat(number).st_mode
+        begun = _wait_for_writer(number, most) if stat.S_ISFIFO(mode) else b""
+        if not stat.S_ISREG(mode) and hasattr(os, "set_blocking"):
+            os.set_blocking(number, True)
+        # Nothing at all is read where a file of the kernel's would have to be waited for.
+        return begun + (stream.read(most - len(begun)) or b"")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens without waiting, as a pipe without a writer would have it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _wait_for_writer(number: int, most: int) -> bytes:
+    """What a pipe holds so far; nothing where its writer has not begun."""
+    select.select([number], [], [], PATIENCE)
+    try:
+        begun = os.read(number, most)
+    except BlockingIOError:  # there is a writer
+        return b""
+    if not begun:
+        raise InputFileError("is a pipe that nobody writes to", hint="start its writer first, or name a file")
+    return begun
+
+
+class GivenArrays:
+    """Given arrays of a config, each read once: weights, biases, norm parameters, batches, cotangents."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cache: dict[tuple[str, str | None, Shape], FromFile] = {}
+
+    def given(self, file: File, shape: Shape, axes: str, path: FieldPath) -> FromFile:
+        """The array as a law; arguments as of `read_array`, and the field that names it.
+
+        Raises:
+            FieldError: where there is no such array.
+        """
+        key = (file.path, file.key, shape)
+        if key not in self.cache:
+            label = f"{file.path}[{file.key}]" if file.key else file.path
+            try:
+                values = read_array(self.folder / file.path, file.key, shape, axes)
+            except VarprobeError as error:
+                raise FieldError(path, error.message, error.hint) from None
+            self.cache[key] = FromFile(values, label)
+        return self.cache[key]
 
 
 def read_array(path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[np.floating[Any]]:
@@ -73,40 +155,32 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputFileError:
 
 
 def _read(stream: BinaryIO, path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[np.floating[Any]]:
+    from zipfile import is_zipfile
+
     size = os.fstat(stream.fileno()).st_size
     if not size:
         raise InputFileError(f"'{path}' is empty", hint="save it again")
-    if zipfile.is_zipfile(stream):
-        return _from_archive(_ShortReads(stream), path, key, shape, axes)
+    if is_zipfile(stream):
+        return _read_member(_ShortReads(stream.fileno(), closefd=False), path, key, shape, axes)
     if key is not None:
         raise InputFileError(f"'{path}' is no .npz file, so it has no key '{key}'", hint="remove the key")
     stream.seek(0)
-    return _checked(stream, str(path), shape, axes, size)
+    return _read_values(stream, str(path), shape, axes, size)
 
 
-class _ShortReads(io.RawIOBase):
+class _ShortReads(io.FileIO):
     """A file that gives only so much at once: zipfile asks for as many bytes as an archive says that it has."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-
     def read(self, size: int | None = -1, /) -> bytes:
-        return self.stream.read(_TABLES if size is None or size < 0 else min(size, _TABLES))
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self.stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.stream.tell()
-
-    def seekable(self) -> bool:
-        return True
+        return super().read(_TABLES if size is None or size < 0 else min(size, _TABLES))
 
 
-def _from_archive(
+def _read_member(
     stream: _ShortReads, path: Path, key: str | None, shape: Shape, axes: str
 ) -> NDArray[np.floating[Any]]:
-    with zipfile.ZipFile(stream) as archive:
+    from zipfile import ZipFile
+
+    with ZipFile(stream) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
         if key is None and len(members) == 1:
             key = next(iter(members))
@@ -116,7 +190,7 @@ def _from_archive(
         name = f"{path}[{key}]"
         _check_packing(info, name)
         with archive.open(info) as member:
-            return _checked(member, name, shape, axes, min(info.file_size, info.compress_size * _DEFLATE))
+            return _read_values(member, name, shape, axes, min(info.file_size, info.compress_size * _DEFLATE))
 
 
 def _no_member(path: Path, key: str | None, members: dict[str, str]) -> InputFileError:
@@ -129,18 +203,20 @@ def _no_member(path: Path, key: str | None, members: dict[str, str]) -> InputFil
     return InputFileError(f"'{path}' {what}", hint=f"{hint}its keys are {known}")
 
 
-def _check_packing(info: zipfile.ZipInfo, name: str) -> None:
+def _check_packing(info: ZipInfo, name: str) -> None:
     """Refuses members that NumPy does not write: of other packings nobody knows how far a few bytes may expand."""
+    from zipfile import ZIP_DEFLATED, ZIP_STORED
+
     hint = "save it by numpy.savez, which does not pack"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise InputFileError(f"'{name}' is packed in a way that NumPy does not use", hint=hint)
     if info.file_size > _LARGE and info.file_size > _PLAUSIBLE * info.compress_size:
         packed, whole = size_of(info.compress_size), size_of(info.file_size)
         raise InputFileError(f"'{name}' would unpack from {packed} to {whole}", hint=hint)
 
 
-def _checked(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -> NDArray[np.floating[Any]]:
-    found, fortran, dtype, start = _header(stream)
+def _read_values(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -> NDArray[np.floating[Any]]:
+    found, fortran, dtype, start = _read_header(stream)
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise InputFileError(f"'{name}' holds {dtype}", hint="save it as float32 or float64")
     matches = len(found) == len(shape) and all(want in (None, have) for want, have in zip(shape, found, strict=True))
@@ -161,14 +237,14 @@ def _checked(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -
     return np.ascontiguousarray(native.reshape(found, order="F" if fortran else "C"))
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, whether in Fortran's order, type, and where the values begin."""
     head = io.BytesIO(stream.read(_HEADER_BYTES))  # however long a header it announces
     version = np.lib.format.read_magic(head)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a header that Python 2 wrote, or nonsense in it
-        found, fortran, dtype = read_header(head)
+        found, fortran, dtype = read(head)
     return found, fortran, dtype, head.tell()
 
 

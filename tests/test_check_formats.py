@@ -20,6 +20,10 @@ import xmlschema
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
+from varprobe.gate.storage import check_from_json, check_schema, check_to_json
+from varprobe.reporters.check_markdown import MAX_BYTES
+from varprobe.reporters.check_sarif import EXPECTATIONS, uri
+from varprobe.reporters.check_text import print_checks
 
 from varprobe.config.expectation import Expectation
 from varprobe.config.loading import ConfigText, load_text
@@ -28,12 +32,8 @@ from varprobe.errors import InputFileError
 from varprobe.findings import FINDINGS
 from varprobe.formatting import printable
 from varprobe.gate.records import CHECK_VERSION, CheckError, CheckResult, CheckRun, Decision
-from varprobe.gate.storage import check_from_json, check_schema, check_to_json
 from varprobe.report.records import Report
 from varprobe.reporters import CHECKERS, FORMATS
-from varprobe.reporters.check_markdown import MAX_BYTES
-from varprobe.reporters.check_sarif import EXPECTATIONS, uri
-from varprobe.reporters.check_text import print_checks
 from varprobe.verdict.findings import finding
 
 SCHEMAS = Path(__file__).parent / "schemas"

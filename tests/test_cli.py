@@ -20,13 +20,13 @@ import jsonschema
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from varprobe.report.storage import from_dict, load_report, to_dict
 
 from varprobe.cli.main import run as run_command
 from varprobe.cli.tables import LAYERS
 from varprobe.findings import FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
-from varprobe.report.storage import from_dict, load_report, to_dict
 from varprobe.version import __version__
 
 ROOT = Path(__file__).parents[1]

@@ -19,6 +19,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 from scipy import stats
+from varprobe.reporters.comparison_figure import comparison_figure
+from varprobe.reporters.comparison_text import change_lines, print_comparison
 
 import varprobe
 from varprobe.comparison import Comparison, _welch, compared, comparison_from_json
@@ -26,8 +28,6 @@ from varprobe.diagnose import predict_report
 from varprobe.errors import InputFileError
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import COMPARERS
-from varprobe.reporters.comparison_figure import comparison_figure
-from varprobe.reporters.comparison_text import change_lines, print_comparison
 
 
 def _report(seed: int = 0, trials: int = 20, layers: list[Any] | None = None, **defaults: Any) -> Report:

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation
+from varprobe.reporters.figure import figure, render_pdf, render_png, render_svg, styled
 
 import varprobe
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
 from varprobe.reporters import RENDERERS
-from varprobe.reporters.figure import figure, render_pdf, render_png, render_svg, styled
 
 
 def _config(layers: list[Any], **parts: Any) -> dict[str, Any]:

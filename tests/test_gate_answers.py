@@ -12,6 +12,9 @@ import pytest
 from scipy import stats
 from test_gate import _config, _layers
 from test_verdict import _measurement, _naive
+from varprobe.gate.baseline import load_baseline
+from varprobe.gate.storage import check_from_json, check_to_json
+from varprobe.report.storage import to_json
 
 import varprobe
 from varprobe.comparison import Change, Comparison
@@ -19,7 +22,6 @@ from varprobe.config.expectation import LayerBound, Range, SideRange
 from varprobe.errors import InputFileError
 from varprobe.formatting import number, power
 from varprobe.gate import finding_claims
-from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import _explained, gathered
 from varprobe.gate.claims import claims_of
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
@@ -28,8 +30,6 @@ from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_
 from varprobe.gate.label_set import possible, possible_overall
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
 from varprobe.gate.records import CheckResult, Decision
-from varprobe.gate.storage import check_from_json, check_to_json
-from varprobe.report.storage import to_json
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement
 from varprobe.verdict.intervals import binomial_interval
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from varprobe.reporters.histogram_figure import histogram_figure
 
 import varprobe
 from varprobe.classroom.build import _measured as measured
@@ -19,7 +20,6 @@ from varprobe.classroom.build import build_lessons
 from varprobe.classroom.lessons import LESSONS
 from varprobe.cli.main import run
 from varprobe.comparison import compared
-from varprobe.reporters.histogram_figure import histogram_figure
 
 MATERIAL = Path(varprobe.__file__).parent / "classroom" / "material"
 NETWORKS = [(lesson.folder, name) for lesson in LESSONS for name in lesson.networks]

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from varprobe.report.storage import from_dict, report_schema, to_dict
 
 import varprobe
 from varprobe.cli.main import run as run_command
@@ -21,7 +22,6 @@ from varprobe.diagnose import diagnose, predict_report
 from varprobe.gaussian.correlation_map import pair_spread
 from varprobe.network.activations import make_activation
 from varprobe.network.spec import Settings
-from varprobe.report.storage import from_dict, report_schema, to_dict
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

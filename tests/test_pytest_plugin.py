@@ -9,8 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
 from varprobe.cli.gate import ALPHA, MAX_TRIALS
+
 from varprobe.pytest_plugin import _line_of_expect
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from varprobe.report.stored import read_stored
 
 from varprobe.config import arrays, reading
 from varprobe.config.loading import load
 from varprobe.errors import InputFileError
-from varprobe.report.stored import read_stored
 
 CONFIG = "input: {features: 4}\nlayers: [{dense: 4}]\n"
 

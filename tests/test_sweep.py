@@ -22,21 +22,21 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
+from varprobe.reporters.sweep_figure import sweep_figure
+from varprobe.reporters.sweep_text import letter_map, print_sweep, sweep_title
+from varprobe.sweeps.storage import sweep_from_json, sweep_schema, sweep_to_json
 
 import varprobe
 from varprobe.config.loading import read_config
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
 from varprobe.reporters import SWEEPERS
 from varprobe.reporters.report_phrases import LETTERS
-from varprobe.reporters.sweep_figure import sweep_figure
-from varprobe.reporters.sweep_text import letter_map, print_sweep, sweep_title
 from varprobe.sweeps.axes import parse_axis
 from varprobe.sweeps.job import plan_sweep, sweep_points
 from varprobe.sweeps.journal import Journal
 from varprobe.sweeps.point import Task, measured_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import Sweep
-from varprobe.sweeps.storage import sweep_from_json, sweep_schema, sweep_to_json
 
 CONFIG: dict[str, Any] = {
     "name": "net",

@@ -11,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from varprobe.report.storage import from_dict, load_report, report_from_plain, to_dict, to_json
+from varprobe.report.stored import parsed, read_stored
+from varprobe.reporters.explanation import print_explanation
+from varprobe.reporters.format_table import print_formats
+from varprobe.reporters.sweep_text import print_sweep
+from varprobe.reporters.terminal import print_report
+from varprobe.sweeps.storage import sweep_from_plain
 
 from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
@@ -18,15 +25,8 @@ from varprobe.config.overrides import Override, parse_assignment
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
 from varprobe.report.records import Report
-from varprobe.report.storage import from_dict, load_report, report_from_plain, to_dict, to_json
-from varprobe.report.stored import parsed, read_stored
 from varprobe.reporters import RENDERERS, SWEEPERS
-from varprobe.reporters.explanation import print_explanation
-from varprobe.reporters.format_table import print_formats
-from varprobe.reporters.sweep_text import print_sweep
-from varprobe.reporters.terminal import print_report
 from varprobe.sweeps.records import Sweep
-from varprobe.sweeps.storage import sweep_from_plain
 
 SECONDS = 5.0
 TINY_STEPS, TINY_WIDTH = 24, 32

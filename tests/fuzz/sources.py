@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from varprobe.report.storage import to_dict
 
 from tests.fuzz.case import Case
 from tests.fuzz.grammar import ANYTHING, ASSIGNMENT, CONFIG, SMALL, TOKENS, spoiled
@@ -23,7 +24,6 @@ from tests.fuzz.playground import TRAPS, header
 from tests.fuzz.tricks import trick
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose, predict_report
-from varprobe.report.storage import to_dict
 
 ROOT = Path(__file__).parents[2]
 # One case in so many is measured, or drawn as pages and pictures, which takes hundreds of times as long.
@@ -46,8 +46,9 @@ def reports() -> tuple[dict[str, Any], ...]:
 @cache
 def sweeps() -> tuple[dict[str, Any], ...]:
     """Sweeps over one setting and over two, small."""
-    import varprobe
     from varprobe.sweeps.storage import sweep_to_json
+
+    import varprobe
 
     config = {**SMALL, "layers": [{"dense": 4, "repeat": 5}], "expect": None}
     axes: tuple[dict[str, Any], ...] = (

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from varprobe.report.storage import to_dict
 
 from tests.fuzz.contract import probe_if_tiny, settle, settle_file, settle_report, show_everywhere
 from tests.fuzz.grammar import ANYTHING, ASSIGNMENT, CONFIG, SMALL, TOKENS, damaged_text, edited, spoiled
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
+from varprobe.results.store import to_dict
 
 SHIPPED = {path.name: path.read_text() for path in sorted(Path(__file__).parents[1].joinpath("configs").glob("*.yaml"))}
 

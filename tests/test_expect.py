@@ -7,13 +7,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from varprobe.report.storage import to_dict
 
 import varprobe
 from varprobe.config.expectation import Expectation, LayerBound, Range, SideRange
 from varprobe.config.schema import config_schema
 from varprobe.findings import FINDINGS
 from varprobe.network.statistics import STATISTICS
+from varprobe.results.store import to_dict
 
 HEAD = """\
 input: {features: 16}

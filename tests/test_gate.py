@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from test_cli import varprobe as command
-from varprobe.report.storage import load_report, to_json
 
 import varprobe
 from varprobe.cli.main import run as run_command
@@ -30,6 +29,7 @@ from varprobe.gate.records import CheckResult, Decision
 from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
+from varprobe.results.store import load_report, to_json
 from varprobe.verdict.intervals import binomial_interval, reach
 from varprobe.verdict.judge import measured_case
 from varprobe.verdict.rule import direction_label

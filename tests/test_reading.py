@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from varprobe.report.stored import read_stored
 
 from varprobe.config import arrays, reading
 from varprobe.config.loading import load
 from varprobe.errors import InputFileError
+from varprobe.results.reading import read_bytes
 
 CONFIG = "input: {features: 4}\nlayers: [{dense: 4}]\n"
 
@@ -52,7 +52,7 @@ def test_a_file_that_vanishes_is_not_there(tmp_path: Path, monkeypatch: pytest.M
     path.write_text("{}")
     between(monkeypatch, path.unlink)
     with pytest.raises(InputFileError, match="no such file"):
-        read_stored(path)
+        read_bytes(path)
 
 
 def test_a_file_that_becomes_a_pipe_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +94,8 @@ def test_a_report_that_grows_is_read_as_it_was(tmp_path: Path, monkeypatch: pyte
             stream.write("x" * 1000)
         return found
 
-    monkeypatch.setattr("varprobe.report.stored.os.fstat", growing)
-    assert len(read_stored(path)) < 3000
+    monkeypatch.setattr("varprobe.results.reading.os.fstat", growing)
+    assert len(read_bytes(path)) < 3000
 
 
 def test_a_config_may_come_through_a_pipe_that_is_written_to_later(tmp_path: Path) -> None:

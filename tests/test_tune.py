@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from varprobe.cli.commands import By
 
 from varprobe.advice.edits import differences, edits
 from varprobe.advice.gains import edge_of_chaos, keeping_gains
@@ -22,6 +21,7 @@ from varprobe.advice.proposal import WAYS, plan
 from varprobe.advice.variants import Recipe, shortened, std_of, with_recipes
 from varprobe.advice.words import fold, mode_outlooks, scale_changes, scheme_name
 from varprobe.cli.main import run as run_command
+from varprobe.cli.tune import By
 from varprobe.config.loading import ConfigText, load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.config.rewriting import flow, rewritten

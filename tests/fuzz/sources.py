@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from varprobe.report.storage import to_dict
 
 from tests.fuzz.case import Case
 from tests.fuzz.grammar import ANYTHING, ASSIGNMENT, CONFIG, SMALL, TOKENS, spoiled
@@ -24,6 +23,7 @@ from tests.fuzz.playground import TRAPS, header
 from tests.fuzz.tricks import trick
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose, predict_report
+from varprobe.results.store import to_dict
 
 ROOT = Path(__file__).parents[2]
 # One case in so many is measured, or drawn as pages and pictures, which takes hundreds of times as long.
@@ -46,16 +46,15 @@ def reports() -> tuple[dict[str, Any], ...]:
 @cache
 def sweeps() -> tuple[dict[str, Any], ...]:
     """Sweeps over one setting and over two, small."""
-    from varprobe.sweeps.storage import sweep_to_json
-
     import varprobe
+    from varprobe.results.store import render_json
 
     config = {**SMALL, "layers": [{"dense": 4, "repeat": 5}], "expect": None}
     axes: tuple[dict[str, Any], ...] = (
         {"defaults.init.gain": [1, 1.5]},
         {"defaults.init.gain": [1, 2], "layers.0.repeat": [4, 5]},
     )
-    found = tuple(json.loads(sweep_to_json(varprobe.sweep(config, axis, executor=_Here()))) for axis in axes)
+    found = tuple(json.loads(render_json(varprobe.sweep(config, axis, executor=_Here()))) for axis in axes)
     last = found[1]["points"][-1]
     last |= {key: None for key in last if key != "values"} | {"failure": "out of memory"}
     return found

@@ -52,7 +52,7 @@ class Delivery:
         if self.printed == TERMINAL:
             find(self.kind.terminal)(result, open_console(), **view)
         else:
-            sys.stdout.write(find(self.kind.printed[self.printed])(result))
+            sys.stdout.write(str(render(result, self.printed)))
         if self.window:
             from varprobe.reporters.window import show_window
 

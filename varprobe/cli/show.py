@@ -22,9 +22,9 @@ def show(
 ) -> None:
     """Print or convert a stored report, comparison, sweep or check; nothing is measured."""
     from varprobe.results.kinds import noun_of
-    from varprobe.results.store import load
+    from varprobe.results.store import load_result
 
-    result = load(stored)
+    result = load_result(stored)
     noun = noun_of(result)
     if noun != "report" and (view.every_row or view.number_formats):
         raise typer.BadParameter(f"--all and --number-formats are for reports, and this is a {noun}")

@@ -133,7 +133,8 @@ def find(path: str) -> Any:
     return getattr(import_module(f"varprobe.{module}"), name)
 
 
-def render(result: Any, suffix: str, *, lesson: bool = False) -> str | bytes:
-    """The result in the format of that suffix; a page of a lesson asks before it shows."""
-    made: str | bytes = find(kind_of(result).formats[suffix])(result, **({"lesson": True} if lesson else {}))
+def render(result: Any, form: str, *, lesson: bool = False) -> str | bytes:
+    """The result in a format, by its suffix or its name; a page of a lesson asks before it shows."""
+    kind = kind_of(result)
+    made: str | bytes = find({**kind.formats, **kind.printed}[form])(result, **({"lesson": True} if lesson else {}))
     return made

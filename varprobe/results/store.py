@@ -35,13 +35,13 @@ def render_json(result: Any) -> str:
 
 def to_dict(result: Any) -> dict[str, Any]:
     """A record as plain data, with the keys of its JSON."""
-    plain: dict[str, Any] = adapter_of(type(result)).dump_python(result, mode="json")
+    plain: dict[str, Any] = _adapter_of(result).dump_python(result, mode="json")
     return plain
 
 
 def dump_whole(result: Any) -> str:
     """A record as one line."""
-    return adapter_of(type(result)).dump_json(result).decode()
+    return _adapter_of(result).dump_json(result).decode()
 
 
 def dump_lines(result: Any) -> str:
@@ -57,7 +57,7 @@ def _line(plain: dict[str, Any]) -> str:
     return re.sub(r"[^ -~]", lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
 
 
-def load(path: str | Path, wanted: str = "") -> Any:
+def load_result(path: str | Path, wanted: str = "") -> Any:
     """A stored result.
 
     Arguments:
@@ -70,13 +70,13 @@ def load(path: str | Path, wanted: str = "") -> Any:
 
 
 def load_report(path: str | Path) -> Report:
-    """A stored report; errors as for `load`."""
-    report: Report = load(path, "report")
+    """A stored report; errors as for `load_result`."""
+    report: Report = load_result(path, "report")
     return report
 
 
 def from_json(text: bytes, path: str | Path, wanted: str = "") -> Any:
-    """As `load`, of what is in the file; `path` is for messages."""
+    """As `load_result`, of what is in the file; `path` is for messages."""
     noun = wanted or "report"
     plain = parse(text, Place(str(path)), noun, RESULTS[noun].command)
     if not wanted:
@@ -85,7 +85,7 @@ def from_json(text: bytes, path: str | Path, wanted: str = "") -> Any:
 
 
 def from_plain(plain: dict[str, Any], path: str | Path, noun: str) -> Any:
-    """As `load`, of data that have been parsed."""
+    """As `load_result`, of data that have been parsed."""
     from pydantic import ValidationError
 
     kind, place = RESULTS[noun], Place(str(path))
@@ -115,6 +115,11 @@ def json_schema(noun: str) -> dict[str, Any]:
 def _stored_class(kind: ResultKind) -> type:
     found: type = find(kind.stored or kind.record)
     return found
+
+
+def _adapter_of(result: Any) -> TypeAdapter[Any]:
+    record: Any = type(result)
+    return adapter_of(record)
 
 
 @cache

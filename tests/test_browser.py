@@ -17,7 +17,7 @@ import pytest
 import varprobe
 from varprobe.classroom.build import build_lessons
 from varprobe.comparison import compared
-from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
+from varprobe.results.kinds import render
 
 # Where this is set, as in CI, a missing browser is a failure.
 REQUIRED = bool(os.environ.get("VARPROBE_BROWSER_REQUIRED"))
@@ -67,15 +67,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every kind of page, as files."""
     place = tmp_path_factory.mktemp("pages")
     for depth in (3, 50, 1000):
-        (place / f"run{depth}.html").write_text(str(RENDERERS[".html"](varprobe.run(config(depth)))))
+        (place / f"run{depth}.html").write_text(str(render(varprobe.run(config(depth)), ".html")))
     small = varprobe.run(config(10, defaults={"activation": "tanh", "init": "small"}))
-    (place / "lesson.html").write_text(str(RENDERERS[".html"](small, lesson=True)))  # type: ignore[call-arg]
+    (place / "lesson.html").write_text(str(render(small, ".html", lesson=True)))  # type: ignore[call-arg]
     comparison = compared(("one", "two"), (varprobe.run(config()), small))
-    (place / "compare.html").write_text(str(COMPARERS[".html"](comparison)))
+    (place / "compare.html").write_text(str(render(comparison, ".html")))
     sweep = varprobe.sweep(config(12), {"defaults.init.gain": "0.5:2:4", "layers.0.repeat": [6, 12]}, threads=2)
-    (place / "sweep.html").write_text(str(SWEEPERS[".html"](sweep)))
-    (place / "sweep_lesson.html").write_text(str(SWEEPERS[".html"](sweep, lesson=True)))  # type: ignore[call-arg]
-    (place / "sweep.json").write_text(str(SWEEPERS[".json"](sweep)))
+    (place / "sweep.html").write_text(str(render(sweep, ".html")))
+    (place / "sweep_lesson.html").write_text(str(render(sweep, ".html", lesson=True)))  # type: ignore[call-arg]
+    (place / "sweep.json").write_text(str(render(sweep, ".json")))
     return place
 
 

@@ -28,12 +28,12 @@ from varprobe.errors import InputFileError
 from varprobe.findings import FINDINGS
 from varprobe.formatting import printable
 from varprobe.gate.records import CHECK_VERSION, CheckError, CheckResult, CheckRun, Decision
-from varprobe.gate.storage import check_from_json, check_schema, check_to_json
 from varprobe.report.records import Report
-from varprobe.reporters import CHECKERS, FORMATS
-from varprobe.reporters.check_markdown import MAX_BYTES
-from varprobe.reporters.check_sarif import EXPECTATIONS, uri
-from varprobe.reporters.check_text import print_checks
+from varprobe.reporters.check.markdown import MAX_BYTES
+from varprobe.reporters.check.sarif import EXPECTATIONS, uri
+from varprobe.reporters.check.terminal import print_checks
+from varprobe.results.kinds import RESULTS, render
+from varprobe.results.store import from_json, json_schema, render_json
 from varprobe.verdict.findings import finding
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -121,6 +121,10 @@ def hostile_checks(text: str) -> CheckRun:
     return checks(hostile(text), bad(text, CheckError(text, text, text, 3, 1)))
 
 
+def text_of(form: str, made: CheckRun) -> str:
+    return str(render(made, form))
+
+
 def printed(made: CheckRun, *, colour: bool = False, width: int = 80) -> str:
     stream = io.StringIO()
     console = Console(
@@ -202,16 +206,16 @@ def test_a_line_that_wraps_before_a_command_is_no_command() -> None:
 
 def test_json_round_trips_a_line_per_config() -> None:
     made = checks(*four().checked, hostile(EVERYTHING.replace("\udcff", "")))
-    text = FORMATS["json"](made)
-    assert check_from_json(text.encode(), "check.json") == made
+    text = text_of("json", made)
+    assert from_json(text.encode(), "check.json") == made
     assert len(text.splitlines()) == 2 + len(made.checked)
     assert re.fullmatch(r"[ -~\n]+", text)
-    jsonschema.validate(json.loads(text), check_schema())
+    jsonschema.validate(json.loads(text), json_schema("check"))
 
 
 def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
-    text = check_to_json(checks(bad("a\udcff.yaml")))
-    assert check_from_json(text.encode(), "check.json").checked[0].config == "a?.yaml"
+    text = render_json(checks(bad("a\udcff.yaml")))
+    assert from_json(text.encode(), "check.json").checked[0].config == "a?.yaml"
 
 
 @pytest.mark.parametrize(
@@ -230,10 +234,10 @@ def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
     ],
 )
 def test_a_damaged_check_is_refused_with_its_field(edit: Any, field: str, message: str) -> None:
-    plain = json.loads(check_to_json(four()))
+    plain = json.loads(render_json(four()))
     edit(plain)
     with pytest.raises(InputFileError, match=re.escape(message)) as caught:
-        check_from_json(json.dumps(plain).encode(), "check.json")
+        from_json(json.dumps(plain).encode(), "check.json")
     assert caught.value.field == field
     assert "varprobe" in caught.value.hint
 
@@ -260,7 +264,7 @@ def _unescaped(text: str, marks: tuple[str, ...]) -> str:
 
 
 def commands(made: CheckRun) -> list[tuple[str, dict[str, str], str]]:
-    return [command for line in FORMATS["github"](made).splitlines() if (command := runner_reads(line))]
+    return [command for line in text_of("github", made).splitlines() if (command := runner_reads(line))]
 
 
 def test_annotations_stand_at_file_and_line() -> None:
@@ -289,7 +293,7 @@ def test_annotations_stand_at_file_and_line() -> None:
             "layers[0].activation: unknown activation 'rellu'\nhint: did you mean 'relu'?",
         ),
     ]
-    assert FORMATS["github"](four()).endswith("\n1 passed, 1 failed, 1 undecided, 1 error\n")
+    assert text_of("github", four()).endswith("\n1 passed, 1 failed, 1 undecided, 1 error\n")
 
 
 def test_warnings_of_the_reports_follow_the_errors() -> None:
@@ -308,10 +312,10 @@ def test_github_gets_ten_warnings_and_all_errors() -> None:
     many = [checked(f"{i}.yaml", "failed", FAILED) for i in range(12)]
     found = commands(checks(*many))
     assert [command[0] for command in found] == ["error"] * 12 + ["warning"] * 10
-    assert FORMATS["github"](checks(*many)).endswith(
+    assert text_of("github", checks(*many)).endswith(
         "\n12 errors; GitHub annotates the first 10 of a step\n12 failed\n"
     )
-    assert "annotates" not in FORMATS["github"](checks(*many[:10]))
+    assert "annotates" not in text_of("github", checks(*many[:10]))
 
 
 def test_standard_input_is_no_file_to_annotate() -> None:
@@ -329,7 +333,7 @@ def test_no_line_is_no_property() -> None:
 def test_names_cannot_leave_their_command(text: str) -> None:
     found = commands(hostile_checks(text))
     shown = printable(text)
-    assert len(found) == len(FORMATS["github"](hostile_checks(text)).splitlines()) - 1
+    assert len(found) == len(text_of("github", hostile_checks(text)).splitlines()) - 1
     first, second, third = found[:3]
     assert first[1] == {
         "file": printable(PurePosixPath(f"configs/{text}.yaml").as_posix()),
@@ -351,7 +355,7 @@ def junit_schema() -> xmlschema.XMLSchema:
 
 
 def junit(made: CheckRun) -> ElementTree.Element:
-    text = FORMATS["junit"](made)
+    text = text_of("junit", made)
     junit_schema().validate(text)
     return ElementTree.fromstring(text.encode())
 
@@ -410,7 +414,7 @@ def test_junit_says_how_it_was_checked() -> None:
 
 def test_the_junit_schema_refuses_what_is_wrong() -> None:
     for wrong in (("testcase", "case"), (' tests="', ' texts="'), ("<failure", "<failures")):
-        text = FORMATS["junit"](four())
+        text = text_of("junit", four())
         broken_text = (
             re.sub(rf"(</?){wrong[0]}\b", rf"\1{wrong[1]}", text) if wrong[0].isalpha() else text.replace(*wrong)
         )
@@ -455,7 +459,7 @@ def sarif_validator() -> Any:
 
 
 def sarif(made: CheckRun) -> dict[str, Any]:
-    log = json.loads(FORMATS["sarif"](made))
+    log = json.loads(text_of("sarif", made))
     sarif_validator().validate(log)
     (run,) = log["runs"]
     for result in run["results"]:
@@ -524,10 +528,10 @@ def test_fingerprints_tell_results_apart_and_stay_when_lines_move() -> None:
     assert not set(first) & set(other)
 
 
-@pytest.mark.parametrize("suffix", CHECKERS)
+@pytest.mark.parametrize("suffix", RESULTS["check"].formats)
 def test_the_same_checks_make_the_same_file(suffix: str) -> None:
-    again = check_from_json(check_to_json(four()).encode(), "check.json")
-    assert CHECKERS[suffix](four()) == CHECKERS[suffix](again)
+    again = from_json(render_json(four()).encode(), "check.json")
+    assert render(four(), suffix) == render(again, suffix)
 
 
 @pytest.mark.parametrize("path", ["configs/a b.yaml", "./x.yaml", "../a:b#c?d.yaml", "a:b.yaml", "ü/\udcff%41.yaml"])
@@ -558,11 +562,11 @@ def test_names_cannot_leave_their_message(text: str) -> None:
 
 
 def test_the_sarif_schema_refuses_what_is_wrong() -> None:
-    log = json.loads(FORMATS["sarif"](four()))
+    log = json.loads(text_of("sarif", four()))
     log["runs"][0]["results"][0]["level"] = "fatal"
     with pytest.raises(jsonschema.ValidationError, match="fatal"):
         sarif_validator().validate(log)
-    log = json.loads(FORMATS["sarif"](four()))
+    log = json.loads(text_of("sarif", four()))
     log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] = "a b"
     with pytest.raises(jsonschema.ValidationError, match="uri-reference"):
         sarif_validator().validate(log)
@@ -573,7 +577,7 @@ def test_the_sarif_schema_refuses_what_is_wrong() -> None:
 
 def markdown(made: CheckRun) -> list[Token]:
     tokens = (
-        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(FORMATS["markdown"](made))
+        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text_of("markdown", made))
     )
     return [*tokens, *(child for token in tokens for child in token.children or ())]
 
@@ -616,7 +620,7 @@ def test_the_summary_tells_what_broke_before_what_passed() -> None:
         head,
         ["backward", "stable", "stable, rate 1.002 (0.998, 1.006)", "met", "20"],
     ]
-    text = FORMATS["markdown"](four())
+    text = text_of("markdown", four())
     assert (
         "- **FAILED: forward** at configs/deep.yaml:4, layer 2 (hidden, layers\\[0\\]): wanted stable, found "
         "vanishing, rate 0.501 (0.493, 0.509) a layer. Multiply the weights' standard deviation by 1.41.\n"
@@ -636,7 +640,7 @@ def test_names_are_shown_as_they_are(text: str) -> None:
     assert headings(tokens)[1].rstrip() == f"FAILED: {shown}".rstrip()
     assert rows(tokens)[1] == [shown, shown, shown, "FAILED", "20"]
     assert len(rows(tokens)) == 4
-    assert not re.search(r"(?<!\\)[$@]", FORMATS["markdown"](hostile_checks(text)))
+    assert not re.search(r"(?<!\\)[$@]", text_of("markdown", hostile_checks(text)))
 
 
 @pytest.mark.parametrize("network", ["net", "\u65e5" * 400])
@@ -645,24 +649,24 @@ def test_a_summary_is_never_longer_than_github_takes(network: str) -> None:
     many = checks(
         *(checked(f"{i}.yaml", "failed", FAILED, name=network) for i in range(300)), checked("a", "passed", *met)
     )
-    text = FORMATS["markdown"](many)
+    text = text_of("markdown", many)
     assert MAX_BYTES - 80 < len(text.encode()) <= MAX_BYTES == 1_048_576
     assert text.endswith("|\n\nCut here: a job summary holds 1 MiB. The rest is in the JSON, `-o check.json`.\n")
     assert text.startswith("# varprobe check: 1 passed, 300 failed\n")
-    assert "Cut here" not in FORMATS["markdown"](four())
+    assert "Cut here" not in text_of("markdown", four())
 
 
 # All of them
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", RESULTS["check"].printed)
 def test_every_format_takes_the_odd_cases(name: str) -> None:
     none = checks()
     silent = checks(bad(trouble=None))
     bare = checks(checked("a.yaml", "undecided", Decision("forward", "stable", "undecided", "?"), report=None))
     for made in (none, silent, bare):
-        assert FORMATS[name](made).endswith("\n")
-    assert "could not be checked" in FORMATS[name](silent) or name == "json"
+        assert text_of(name, made).endswith("\n")
+    assert "could not be checked" in text_of(name, silent) or name == "json"
 
 
 def test_the_odd_cases_are_told_in_words() -> None:
@@ -686,7 +690,7 @@ def test_a_fault_of_varprobes_is_no_mistake_of_the_config() -> None:
     results = [result["ruleId"] for result in sarif(made)["results"] if result["level"] == "error"]
     assert results == ["fault", "config"]
     assert headings(markdown(made))[1:3] == ["FAULT: bad", "ERROR: bad"]
-    assert "\n- **FAULT** at " in FORMATS["markdown"](made)
+    assert "\n- **FAULT** at " in text_of("markdown", made)
     assert [command[0] for command in commands(made)][:3] == ["error", "error", "warning"]
 
 

@@ -26,7 +26,7 @@ from varprobe.cli.tables import LAYERS
 from varprobe.findings import FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
-from varprobe.report.storage import from_dict, load_report, to_dict
+from varprobe.results.store import from_plain, load_report, to_dict
 from varprobe.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -241,7 +241,7 @@ def test_json_on_stdout_is_the_json_of_the_file(tool: Any, here: Path) -> None:
 def test_a_report_survives_the_round_trip_and_fits_its_schema(tool: Any, here: Path) -> None:
     tool("run", "small.yaml", "-o", "r.json", "--set", "layers[0]={block: [{dense: 8}, {norm: rms}, {dropout: 0.1}]}")
     report = load_report(here / "r.json")
-    assert from_dict(to_dict(report)) == report
+    assert from_plain(to_dict(report), "r.json", "report") == report
     schema = json.loads(tool("schema", "report").out)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(to_dict(report), schema)

@@ -21,13 +21,15 @@ from rich.console import Console
 from scipy import stats
 
 import varprobe
-from varprobe.comparison import Comparison, _welch, compared, comparison_from_json
+from varprobe.comparison import Comparison, _welch, compared
 from varprobe.diagnose import predict_report
 from varprobe.errors import InputFileError
 from varprobe.report.records import LayerRow, Report
-from varprobe.reporters import COMPARERS
-from varprobe.reporters.comparison_figure import comparison_figure
-from varprobe.reporters.comparison_text import change_lines, print_comparison
+from varprobe.reporters.comparison.changes import change_lines
+from varprobe.reporters.comparison.figure import draw_comparison
+from varprobe.reporters.comparison.terminal import print_comparison
+from varprobe.results.kinds import RESULTS, render
+from varprobe.results.store import from_json
 
 
 def _report(seed: int = 0, trials: int = 20, layers: list[Any] | None = None, **defaults: Any) -> Report:
@@ -66,8 +68,8 @@ def test_the_table_says_what_the_reports_say(three: Comparison) -> None:
 
 
 def test_csv_and_json_carry_the_verdicts(three: Comparison) -> None:
-    rows = list(csv.DictReader(io.StringIO(str(COMPARERS[".csv"](three)))))
-    networks = json.loads(COMPARERS[".json"](three))["networks"]
+    rows = list(csv.DictReader(io.StringIO(str(render(three, ".csv")))))
+    networks = json.loads(render(three, ".json"))["networks"]
     for name, report, row, network in zip(three.names, three.reports, rows, networks, strict=True):
         assert (row["name"], row["overall"]) == (name, report.verdict.overall) == (network["name"], network["overall"])
         assert network["backward.total_log10"] == report.verdict.backward.total_log10
@@ -84,11 +86,11 @@ SIGNS = {
 }
 
 
-@pytest.mark.parametrize("suffix", COMPARERS)
+@pytest.mark.parametrize("suffix", RESULTS["comparison"].formats)
 def test_every_format_is_what_it_says_and_the_same_each_time(three: Comparison, suffix: str) -> None:
-    rendered = COMPARERS[suffix](three)
+    rendered = render(three, suffix)
     assert (rendered if isinstance(rendered, bytes) else rendered.encode()).startswith(SIGNS[suffix])
-    assert COMPARERS[suffix](three) == rendered
+    assert render(three, suffix) == rendered
 
 
 def test_two_reports_of_one_law_differ_by_noise() -> None:
@@ -197,15 +199,15 @@ def test_two_trials_that_are_no_zeros_are_enough() -> None:
 def test_a_stored_comparison_of_two_holds_two(tmp_path: Path) -> None:
     report = _report(trials=2)
     pair = compared(("a", "b"), (report, report))
-    text = str(COMPARERS[".json"](pair)).encode()
-    assert comparison_from_json(text, "c.json") == pair
+    text = str(render(pair, ".json")).encode()
+    assert from_json(text, "c.json") == pair
     body = json.loads(text)
     for damage in (
         {"networks": body["networks"][:1], "reports": body["reports"][:1]},
         {"reports": body["reports"][:1]},
     ):
         with pytest.raises(InputFileError) as caught:
-            comparison_from_json(json.dumps(body | damage).encode(), "c.json")
+            from_json(json.dumps(body | damage).encode(), "c.json")
         names = len((body | damage)["networks"])
         assert str(caught.value) == (
             f"c.json: reports: is no varprobe comparison: {names} networks and 1 reports\n"
@@ -224,25 +226,25 @@ def test_what_cannot_be_tested_says_why() -> None:
         comparison = compared(("a", "b"), (report, other))
         assert (comparison.reports, comparison.reason) == ((report, other), reason)
         assert change_lines(comparison) == [f"Not tested for changes: {reason}."]
-        assert COMPARERS[".png"](comparison).startswith(b"\x89PNG")  # type: ignore[arg-type]  # bytes
+        assert render(comparison, ".png").startswith(b"\x89PNG")  # type: ignore[arg-type]  # bytes
 
 
 def test_the_picture_holds_every_network(three: Comparison) -> None:
-    drawn = comparison_figure(three)
+    drawn = draw_comparison(three)
     for axes, get in zip(drawn.axes[:2], ("activation", "gradient"), strict=True):
         assert [str(line.get_label()) for line in axes.lines] == list(three.names)
         for line, report in zip(axes.lines, three.reports, strict=True):
             rows = [getattr(row, get).variance.log10_mean for row in report.layers]
             assert line.get_ydata() == pytest.approx(rows)
     assert len(drawn.axes) == 2 + 2 * 3
-    ElementTree.fromstring(COMPARERS[".svg"](three))
+    ElementTree.fromstring(render(three, ".svg"))
 
 
 def test_the_legend_names_every_network_with_its_verdict_and_fits(three: Comparison) -> None:
     names = tuple(f"{number}: {'a name of many words ' * 5}" for number in range(9))
     many = compared(names, [three.reports[number % 3] for number in range(9)])
     for one in (three, many):
-        drawn = comparison_figure(one)
+        drawn = draw_comparison(one)
         canvas = FigureCanvasAgg(drawn)
         canvas.draw()
         legend = drawn.legends[0]
@@ -259,16 +261,16 @@ def test_the_legend_names_every_network_with_its_verdict_and_fits(three: Compari
 
 def test_every_format_is_made_from_a_stored_comparison(three: Comparison, tmp_path: Path) -> None:
     stored = tmp_path / "c.json"
-    stored.write_text(str(COMPARERS[".json"](three)))
-    again = comparison_from_json(stored.read_bytes(), stored)
+    stored.write_text(str(render(three, ".json")))
+    again = from_json(stored.read_bytes(), stored)
     assert again == three
-    files = [tmp_path / f"again{suffix}" for suffix in COMPARERS]
+    files = [tmp_path / f"again{suffix}" for suffix in RESULTS["comparison"].formats]
     command = [sys.executable, "-m", "varprobe", "show", str(stored), *(f"-o{file}" for file in files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert all(name in done.stdout for name in three.names)
     for file in files:
-        made = COMPARERS[file.suffix](three)
+        made = render(three, file.suffix)
         assert file.read_bytes() == (made if isinstance(made, bytes) else made.encode())
 
 
@@ -282,9 +284,9 @@ def test_every_format_is_made_from_a_stored_comparison(three: Comparison, tmp_pa
     ],
 )
 def test_a_damaged_comparison_is_refused(three: Comparison, damage: dict[str, Any], word: str) -> None:
-    body = json.loads(COMPARERS[".json"](three)) | damage
+    body = json.loads(render(three, ".json")) | damage
     with pytest.raises(InputFileError) as caught:
-        comparison_from_json(json.dumps(body).encode(), "c.json")
+        from_json(json.dumps(body).encode(), "c.json")
     assert word in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from tests.fuzz.contract import probe_if_tiny, settle, settle_file, settle_repor
 from tests.fuzz.grammar import ANYTHING, ASSIGNMENT, CONFIG, SMALL, TOKENS, damaged_text, edited, spoiled
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
-from varprobe.report.storage import to_dict
+from varprobe.results.store import to_dict
 
 SHIPPED = {path.name: path.read_text() for path in sorted(Path(__file__).parents[1].joinpath("configs").glob("*.yaml"))}
 

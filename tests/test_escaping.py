@@ -18,7 +18,7 @@ from varprobe.comparison import compared
 from varprobe.diagnose import predict_report
 from varprobe.formatting import printable
 from varprobe.report.records import Report
-from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
+from varprobe.results.kinds import render
 from varprobe.sweeps.records import Sweep
 
 PLAIN = "plain"
@@ -108,11 +108,11 @@ def texts(name: str, suffix: str) -> dict[str, str]:
     lesson: dict[str, Any] = {"lesson": True} if suffix == ".html" else {}
     quick = suffix != ".html"
     found = {
-        **({"run": RENDERERS[suffix](made)} if quick else {}),
-        **({"theory": RENDERERS[suffix](predict_report(varprobe.load(config(name))))} if quick else {}),
-        "forged": RENDERERS[suffix](forged, **lesson),
-        "compare": COMPARERS[suffix](compared((name, PLAIN), (made, made)), **lesson),
-        "sweep": SWEEPERS[suffix](swept, **lesson),
+        **({"run": render(made, suffix)} if quick else {}),
+        **({"theory": render(predict_report(varprobe.load(config(name))), suffix)} if quick else {}),
+        "forged": render(forged, suffix, **lesson),
+        "compare": render(compared((name, PLAIN), (made, made)), suffix, **lesson),
+        "sweep": render(swept, suffix, **lesson),
     }
     return {kind: text if isinstance(text, str) else text.decode() for kind, text in found.items()}
 
@@ -163,7 +163,7 @@ def test_no_element_of_markdown_arises_from_a_name(plain: dict[str, dict[str, st
 @pytest.mark.parametrize("name", JOINED, ids=range(len(JOINED)))
 def test_a_picture_is_well_formed_whatever_the_name(name: str) -> None:
     made = report(name)
-    for picture in (RENDERERS[".svg"](_forged(made, name)), SWEEPERS[".svg"](sweep(name))):
+    for picture in (render(_forged(made, name), ".svg"), render(sweep(name), ".svg")):
         names = {element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(picture).iter()}
         assert not names & {"script", "img", "b", "a", "foreignObject"}
 

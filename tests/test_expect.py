@@ -13,7 +13,7 @@ from varprobe.config.expectation import Expectation, LayerBound, Range, SideRang
 from varprobe.config.schema import config_schema
 from varprobe.findings import FINDINGS
 from varprobe.network.statistics import STATISTICS
-from varprobe.report.storage import to_dict
+from varprobe.results.store import to_dict
 
 HEAD = """\
 input: {features: 16}

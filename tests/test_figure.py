@@ -18,8 +18,9 @@ from matplotlib.text import Annotation
 import varprobe
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
-from varprobe.reporters import RENDERERS
-from varprobe.reporters.figure import figure, render_pdf, render_png, render_svg, styled
+from varprobe.reporters.picture import house_style, render_pdf, render_png, render_svg
+from varprobe.reporters.report.figure import draw_report
+from varprobe.results.kinds import render
 
 
 def _config(layers: list[Any], **parts: Any) -> dict[str, Any]:
@@ -63,11 +64,11 @@ def test_png_svg_and_pdf_are_what_they_say(small: Report) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_one_report_gives_one_picture(small: Report, suffix: str) -> None:
-    assert RENDERERS[suffix](small) == RENDERERS[suffix](small)
+    assert render(small, suffix) == render(small, suffix)
 
 
 def test_the_curves_are_the_report_s(small: Report) -> None:
-    lines = {str(line.get_label()): line for line in figure(small).axes[0].lines}
+    lines = {str(line.get_label()): line for line in draw_report(small).axes[0].lines}
     rows = small.layers
     assert lines["activation variance"].get_ydata() == pytest.approx(
         [row.activation.variance.log10_mean for row in rows if row.activation]
@@ -81,7 +82,7 @@ def test_the_curves_are_the_report_s(small: Report) -> None:
 
 def test_the_band_holds_the_middle_of_the_trials() -> None:
     report = varprobe.run(_config([{"dense": 12, "repeat": 4}], probe={"trials": 40}))
-    band = figure(report).axes[0].collections[0].get_paths()[0].vertices
+    band = draw_report(report).axes[0].collections[0].get_paths()[0].vertices
     trials = np.array([row.activation.variance.trials for row in report.layers if row.activation])
     for row, layer in enumerate(report.layers):
         heights = band[np.isclose(band[:, 0], layer.index), 1]
@@ -90,17 +91,17 @@ def test_the_band_holds_the_middle_of_the_trials() -> None:
 
 def test_trouble_is_pointed_at(small: Report) -> None:
     first = next(finding for finding in small.verdict.findings if finding.severity == "error" and finding.layer)
-    notes = [child for child in figure(small).axes[0].get_children() if isinstance(child, Annotation)]
+    notes = [child for child in draw_report(small).axes[0].get_children() if isinstance(child, Annotation)]
     assert [note.get_text() for note in notes] == [f"{first.code}, layer {first.layer}"]
     assert notes[0].xy[0] == first.layer
     calm = varprobe.run(_config([{"dense": 12, "repeat": 3}], defaults={"init": "xavier"}, probe={"trials": 20}))
     calm = replace(calm, verdict=replace(calm.verdict, findings=()))
-    assert not [child for child in figure(calm).axes[0].get_children() if isinstance(child, Annotation)]
+    assert not [child for child in draw_report(calm).axes[0].get_children() if isinstance(child, Annotation)]
 
 
 def test_norms_and_joins_are_marked_at_their_layers() -> None:
     report = varprobe.run(_config(JOINTS))
-    lines = {str(line.get_label()): line for line in figure(report).axes[0].lines}
+    lines = {str(line.get_label()): line for line in draw_report(report).axes[0].lines}
     for label, kind in (("norm", "norm"), ("residual join", "residual")):
         assert list(lines[label].get_xdata()) == [row.index for row in report.layers if row.kind == kind]
 
@@ -108,7 +109,7 @@ def test_norms_and_joins_are_marked_at_their_layers() -> None:
 def test_histograms_are_the_report_s_and_few(small: Report) -> None:
     deep = varprobe.run(_config([{"dense": 12, "repeat": 30}]))
     for report, shown in ((small, [1, 2, 3, 4, 5, 6]), (deep, [1, 5, 8, 12, 15, 19, 23, 26, 30])):
-        _, activation, gradient = figure(report).axes
+        _, activation, gradient = draw_report(report).axes
         for axes in (activation, gradient):
             assert [int(tick.get_text()) for tick in reversed(axes.get_yticklabels())] == shown
         first = activation.patches[0].get_data()
@@ -128,8 +129,8 @@ def test_every_report_has_a_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["W" * 300, "a name of many words " * 9, "x", "\u6f22\u5b57" * 90])
 def test_a_name_of_any_length_leaves_the_size_in_sight(small: Report, name: str) -> None:
-    with styled():
-        drawn = figure(replace(small, name=name))
+    with house_style():
+        drawn = draw_report(replace(small, name=name))
         head = drawn.texts[0]
         canvas = FigureCanvasAgg(drawn)
         right = head.get_window_extent(canvas.get_renderer()).x1 / drawn.bbox.width
@@ -140,7 +141,7 @@ def test_a_name_of_any_length_leaves_the_size_in_sight(small: Report, name: str)
 
 
 def test_the_axes_say_what_they_show_and_number_layers_as_findings_do() -> None:
-    axes = figure(predict_report(varprobe.load(_config([{"dense": 12, "repeat": 5000}])))).axes[0]
+    axes = draw_report(predict_report(varprobe.load(_config([{"dense": 12, "repeat": 5000}])))).axes[0]
     assert axes.get_xlabel() == "layer"
     assert axes.get_ylabel() == "variance (log scale)"
     assert axes.xaxis.get_major_formatter()(4500, 0) == "4500"
@@ -153,7 +154,7 @@ def test_the_label_keeps_off_theory_s_lines() -> None:
     assert None not in lines
     # Theory far above what was measured, where the label would stand otherwise.
     place = _label_place(report)
-    low, high = figure(report).axes[0].get_ylim()
+    low, high = draw_report(report).axes[0].get_ylim()
     there = low + place[1] * (high - low)
     layers = tuple(
         replace(row, predicted=replace(row.predicted, log10_activation_variance=there)) for row in report.layers
@@ -163,13 +164,13 @@ def test_the_label_keeps_off_theory_s_lines() -> None:
 
 
 def _label_place(report: Report) -> tuple[float, float]:
-    note = next(child for child in figure(report).axes[0].get_children() if isinstance(child, Annotation))
+    note = next(child for child in draw_report(report).axes[0].get_children() if isinstance(child, Annotation))
     x, y = note.get_position()
     return float(x), float(y)
 
 
 def test_theory_alone_has_curves_and_no_histograms() -> None:
-    drawn = figure(predict_report(varprobe.load(SMALL)))
+    drawn = draw_report(predict_report(varprobe.load(SMALL)))
     assert len(drawn.axes) == 1
     assert "theory: activation variance" in [line.get_label() for line in drawn.axes[0].lines]
 
@@ -177,7 +178,7 @@ def test_theory_alone_has_curves_and_no_histograms() -> None:
 @pytest.mark.parametrize("depth", [200, 5000])
 def test_deep_networks_stay_legible(depth: int) -> None:
     report = predict_report(varprobe.load(_config([{"dense": 12, "repeat": depth}])))
-    axes = figure(report).axes[0]
+    axes = draw_report(report).axes[0]
     assert len(axes.get_xticks()) < 15
     assert {line.get_marker() for line in axes.lines if len(line.get_xdata()) == depth} == {""}
     assert render_png(report).startswith(b"\x89PNG")

@@ -137,7 +137,7 @@ def test_the_table_of_formats_says_what_the_report_says(tmp_path: Path, capsys: 
         "input: {features: 100}\ndefaults: {activation: linear, init: {name: mean_field, sw: 2.0}}\n"
         "layers: [{dense: 100, repeat: 20}]\nprobe: {trials: 3, batch: 16}\n"
     )
-    assert run_command(["run", str(config), "--formats", "--quiet"]) == 0
+    assert run_command(["run", str(config), "--number-formats", "--quiet"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     names = [line[0] for line in lines if line[1:2] == ["measured"]]
     assert names == [number.name for number in FORMATS]

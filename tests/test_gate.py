@@ -29,7 +29,7 @@ from varprobe.gate.records import CheckResult, Decision
 from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
-from varprobe.report.storage import load_report, to_json
+from varprobe.results.store import load_report, to_json
 from varprobe.verdict.intervals import binomial_interval, reach
 from varprobe.verdict.judge import measured_case
 from varprobe.verdict.rule import direction_label

@@ -19,7 +19,6 @@ from varprobe.config.expectation import LayerBound, Range, SideRange
 from varprobe.errors import InputFileError
 from varprobe.formatting import number, power
 from varprobe.gate import finding_claims
-from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import _explained, gathered
 from varprobe.gate.claims import claims_of
 from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
@@ -28,8 +27,8 @@ from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_
 from varprobe.gate.label_set import possible, possible_overall
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
 from varprobe.gate.records import CheckResult, Decision
-from varprobe.gate.storage import check_from_json, check_to_json
-from varprobe.report.storage import to_json
+from varprobe.results.baseline import load_baseline
+from varprobe.results.store import from_json, render_json, to_json
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement
 from varprobe.verdict.intervals import binomial_interval
 
@@ -635,7 +634,7 @@ def test_a_check_of_one_trial_can_be_stored() -> None:
     checked = varprobe.check(config, max_trials=1)
     assert checked.outcome == "undecided"
     checks = gathered([checked])
-    assert check_from_json(check_to_json(checks).encode(), "c.json") == checks
+    assert from_json(render_json(checks).encode(), "c.json") == checks
 
 
 def test_two_trials_are_enough_for_an_interval() -> None:
@@ -851,21 +850,21 @@ def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path) -> None
 
 def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
     checks = gathered([varprobe.check(_config())])
-    text = check_to_json(checks)
-    assert check_from_json(text.encode(), "c.json") == checks
+    text = render_json(checks)
+    assert from_json(text.encode(), "c.json") == checks
     with pytest.raises(InputFileError) as caught:
-        check_from_json(text.replace('"met"', '"good"').encode(), "c.json")
+        from_json(text.replace('"met"', '"good"').encode(), "c.json")
     assert str(caught.value) == (
         "c.json: checked.0.decisions.0.outcome: is no varprobe check: unknown outcome 'good'\n"
         "  hint: known are met, failed, undecided; name a file that `varprobe check -o check.json` wrote"
     )
     with pytest.raises(InputFileError, match=r"^c\.json"):
-        check_from_json(b"{", "c.json")
+        from_json(b"{", "c.json")
     with pytest.raises(InputFileError, match=r"^c\.json"):
-        check_from_json(b"{}", "c.json")
+        from_json(b"{}", "c.json")
     bad = replace(checks, checked=(replace(checks.checked[0], seconds=math.nan),))
     with pytest.raises(ValueError, match="not JSON compliant"):
-        check_to_json(bad)
+        render_json(bad)
 
 
 @pytest.mark.parametrize(

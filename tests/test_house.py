@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from varprobe.results.kinds import RESULTS
+
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
@@ -25,6 +27,7 @@ RANKS = (
     ("report",),
     ("diagnose", "tuning", "comparison"),
     ("sweeps", "gate"),
+    ("results",),
     ("reporters",),
     ("classroom",),
     ("api",),
@@ -34,12 +37,15 @@ RANKS = (
     ("__main__",),
 )
 RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-_TERMINAL = ("terminal", "layer_table", "explanation", "format_table", "comparison_text", "sweep_text", "check_text")
 FENCED = {
-    "rich": ("cli", *(f"reporters/{name}.py" for name in _TERMINAL)),
+    "rich": (
+        "cli",
+        *(f"reporters/{kind}/terminal.py" for kind in RESULTS),
+        *(f"reporters/report/{part}.py" for part in ("layer_table", "explanation", "number_formats")),
+    ),
     "typer": ("cli",),
     "matplotlib": ("reporters/",),
-    "jinja2": ("reporters/page.py", "classroom/build.py"),
+    "jinja2": ("reporters/page/parts.py", "classroom/build.py"),
     "latex2mathml": ("classroom/build.py",),
     "distributed": ("sweeps/cluster.py",),
     "pytest": ("pytest_plugin.py",),

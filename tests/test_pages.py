@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 import varprobe
-from varprobe.comparison import Comparison, compared, comparison_from_json
+from varprobe.comparison import Comparison, compared
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.rewriting import written
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
-from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
 from varprobe.reporters.report_phrases import (
     activation_cells,
     activation_log10,
@@ -29,6 +28,8 @@ from varprobe.reporters.report_phrases import (
     gradient_log10,
     verdict_words,
 )
+from varprobe.results.kinds import render
+from varprobe.results.store import from_json
 from varprobe.sweeps.records import Sweep
 
 NAME = "<script>alert('x')</script> & \"co\" {{ 7 * 7 }} $x$"
@@ -117,10 +118,9 @@ def sweep() -> Sweep:
 
 @pytest.fixture(scope="module")
 def pages(report: Report, comparison: Comparison, sweep: Sweep) -> dict[str, str]:
-    made = {"run": RENDERERS, "compare": COMPARERS, "sweep": SWEEPERS}
     what = {"run": report, "compare": comparison, "sweep": sweep}
-    plain = {name: table[".html"](what[name]) for name, table in made.items()}  # type: ignore[operator]
-    lessons = {f"{name} lesson": table[".html"](what[name], lesson=True) for name, table in made.items()}  # type: ignore[operator]
+    plain = {name: str(render(result, ".html")) for name, result in what.items()}
+    lessons = {f"{name} lesson": str(render(result, ".html", lesson=True)) for name, result in what.items()}
     return plain | lessons
 
 
@@ -212,7 +212,7 @@ def test_a_comparison_can_be_made_again_from_its_page(
         (tmp_path / file).write_text(config)
     done = subprocess.run([sys.executable, "-m", *command, "-o", "again.json"], cwd=tmp_path, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
-    again = comparison_from_json((tmp_path / "again.json").read_bytes(), "again.json")
+    again = from_json((tmp_path / "again.json").read_bytes(), "again.json")
     assert again.names == comparison.names
     assert [report.verdict for report in again.reports] == [report.verdict for report in comparison.reports]
 
@@ -241,8 +241,8 @@ def test_findings_of_a_sweep_go_with_their_points(pages: dict[str, str], sweep: 
 
 
 def test_a_large_sweep_keeps_the_heads_of_its_findings(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("varprobe.reporters.sweep_page._WORDS", 10)
-    data = json.loads(re.findall(r'id="points">(.*?)</script>', str(SWEEPERS[".html"](sweep)), re.S)[0])
+    monkeypatch.setattr("varprobe.reporters.sweep.page._WORDS", 10)
+    data = json.loads(re.findall(r'id="points">(.*?)</script>', str(render(sweep, ".html")), re.S)[0])
     found = [one for point in data["points"] for one in point["findings"]]
     assert found
     assert all(one["head"] and not one["message"] and not one["remedy"] for one in found)
@@ -254,11 +254,11 @@ def test_names_are_shown_as_they_are() -> None:
     executor: Any = Here()
     sweep = varprobe.sweep(config, {"defaults.init.std": [0.1, 1]}, executor=executor)
     texts = [
-        RENDERERS[".html"](report),
-        RENDERERS[".html"](report, lesson=True),  # type: ignore[call-arg]
-        COMPARERS[".html"](compared((NAME, "other"), (report, report))),
-        SWEEPERS[".html"](sweep),
-        SWEEPERS[".html"](sweep, lesson=True),  # type: ignore[call-arg]
+        render(report, ".html"),
+        render(report, ".html", lesson=True),  # type: ignore[call-arg]
+        render(compared((NAME, "other"), (report, report)), ".html"),
+        render(sweep, ".html"),
+        render(sweep, ".html", lesson=True),  # type: ignore[call-arg]
     ]
     for text in map(str, texts):
         page = Page(text)
@@ -275,7 +275,7 @@ def test_the_data_of_a_sweep_cannot_end_its_script() -> None:
     sweep = varprobe.sweep(config, {"defaults.activation": ["tanh", "relu"]}, executor=executor)
     axis = sweep.axes[0]
     object.__setattr__(axis, "values", ("</script><b>", "relu"))
-    text = str(SWEEPERS[".html"](sweep))
+    text = str(render(sweep, ".html"))
     body = text.split('id="points">')[1].split("</script>")[0]
     assert json.loads(body)["axes"][0]["values"][0] == "</script><b>"
 
@@ -309,11 +309,11 @@ def test_a_lesson_asks_before_it_shows(pages: dict[str, str], report: Report) ->
 @pytest.mark.parametrize("depth", [1, 3, 50])
 def test_pages_are_small(depth: int) -> None:
     report = varprobe.run(_config(layers=[{"dense": 64, "repeat": depth}], probe={"batch": 32, "trials": 20}))
-    assert len(str(RENDERERS[".html"](report)).encode()) < 2 * 10**6
+    assert len(str(render(report, ".html")).encode()) < 2 * 10**6
 
 
 def test_theory_alone_has_a_page() -> None:
-    page = Page(str(RENDERERS[".html"](predict_report(varprobe.load(_config())))))
+    page = Page(str(render(predict_report(varprobe.load(_config())), ".html")))
     assert "varprobe predict net.yaml" in page.text
 
 

@@ -21,7 +21,7 @@ from varprobe.diagnose import diagnose, predict_report
 from varprobe.gaussian.correlation_map import pair_spread
 from varprobe.network.activations import make_activation
 from varprobe.network.spec import Settings
-from varprobe.report.storage import from_dict, report_schema, to_dict
+from varprobe.results.store import from_plain, json_schema, to_dict
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -63,8 +63,8 @@ def test_theory_alone_gives_every_shipped_config_the_verdict_that_it_expects(con
 def test_the_report_of_theory_is_a_report_without_measurements(config: Path) -> None:
     report = predict_report(varprobe.load(config))
     data = json.loads(json.dumps(to_dict(report)))
-    jsonschema.validate(data, report_schema())
-    assert from_dict(data) == report
+    jsonschema.validate(data, json_schema("report"))
+    assert from_plain(data, "r.json", "report") == report
     assert data["objective"]["output_gradient"] is None
     for row in data["layers"]:
         measured = ("preactivation", "activation", "gradient", "activation_gradient", "weight_gradient", "histogram")
@@ -131,7 +131,7 @@ def test_explain_writes_the_bookkeeping_out(tool: Any) -> None:
 
 
 def test_every_line_of_the_explanation_adds_up() -> None:
-    from varprobe.reporters.explanation import _backward, _forward
+    from varprobe.reporters.report.explanation import _backward, _forward
 
     report = predict_report(varprobe.load(chain("gelu", "torch.linear_default", depth=4)))
     for row, line in zip(report.layers, _forward(report).values(), strict=True):
@@ -242,7 +242,7 @@ def test_extreme_networks_are_predicted_and_measured_without_a_fault(name: str) 
     experiment = varprobe.load({**EXTREMES[name], "probe": {"trials": 2, "batch": 4}})
     for report in (predict_report(experiment), diagnose(experiment)):
         assert report.verdict.overall
-        assert from_dict(to_dict(report)) == report
+        assert from_plain(to_dict(report), "r.json", "report") == report
 
 
 @pytest.mark.parametrize("variance", [1e-3, 1.0, 1e6, 1e12, 1e20])

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from varprobe.cli.gate import ALPHA, MAX_TRIALS
+from varprobe.gate.records import ALPHA, MAX_TRIALS
 from varprobe.pytest_plugin import _line_of_expect
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -162,7 +162,7 @@ FIXTURE = """
         assert varprobe_check(varprobe.load(config), alpha=0.01, max_trials=100).alpha == 0.01
 
     def test_with_a_baseline(varprobe_check, tmp_path):
-        from varprobe.report.storage import to_json
+        from varprobe.results.store import to_json
 
         (tmp_path / "stored.json").write_text(to_json(varprobe_check("near.varprobe.yaml").report))
         done = varprobe_check("near.varprobe.yaml", baseline=tmp_path / "stored.json", set={"probe.seed": 1})

@@ -26,17 +26,17 @@ from rich.console import Console
 import varprobe
 from varprobe.config.loading import read_config
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
-from varprobe.reporters import SWEEPERS
-from varprobe.reporters.report_phrases import LETTERS
-from varprobe.reporters.sweep_figure import sweep_figure
-from varprobe.reporters.sweep_text import letter_map, print_sweep, sweep_title
+from varprobe.reporters.sweep.figure import draw_sweep
+from varprobe.reporters.sweep.terminal import letter_map, print_sweep
+from varprobe.reporters.sweep.words import LETTERS, sweep_title
+from varprobe.results.kinds import RESULTS, render
+from varprobe.results.store import from_json, json_schema, render_json
 from varprobe.sweeps.axes import parse_axis
 from varprobe.sweeps.job import plan_sweep, sweep_points
 from varprobe.sweeps.journal import Journal
 from varprobe.sweeps.point import Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import Sweep
-from varprobe.sweeps.storage import sweep_from_json, sweep_schema, sweep_to_json
 
 CONFIG: dict[str, Any] = {
     "name": "net",
@@ -185,8 +185,8 @@ def test_a_point_that_fails_is_one_failed_point() -> None:
     found = swept("layers.0.dense=8,0,16", layers=[{"dense": 16}, {"dense": 4}])
     assert [bool(point.failure) for point in found.points] == [False, True, False]
     assert "at least 1" in found.points[1].failure
-    for suffix, render in SWEEPERS.items():
-        assert render(found), suffix
+    for suffix in RESULTS["sweep"].formats:
+        assert render(found, suffix), suffix
     assert "failed at 0: " in printed(found)
 
 
@@ -386,9 +386,9 @@ def test_a_sweep_without_files_leaves_nothing_behind(command: str, tmp_path: Pat
 
 def test_a_sweep_survives_its_json(line: Sweep, plane: Sweep) -> None:
     for sweep in (line, plane):
-        text = sweep_to_json(sweep)
-        assert sweep_from_json(text.encode(), "sweep.json") == sweep
-        jsonschema.validate(json.loads(text), sweep_schema())
+        text = render_json(sweep)
+        assert from_json(text.encode(), "sweep.json") == sweep
+        jsonschema.validate(json.loads(text), json_schema("sweep"))
 
 
 @pytest.mark.parametrize(
@@ -401,10 +401,10 @@ def test_a_sweep_survives_its_json(line: Sweep, plane: Sweep) -> None:
     ],
 )
 def test_a_damaged_sweep_is_refused(line: Sweep, damage: Any, word: str, tmp_path: Path) -> None:
-    body = json.loads(sweep_to_json(line))
+    body = json.loads(render_json(line))
     damage(body)
     with pytest.raises(InputFileError) as raised:
-        sweep_from_json(json.dumps(body).encode(), "sweep.json")
+        from_json(json.dumps(body).encode(), "sweep.json")
     assert word in str(raised.value)
     (tmp_path / "sweep.json").write_text(json.dumps(body))
     done = subprocess.run(
@@ -415,13 +415,13 @@ def test_a_damaged_sweep_is_refused(line: Sweep, damage: Any, word: str, tmp_pat
 
 
 def test_every_format_is_made_from_a_stored_sweep(plane: Sweep, tmp_path: Path) -> None:
-    (tmp_path / "sweep.json").write_text(sweep_to_json(plane))
-    targets = [part for suffix in SWEEPERS for part in ("-o", f"again{suffix}")]
+    (tmp_path / "sweep.json").write_text(render_json(plane))
+    targets = [part for suffix in RESULTS["sweep"].formats for part in ("-o", f"again{suffix}")]
     command = [sys.executable, "-m", "varprobe", "show", "sweep.json", *targets]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    for suffix, render in SWEEPERS.items():
-        content = render(plane)
+    for suffix in RESULTS["sweep"].formats:
+        content = render(plane, suffix)
         expected = content.encode() if isinstance(content, str) else content
         assert (tmp_path / f"again{suffix}").read_bytes() == expected
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "sweep.json").read_bytes()
@@ -465,7 +465,7 @@ def test_a_map_that_is_too_wide_leaves_columns_out() -> None:
 
 
 def test_csv_and_markdown_have_a_row_a_point(plane: Sweep) -> None:
-    rows = list(csv.DictReader(io.StringIO(str(SWEEPERS[".csv"](plane)))))
+    rows = list(csv.DictReader(io.StringIO(str(render(plane, ".csv")))))
     assert len(rows) == len(plane.points)
     for row, point in zip(rows, plane.points, strict=True):
         assert (row["defaults.init.gain"], row["layers.0.repeat"]) == point.values
@@ -473,7 +473,7 @@ def test_csv_and_markdown_have_a_row_a_point(plane: Sweep) -> None:
         assert point.prediction is not None
         assert float(row["backward.rate"]) == point.verdict.backward.rate
         assert float(row["theory.chi1"]) == point.prediction.chi1
-    table = [each for each in str(SWEEPERS[".md"](plane)).splitlines() if each.startswith("| ")]
+    table = [each for each in str(render(plane, ".md")).splitlines() if each.startswith("| ")]
     assert len(table) == len(plane.points) + 1
 
 
@@ -481,7 +481,7 @@ def test_csv_and_markdown_have_a_row_a_point(plane: Sweep) -> None:
 
 
 def test_curves_and_verdicts_of_one_axis_are_the_sweep_s(line: Sweep) -> None:
-    rates, depths, strip = sweep_figure(line).axes
+    rates, depths, strip = draw_sweep(line).axes
     lines = {str(each.get_label()): each for each in rates.lines}
     verdicts = [point.verdict for point in line.points if point.verdict]
     for name in ("forward", "backward"):
@@ -495,7 +495,7 @@ def test_curves_and_verdicts_of_one_axis_are_the_sweep_s(line: Sweep) -> None:
 
 
 def test_maps_of_two_axes_are_the_sweep_s(plane: Sweep) -> None:
-    forward, backward, verdict, _depth = sweep_figure(plane).axes[:4]
+    forward, backward, verdict, _depth = draw_sweep(plane).axes[:4]
     for axes, name in ((forward, "forward"), (backward, "backward")):
         shown = np.asarray(axes.collections[0].get_array()).reshape(3, 6)
         rates = [getattr(point.verdict, name).rate for point in plane.points]
@@ -505,7 +505,7 @@ def test_maps_of_two_axes_are_the_sweep_s(plane: Sweep) -> None:
 
 
 def test_theory_s_line_lies_where_chi1_is_one(plane: Sweep) -> None:
-    axes = sweep_figure(plane).axes[0]
+    axes = draw_sweep(plane).axes[0]
     lines = [each for each in axes.collections if type(each).__name__ == "QuadContourSet"]
     assert lines
     # Where ln chi1, which does not depend on depth, passes 0 between two of the sweep's points.
@@ -520,9 +520,9 @@ NAMED = ("defaults.activation=tanh,relu,gelu", "defaults.init={name: xavier, gai
 
 
 def test_names_have_nothing_between_them() -> None:
-    drawn = sweep_figure(swept(*NAMED))
+    drawn = draw_sweep(swept(*NAMED))
     assert not [each for axes in drawn.axes for each in axes.collections if type(each).__name__ == "QuadContourSet"]
-    rates = sweep_figure(swept("defaults.init=small,xavier,he")).axes[0]
+    rates = draw_sweep(swept("defaults.init=small,xavier,he")).axes[0]
     intervals = [path.vertices for each in rates.collections for path in each.get_paths()]
     assert intervals
     assert all(np.ptp(vertices[:, 0]) == 0 for vertices in intervals)
@@ -530,7 +530,7 @@ def test_names_have_nothing_between_them() -> None:
 
 @pytest.mark.parametrize("axes", [NAMED, NAMED[::-1], NAMED[:1], NAMED[1:]])
 def test_names_of_values_stand_within_the_picture_and_off_each_other(axes: tuple[str, ...]) -> None:
-    drawn = sweep_figure(swept(*axes))
+    drawn = draw_sweep(swept(*axes))
     canvas = FigureCanvasAgg(drawn)
     canvas.draw()
     for one in drawn.axes[: 4 if len(axes) > 1 else 3]:
@@ -556,9 +556,9 @@ def test_a_title_lists_names_and_gives_the_ends_of_numbers() -> None:
                                   ("defaults.init.gain=1,2", "layers.0.repeat=1,2,3")])  # fmt: skip
 def test_every_sweep_has_a_picture_and_a_page(axes: tuple[str, ...]) -> None:
     found = swept(*axes)
-    assert SWEEPERS[".png"](found).startswith(b"\x89PNG")  # type: ignore[arg-type]
-    ElementTree.fromstring(str(SWEEPERS[".svg"](found), "utf-8"))  # type: ignore[arg-type]
-    assert "</html>" in str(SWEEPERS[".html"](found))
+    assert render(found, ".png").startswith(b"\x89PNG")  # type: ignore[arg-type]
+    ElementTree.fromstring(str(render(found, ".svg"), "utf-8"))  # type: ignore[arg-type]
+    assert "</html>" in str(render(found, ".html"))
 
 
 def test_points_run_where_measure_point_says() -> None:

@@ -20,8 +20,8 @@ from varprobe.advice.predicted_verdict import bench_for
 from varprobe.advice.proposal import WAYS, plan
 from varprobe.advice.variants import Recipe, shortened, std_of, with_recipes
 from varprobe.advice.words import fold, mode_outlooks, scale_changes, scheme_name
-from varprobe.cli.commands import By
 from varprobe.cli.main import run as run_command
+from varprobe.cli.tune import By
 from varprobe.config.loading import ConfigText, load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.config.rewriting import flow, rewritten

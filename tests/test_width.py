@@ -13,7 +13,7 @@ import varprobe
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.probe.measure import measure
-from varprobe.reporters import RENDERERS
+from varprobe.results.kinds import render
 from varprobe.theory.records import Fluctuation
 from varprobe.verdict.agreement import FAMILY_ERROR, LARGEST, Agreement, compare, foreseen
 from varprobe.verdict.judge import judge
@@ -133,10 +133,10 @@ def test_what_varies_too_much_is_not_tested_and_that_is_said() -> None:
     report = varprobe.run(chain("relu", "he", 64, 8))
     assert report.layers[0].predicted.second_moment_low is None
     assert "not tested" in report.layers[-1].predicted.reason
-    assert "Tested against theory: 0 of 8 layers forward, 0 backward" in RENDERERS[".md"](report)
+    assert "Tested against theory: 0 of 8 layers forward, 0 backward" in render(report, ".md")
     wide = varprobe.run(chain("relu", "he", 512, 3))
     assert wide.layers[0].predicted.second_moment_low is not None
-    assert "Tested against" not in RENDERERS[".md"](wide)
+    assert "Tested against" not in render(wide, ".md")
 
 
 @pytest.mark.parametrize("variance", [LARGEST, LARGEST * 1.001])

@@ -80,8 +80,8 @@ def check(
         VarprobeError: where the config does not describe a network that can be measured, or that can have what is
             expected of it.
     """
-    from varprobe.gate.baseline import load_baseline
     from varprobe.gate.check import check as hold
+    from varprobe.results.baseline import load_baseline
 
     experiment = _loaded(source)
     stored = baseline if isinstance(baseline, Report) or baseline is None else load_baseline(Path(baseline))

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from varprobe.errors import InputFileError, Place
 from varprobe.frozen import dataclass
 from varprobe.report.records import Estimate, LayerRow, Report
-from varprobe.report.stored import as_stored, parsed
 from varprobe.verdict.intervals import student_quantile
 
 # Chance that anything is called changed in two reports of one law, over all layers and statistics together.
@@ -63,42 +59,6 @@ STATISTICS: dict[str, Callable[[LayerRow], Estimate | None]] = {
     "gradient.second_moment": lambda row: row.gradient.second_moment if row.gradient else None,
     "weight_gradient.variance": lambda row: row.weight_gradient.variance if row.weight_gradient else None,
 }
-
-
-@dataclass(frozen=True)
-class _Named:
-    name: str
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """What a stored comparison is made from again; the rest of its JSON follows from that."""
-
-    comparison_version: int
-    networks: tuple[_Named, ...]
-    reports: tuple[Report, ...]
-
-
-def comparison_from_json(text: bytes, path: str | Path) -> Comparison:
-    """A stored comparison; `path` is for messages.
-
-    Raises:
-        InputFileError: where the text is none, or one of another version.
-    """
-    return comparison_from_plain(parsed(text, path, "comparison"), path)
-
-
-def comparison_from_plain(plain: dict[str, Any], path: str | Path) -> Comparison:
-    """As `comparison_from_json`, of data that have been parsed."""
-    from pydantic import TypeAdapter
-
-    stored = as_stored(TypeAdapter(_Stored), plain, path, "comparison", ("comparison_version", COMPARISON_VERSION))
-    names = [network.name for network in stored.networks]
-    if not len(names) == len(stored.reports) > 1:
-        message = f"is no varprobe comparison: {len(names)} networks and {len(stored.reports)} reports"
-        hint = "name a file that `varprobe compare -o comparison.json` wrote"
-        raise InputFileError(message, hint=hint, place=Place(str(path)), field="reports")
-    return compared(names, stored.reports)
 
 
 def compared(names: Sequence[str], reports: Sequence[Report], family_error: float = FAMILY_ERROR) -> Comparison:

@@ -146,11 +146,11 @@ class VarprobeCheck:
 
     def _passed(self, checked: CheckResult) -> CheckResult:
         """The same, where it passed; what was found goes into the test's properties."""
-        from varprobe.reporters.check_junit import properties_of
+        from varprobe.reporters.check.junit import properties_of
 
         self._item.user_properties += [(f"varprobe.{key}", value) for key, value in properties_of(checked).items()]
         if checked.outcome != "passed":
-            from varprobe.reporters.check_text import text_of
+            from varprobe.reporters.check.terminal import text_of
 
             pytest.fail(text_of(checked), pytrace=False)
         return checked

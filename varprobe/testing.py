@@ -16,11 +16,11 @@ from varprobe.config.rewriting import flow
 from varprobe.engine.schedule import available_cores
 from varprobe.errors import InputFileError, Place, VarprobeError
 from varprobe.frozen import dataclass
-from varprobe.gate.baseline import load_baseline
 from varprobe.gate.check import check
 from varprobe.gate.records import CheckResult
 from varprobe.network.spec import with_threads
 from varprobe.report.records import Report
+from varprobe.results.baseline import load_baseline
 
 
 @dataclass(frozen=True)

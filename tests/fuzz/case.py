@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.fuzz.contract import probe_if_tiny, settle, settle_file, settle_stored, settled
 from tests.fuzz.grammar import SMALL
 from varprobe.config.loading import load
-from varprobe.report.storage import load_report
+from varprobe.results.store import load_report
 
 # A network for given arrays: weights, biases, a batch and a cotangent from one file.
 _ARRAYS = """\

@@ -17,15 +17,13 @@ from varprobe.config.overrides import Override, parse_assignment
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
 from varprobe.report.records import Report
-from varprobe.report.storage import from_dict, load_report, report_from_plain, to_dict, to_json
-from varprobe.report.stored import parsed, read_stored
-from varprobe.reporters import RENDERERS, SWEEPERS
-from varprobe.reporters.explanation import print_explanation
-from varprobe.reporters.format_table import print_formats
-from varprobe.reporters.sweep_text import print_sweep
-from varprobe.reporters.terminal import print_report
+from varprobe.reporters.report.explanation import print_explanation
+from varprobe.reporters.report.number_formats import print_number_formats
+from varprobe.reporters.report.terminal import print_report
+from varprobe.reporters.sweep.terminal import print_sweep
+from varprobe.results.kinds import render
+from varprobe.results.store import from_plain, load_report, load_result, to_dict, to_json
 from varprobe.sweeps.records import Sweep
-from varprobe.sweeps.storage import sweep_from_plain
 
 SECONDS = 5.0
 TINY_STEPS, TINY_WIDTH = 24, 32
@@ -86,11 +84,7 @@ def settle_stored(folder: Path, data: bytes, *, slow: bool = False) -> Report | 
     path = folder / "report.json"
     path.write_bytes(data)
 
-    def work() -> Report | Sweep:
-        plain = parsed(read_stored(path), path)
-        return sweep_from_plain(plain, path) if "sweep_version" in plain else report_from_plain(plain, path)
-
-    record: Report | Sweep | None = settled(work)
+    record: Report | Sweep | None = settled(lambda: load_result(path))
     if isinstance(record, Report):
         show_everywhere(record, QUICK + SLOW if slow else QUICK)
     elif record is not None:
@@ -110,7 +104,7 @@ def probe_if_tiny(experiment: Experiment | None) -> None:
     report = diagnose(experiment, replace(spec.settings, trials=2, batch=2))
     text = to_json(report)
     assert json.loads(text, parse_constant=refuse) == to_dict(report)
-    assert from_dict(to_dict(report)) == report
+    assert from_plain(to_dict(report), "r.json", "report") == report
     show_everywhere(report)
 
 
@@ -120,17 +114,17 @@ def refuse(token: str) -> None:
 
 def show_everywhere(report: Report, suffixes: Sequence[str] = QUICK) -> None:
     for suffix in suffixes:
-        _check_written(suffix, RENDERERS[suffix](report))
+        _check_written(suffix, render(report, suffix))
     for legacy in (False, True):
         console = _console(legacy=legacy)
         print_report(report, console, every_row=legacy)
-        print_formats(report, console)
+        print_number_formats(report, console)
         print_explanation(report, console, every_row=legacy)
 
 
 def show_sweep(sweep: Sweep, suffixes: Sequence[str] = QUICK) -> None:
     for suffix in suffixes:
-        _check_written(suffix, SWEEPERS[suffix](sweep))
+        _check_written(suffix, render(sweep, suffix))
     print_sweep(sweep, _console(legacy=False))
 
 

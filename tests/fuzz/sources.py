@@ -23,7 +23,7 @@ from tests.fuzz.playground import TRAPS, header
 from tests.fuzz.tricks import trick
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose, predict_report
-from varprobe.report.storage import to_dict
+from varprobe.results.store import to_dict
 
 ROOT = Path(__file__).parents[2]
 # One case in so many is measured, or drawn as pages and pictures, which takes hundreds of times as long.
@@ -47,14 +47,14 @@ def reports() -> tuple[dict[str, Any], ...]:
 def sweeps() -> tuple[dict[str, Any], ...]:
     """Sweeps over one setting and over two, small."""
     import varprobe
-    from varprobe.sweeps.storage import sweep_to_json
+    from varprobe.results.store import render_json
 
     config = {**SMALL, "layers": [{"dense": 4, "repeat": 5}], "expect": None}
     axes: tuple[dict[str, Any], ...] = (
         {"defaults.init.gain": [1, 1.5]},
         {"defaults.init.gain": [1, 2], "layers.0.repeat": [4, 5]},
     )
-    found = tuple(json.loads(sweep_to_json(varprobe.sweep(config, axis, executor=_Here()))) for axis in axes)
+    found = tuple(json.loads(render_json(varprobe.sweep(config, axis, executor=_Here()))) for axis in axes)
     last = found[1]["points"][-1]
     last |= {key: None for key in last if key != "values"} | {"failure": "out of memory"}
     return found

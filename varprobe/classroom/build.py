@@ -20,10 +20,10 @@ from varprobe.formatting import power
 from varprobe.frozen import dataclass
 from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
-from varprobe.reporters.comparison_figure import comparison_figure
-from varprobe.reporters.histogram_figure import histogram_figure
-from varprobe.reporters.page import Question, common, environment
-from varprobe.reporters.picture import picture
+from varprobe.reporters.comparison.figure import draw_comparison
+from varprobe.reporters.comparison.histograms import draw_histograms
+from varprobe.reporters.page.parts import Question, common, environment
+from varprobe.reporters.page.svg import picture
 from varprobe.reporters.report_phrases import DIRECTIONS, made_with
 from varprobe.verdict.intervals import student_quantile
 from varprobe.verdict.records import Direction, Verdict
@@ -193,7 +193,7 @@ def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Net
     histograms = Markup("")
     if lesson.histograms:
         said = f"Histograms of activations and gradients by layer of {names}, in absolute units."
-        histograms = picture(histogram_figure, comparison, "histograms", said)
+        histograms = picture(draw_histograms, comparison, "histograms", said)
     page = _environment().get_template(f"{lesson.folder}/{PAGE}")
     return page.render(
         **common(f"{number + 1}. {lesson.title}", _questions(networks)),
@@ -202,6 +202,6 @@ def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Net
         after=LESSONS[number + 1] if number + 1 < len(LESSONS) else None,
         networks=networks,
         net={one.name: one for one in networks},
-        picture=picture(comparison_figure, comparison, "figure", words),
+        picture=picture(draw_comparison, comparison, "figure", words),
         histograms=histograms,
     )

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from varprobe.cli.interruptible import wait_for
 from varprobe.cli.output import check_writable, write_file
-from varprobe.cli.progress import progress_bar
 from varprobe.config.loading import load
 from varprobe.config.overrides import Override
 from varprobe.errors import ConfigError, VarprobeError
 from varprobe.frozen import dataclass
-from varprobe.gate.baseline import baseline_path, load_baseline
 from varprobe.gate.check import check, gathered
 from varprobe.gate.records import CheckError, CheckResult, CheckRun
 from varprobe.network.spec import with_threads
-from varprobe.report.storage import to_json
+from varprobe.results.baseline import baseline_path, load_baseline
+from varprobe.results.store import to_json
 
 if TYPE_CHECKING:
     from varprobe.network.spec import NetworkSpec
@@ -56,34 +55,36 @@ def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
 
 def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
     try:
-        return _checked(config, gate, baselines, quiet=quiet)
+        return _check(config, gate, baselines, quiet=quiet)
     except VarprobeError as error:
         print(f"varprobe: {error}", file=sys.stderr)
         place = error.place
         line, column = (place.line, place.column) if place else (None, None)
         elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
         trouble = CheckError(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
-        return _not_checked(config, gate, "error", trouble)
+        return _say_unchecked(config, gate, "error", trouble)
     except MemoryError:
-        return _not_checked(config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths"))
+        return _say_unchecked(
+            config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths")
+        )
     except Exception as error:
         traceback.print_exc()
         hint = "please report it with the lines on standard error"
-        return _not_checked(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
+        return _say_unchecked(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
 
 
-def _checked(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
+def _check(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
     experiment = load(config, gate.overrides)
     spec = experiment.network
     stored, target = _baseline(spec, gate, baselines)
     settings = with_threads(spec.settings, gate.threads)
-    with progress_bar(spec.name, quiet=quiet) as progress:
-        done = wait_for(
-            lambda reached: check(
-                experiment, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials, baseline=stored
-            ),
-            progress,
-        )
+    done = wait_for(
+        lambda reached: check(
+            experiment, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials, baseline=stored
+        ),
+        spec.name,
+        quiet=quiet,
+    )
     if target is not None and done.report is not None:
         write_file(target, to_json(done.report))
         gate.tell(f"wrote {target}")
@@ -107,5 +108,5 @@ def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tupl
     return None, path
 
 
-def _not_checked(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
+def _say_unchecked(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
     return CheckResult(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,16 +16,25 @@ class _GivenUpError(Exception):
     """Ends work that nobody waits for any more."""
 
 
-def wait_for(work: Callable[[Progress], T], progress: Progress | None) -> T:
-    """The result of `work`, or what it raised.
+def wait_for(work: Callable[[Progress], T], title: str, *, quiet: bool, unit: str = "layer passes") -> T:
+    """The result of `work`, or what it raised; meanwhile there is a progress bar, where somebody would see it.
 
     What interrupts the wait is raised here at once; the work ends by itself when it next reports progress, or with
     the process.
 
     Arguments:
-        work: called with a function that takes what is done and what there is to do, for `progress`.
-        progress: called in turn, in the work's thread.
+        work: called with a function that takes how many units are done of how many, and where units differ in size,
+            the share of the work that is done.
     """
+    if quiet or not sys.stderr.isatty():
+        return _wait(work, None)
+    from varprobe.cli.progress import progress_bar
+
+    with progress_bar(title, unit) as progress:
+        return _wait(work, progress)
+
+
+def _wait(work: Callable[[Progress], T], progress: Progress | None) -> T:
     done: list[T] = []
     failed: list[BaseException] = []
     given_up = threading.Event()

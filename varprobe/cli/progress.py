@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,14 +15,11 @@ _BETWEEN = 0.1
 
 
 @contextmanager
-def progress_bar(title: str, *, quiet: bool, unit: str = "layer passes") -> Iterator[Callable[..., None] | None]:
-    """Gives a function that takes how many units are done of how many; None where nobody would see it.
+def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
+    """Gives a function that takes how many units are done of how many.
 
     Where units differ in size, it takes the share of the work that is done too, for the time that is left.
     """
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
     bar = _Bar(title, unit)
     try:
         yield bar.update
@@ -44,7 +40,7 @@ class _Bar:
         self.drawn = now
         left = _left(now - self.started, done / total if share is None else share)
         if self.progress is None:
-            self.progress = _opened(self.title, self.unit, done, total, left)
+            self.progress = _open(self.title, self.unit, done, total, left)
         self.progress.update(self.progress.task_ids[0], completed=done, total=total, left=left)
 
     def close(self) -> None:
@@ -52,7 +48,7 @@ class _Bar:
             self.progress.stop()
 
 
-def _opened(title: str, unit: str, done: int, total: int, left: str) -> Progress:
+def _open(title: str, unit: str, done: int, total: int, left: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 

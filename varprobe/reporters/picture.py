@@ -1,60 +1,135 @@
-"""A figure -> SVG that stands in a page: its colours follow the page's, its ids are its own."""
+"""What all pictures share: style, colours, axes, text that fits; and a result's figure as PNG, SVG and PDF.
+
+Drawn for a projector and for print: two colours that colour-blind readers tell apart, and lines and markers that
+differ without colour.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import TypeVar
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from markupsafe import Markup, escape
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
-from varprobe.reporters.figure import saved
+from varprobe.formatting import power, printable
+from varprobe.results.kinds import find, kind_of
 
 T = TypeVar("T")
-# What the page's style sheet calls the colours that our figures use.
-_VARIABLES = {
-    "#0072b2": "activation",
-    "#d55e00": "gradient",
-    "#222222": "theory",
-    "#555555": "mark",
-    "#999999": "mark",
-    "#dddddd": "grid",
-    "#000000": "ink",
-    "#ffffff": "paper",
+Values = NDArray[np.float64]
+# Of Okabe and Ito's palette: blue and vermillion.
+ACTIVATION, GRADIENT, THEORY = "#0072B2", "#D55E00", "#222222"
+# Layers up to which every one has its marker.
+MARKED = 60
+_STYLE: dict[str, Any] = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "varprobe",
+    "svg.fonttype": "none",
+    # Names come from configs: a dollar sign is a dollar sign.
+    "text.parse_math": False,
 }
-_COLOUR = re.compile(r"(?<=[: ])#(?:" + "|".join(name[1:] for name in _VARIABLES) + r")\b", re.I)
-_ID = re.compile(r'( id="|url\(#|href="#)([^")]+)')
+_METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+_CUT = "..."
 
 
-def picture(draw: Callable[[T], Figure], what: T, name: str, words: str) -> Markup:
-    """The figure as an `svg` element, in a box that scrolls where the screen is too narrow to read it.
+def render_png(result: Any) -> bytes:
+    """A PNG at 160 dots per inch: 1280 to 1600 pixels wide."""
+    return save_figure(find(kind_of(result).figure), result, "png")
+
+
+def render_svg(result: Any) -> bytes:
+    """An SVG; its words are text."""
+    return save_figure(find(kind_of(result).figure), result, "svg")
+
+
+def render_pdf(result: Any) -> bytes:
+    """A PDF of one page."""
+    return save_figure(find(kind_of(result).figure), result, "pdf")
+
+
+def save_figure(draw: Callable[[T], Figure], what: T, form: str) -> bytes:
+    """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
+    with house_style(), np.errstate(all="ignore"):  # a forged report may hold what has no logarithm
+        stream, drawn = io.BytesIO(), draw(what)
+        for text in drawn.findobj(Text):
+            text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
+        drawn.savefig(stream, format=form, dpi=160, metadata=_METADATA[form])
+        return stream.getvalue()
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The house's style, for what is drawn and saved within; what a name has and the font has not becomes a box."""
+    with rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]  # its stub lists every key
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def log_values(values: Any) -> Values:
+    """log10 values with gaps for exact zeros."""
+    return np.array([math.nan if value is None else value for value in values])
+
+
+def mark_layers(axes: Axes, deepest: int) -> None:
+    """Layers along the axis, with their numbers as they stand in tables and findings."""
+    axes.set_xlabel("layer")
+    axes.set_xlim(0.5, deepest + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+
+
+def mark_powers(axes: Axes) -> None:
+    """Powers of ten at whole exponents; less than two decades do not look like much."""
+    low, high = axes.get_ylim()
+    if high - low < 2:
+        middle = (low + high) / 2
+        low, high = middle - 1, middle + 1
+    room = 0.06 * (high - low)
+    axes.set_ylim(low - room, high + room)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=2))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(round(value)).replace(".00e", "e")))
+
+
+def draw_grid(axes: Axes) -> None:
+    """Lines across, behind the curves."""
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def width_of(text: str, size: float, *, bold: bool = False) -> float:
+    """How wide a line of text is, in inches."""
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def fit(text: str, room: float, *, size: float, bold: bool = False, tail: str = "") -> str:
+    """The text and its tail, the text cut where both are wider than there is room for.
 
     Arguments:
-        name: of this picture, unlike any other on the page.
-        words: what it shows, for who cannot see it.
+        room: in inches.
+        size: of the font, in points.
     """
-    text = saved(draw, what, "svg").decode()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r'<style type="text/css">.*?</style>', "", text, flags=re.S)
-    text = _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found[0].lower()]})", text)
-    text = _ID.sub(lambda found: f"{found[1]}{name}-{found[2]}", _once(text))
-    head, _, body = text.partition(">")
-    box = re.search(r'viewBox="[^"]+"', head)
-    return Markup(
-        f'<div class="figure"><svg class="picture" id="{name}" role="img" aria-label="{escape(words)}" '
-        f'{box[0] if box else ""} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}</div>'
-    )
 
+    def fits(shown: str) -> bool:
+        return width_of(shown, size, bold=bold) <= room
 
-def _once(text: str) -> str:
-    """Every id at its first place only: what has the same one is the same thing, written again."""
-    seen: set[str] = set()
-
-    def kept(found: re.Match[str]) -> str:
-        first = found[1] not in seen
-        seen.add(found[1])
-        return found[0] if first else ""
-
-    return re.sub(r' id="([^"]+)"', kept, text)
+    if fits(text + tail):
+        return text + tail
+    low, high = 0, len(text)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(text[:middle].rstrip() + _CUT + tail) else (low, middle)
+    return text[:low].rstrip() + _CUT + tail

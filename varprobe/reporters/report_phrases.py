@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import count, number, power, printable
 from varprobe.report.records import Estimate, LayerRow, Report
-from varprobe.sweeps.records import SweepPoint
 from varprobe.verdict.records import Direction, Finding, Verdict
 
 MARKS = {"error": "!", "warning": "?", "info": "i"}
 DIRECTIONS = ("forward", "backward", "signal")
-# The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
-LETTERS = {
-    "stable": "s",
-    "borderline": "b",
-    "inconclusive": "i",
-    "vanishing": "v",
-    "exploding": "e",
-    "degenerate": "d",
-}
 
 
 def title(report: Report) -> str:
@@ -208,27 +194,8 @@ def row_label(row: LayerRow) -> str:
     return printable(row.name)
 
 
-def escaped_markdown(text: str) -> str:
-    """Text from a config as Markdown that shows it as it is; addresses in it become no links.
-
-    >>> escaped_markdown("a|b_c")
-    'a\\\\|b\\\\_c'
-    """
-    marked = re.sub(r"([\\`*_\[\]<>|#!&~${}])", r"\\\1", printable(" ".join(text.splitlines())))
-    return marked.replace("://", ":\\//").replace("www.", "www\\.")
-
-
-def spreadsheet_text(value: Any) -> Any:
-    """A cell of a CSV file; text that a spreadsheet would take for a formula begins with an apostrophe.
-
-    >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text(-0.5)
-    ("'=1+1", '-0.5', -0.5)
-    """
-    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return value
-    return value if isinstance(scalar(value), (int, float)) else f"'{value}"
-
-
-def letter(point: SweepPoint) -> str:
-    """The label's letter; x where the point failed."""
-    return "x" if point.verdict is None else LETTERS.get(point.verdict.overall, "?")
+def weight_std_cell(row: LayerRow) -> tuple[str, float | None]:
+    """The standard deviation of a weight, as drawn or else by its law: as text and as a number."""
+    weights = row.weights
+    std = None if weights is None else weights.std if weights.std is not None else weights.expected_std
+    return "-" if std is None else f"{std:.4g}", std

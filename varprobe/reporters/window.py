@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from matplotlib.figure import Figure
 
 from varprobe.errors import OutputError, Place
-from varprobe.reporters.figure import styled
+from varprobe.reporters.picture import house_style
 
 T = TypeVar("T")
 _WINDOWLESS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
@@ -38,6 +38,6 @@ def show_window(draw: Callable[[T], Figure], what: T) -> None:
     def made(*_: Any, **__: Any) -> Figure:
         return draw(what)
 
-    with styled():
+    with house_style():
         pyplot.figure(FigureClass=made)  # type: ignore[arg-type]  # what makes the figure need be no class
         pyplot.show()

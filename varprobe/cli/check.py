@@ -1,0 +1,85 @@
+"""`varprobe check`: networks held to what is expected of them, for people and for CI."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from varprobe.cli.app import command
+from varprobe.cli.delivery import TERMINAL, deliver, plan_files
+from varprobe.cli.options import (
+    AsJson,
+    Drawing,
+    EngineName,
+    Network,
+    Quiet,
+    Threads,
+    measuring_option,
+    output_option,
+    overrides_of,
+)
+from varprobe.gate.records import ALPHA, MAX_TRIALS
+from varprobe.results.kinds import RESULTS
+
+Format = StrEnum("Format", [TERMINAL, *RESULTS["check"].printed])  # type: ignore[misc]  # mypy wants literals
+_PLAIN = Format(TERMINAL)
+expectation_option = partial(typer.Option, rich_help_panel="What to hold it to")
+
+
+@command("check", "varprobe check configs --format github -o results.sarif")
+def check(
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG...", help="YAML files, folders of them, patterns, or -.")
+    ],
+    network: Network,
+    drawing: Drawing,
+    baseline: Annotated[
+        Path | None,
+        expectation_option(
+            metavar="FILE", help="A stored report to hold against; a folder with NAME.json for several."
+        ),
+    ] = None,
+    update_baseline: Annotated[
+        bool, expectation_option("--update-baseline", help="Write the baseline in place of comparing with it.")
+    ] = False,
+    alpha: Annotated[
+        float, expectation_option(metavar="P", help="Chance that any decision of a network is wrong.")
+    ] = ALPHA,
+    max_trials: Annotated[
+        int, measuring_option(min=1, max=1_000_000, metavar="N", help="Draw no more than this.")
+    ] = MAX_TRIALS,
+    engine: EngineName = None,
+    threads: Threads = None,
+    format_: Annotated[Format, output_option("--format", help="What to print.")] = _PLAIN,
+    output: Annotated[
+        list[Path] | None,
+        output_option(
+            "-o", "--output", metavar="FILE", help="Write FILE: .xml (JUnit), .sarif, .md or .json. Repeatable."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold networks to what their configs expect.
+
+    Ends with 1 where a network is not as expected, or where that cannot be decided.
+    """
+    from varprobe.cli.checking import Gate, check_all
+    from varprobe.cli.sources import configs_of
+
+    if not 0 < alpha < 1:
+        raise typer.BadParameter(f"--alpha is a chance between 0 and 1, given {alpha:g}")
+    if update_baseline and baseline is None:
+        raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
+    delivery = plan_files("check", output, "json" if as_json else str(format_))
+    tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
+    edits = overrides_of(network, drawing, engine)
+    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell)
+    checks = check_all(configs_of(configs), gate, quiet=quiet)
+    deliver(checks, delivery)
+    raise typer.Exit({"passed": 0, "undecided": 1, "failed": 1, "error": 2, "fault": 3}[checks.outcome])

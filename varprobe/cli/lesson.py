@@ -1,0 +1,31 @@
+"""`varprobe lesson`: lessons for a class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from varprobe.cli.app import command
+from varprobe.cli.interruptible import wait_for
+from varprobe.cli.options import Quiet, Threads
+from varprobe.cli.output import check_new_folder, write_folder
+from varprobe.formatting import count
+
+
+@command("lesson", "varprobe lesson lessons")
+def lesson(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to write; it must not exist yet.")] = Path(
+        "lessons"
+    ),
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write five lessons for a class: questions, measurements, figures and derivations as pages, with their configs."""
+    from varprobe.classroom.build import build_lessons
+
+    check_new_folder(folder)
+    files = wait_for(lambda reached: build_lessons(threads, reached), "lessons", quiet=quiet, unit="networks")
+    write_folder(folder, files)
+    print(f"wrote {count(len(files), 'file')}; begin with {folder / 'index.html'}")

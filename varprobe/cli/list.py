@@ -1,0 +1,37 @@
+"""`varprobe list`: the tables of parts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from varprobe.cli.app import command
+from varprobe.cli.delivery import open_console
+
+
+class Table(StrEnum):
+    """What there is a table of."""
+
+    activations = "activations"
+    initializers = "initializers"
+    layers = "layers"
+    findings = "findings"
+
+
+@command("list", "varprobe list initializers")
+def list_parts(what: Annotated[Table, typer.Argument(help="Which table.")]) -> None:
+    """Print a table of parts with their formulas."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    from varprobe.cli.tables import TABLES
+
+    heading, rows = TABLES[what.value]
+    table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column(heading, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for name, description in rows():
+        table.add_row(Text(name), Text(description))
+    open_console().print(table)

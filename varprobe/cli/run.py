@@ -1,0 +1,54 @@
+"""`varprobe run`: a network measured and judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from varprobe.cli.app import command
+from varprobe.cli.delivery import deliver, plan_delivery
+from varprobe.cli.interruptible import wait_for
+from varprobe.cli.options import (
+    Config,
+    Drawing,
+    EngineName,
+    Network,
+    Output,
+    Quiet,
+    ShortForms,
+    Threads,
+    View,
+    overrides_of,
+)
+
+if TYPE_CHECKING:
+    from varprobe.config.loading import Experiment
+    from varprobe.report.records import Report
+
+
+@command("run", "varprobe run configs/xavier_tanh.yaml --init small -o report.json")
+def run(
+    config: Config,
+    network: Network,
+    drawing: Drawing,
+    output: Output,
+    short: ShortForms,
+    view: View,
+    engine: EngineName = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a network and print its verdict, theory beside it."""
+    from varprobe.config.loading import load
+
+    experiment = load(config, overrides_of(network, drawing, engine))
+    delivery = plan_delivery("report", output, experiment.network.name, short.suffixes)
+    deliver(measure(experiment, threads, quiet=quiet), delivery, **vars(view))
+
+
+def measure(experiment: Experiment, threads: int | None, *, quiet: bool) -> Report:
+    """The report of a network, with progress."""
+    from varprobe.diagnose import diagnose
+    from varprobe.network.spec import with_threads
+
+    settings = with_threads(experiment.network.settings, threads)
+    return wait_for(lambda reached: diagnose(experiment, settings, reached), experiment.network.name, quiet=quiet)

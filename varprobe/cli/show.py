@@ -1,0 +1,31 @@
+"""`varprobe show`: a stored result printed or converted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from varprobe.cli.app import command
+from varprobe.cli.delivery import deliver, plan_delivery
+from varprobe.cli.options import Output, View
+
+
+@command("show", "varprobe show report.json -o report.md")
+def show(
+    stored: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="What `run`, `predict`, `compare`, `sweep` or `check` wrote by -o.")
+    ],
+    output: Output,
+    view: View,
+) -> None:
+    """Print or convert a stored report, comparison, sweep or check; nothing is measured."""
+    from varprobe.results.kinds import noun_of
+    from varprobe.results.store import load_result
+
+    result = load_result(stored)
+    noun = noun_of(result)
+    if noun != "report" and (view.every_row or view.number_formats):
+        raise typer.BadParameter(f"--all and --number-formats are for reports, and this is a {noun}")
+    deliver(result, plan_delivery(noun, output), **(vars(view) if noun == "report" else {}))

@@ -1,0 +1,1 @@
+"""Checks -> text for people, build servers and other tools."""

@@ -1,0 +1,84 @@
+"""CheckRun -> JUnit XML: a suite per config, a case per decision.
+
+The words of the checks are printable, and so hold no character that XML 1.0 forbids.
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from varprobe.formatting import printable
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
+from varprobe.reporters.check.words import (
+    broken,
+    place,
+    to_do,
+    told,
+    trouble_of,
+    trouble_words,
+    verdict_line,
+    where,
+)
+
+
+def render_junit(checks: CheckRun) -> str:
+    """What is undecided is a failure of type `undecided`; a config that could not be checked has one case, an error."""
+    suites = [_suite(checked) for checked in checks.checked]
+    root = Element("testsuites", name="varprobe check", time=f"{sum(one.seconds for one in checks.checked):.3f}")
+    for key in ("tests", "failures", "errors"):
+        root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
+    root.extend(suites)
+    indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(checked: CheckResult) -> Element:
+    trouble = trouble_of(checked)
+    suite = Element("testsuite", name=place(checked))
+    suite.set("tests", str(len(checked.decisions) + (trouble is not None)))
+    suite.set("failures", str(len(broken(checked))))
+    suite.set("errors", str(int(trouble is not None)))
+    suite.set("skipped", "0")
+    suite.set("time", f"{checked.seconds:.3f}")
+    properties = SubElement(suite, "properties")
+    for name, value in properties_of(checked).items():
+        SubElement(properties, "property", name=name, value=value)
+    for decision in checked.decisions:
+        suite.append(_case(checked, decision))
+    if trouble:
+        suite.append(_error(checked, trouble))
+    SubElement(suite, "system-out").text = trouble_words(trouble) if trouble else verdict_line(checked)
+    return suite
+
+
+def properties_of(checked: CheckResult) -> dict[str, str]:
+    """What JUnit XML says of a config beside its decisions: name -> value."""
+    values = {
+        "network": printable(checked.name),
+        "outcome": checked.outcome,
+        "trials": checked.trials,
+        "max_trials": checked.max_trials,
+        "looks": checked.looks,
+        "alpha": checked.alpha,
+        "seed": checked.report.settings.seed if checked.report else None,
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _case(checked: CheckResult, decision: Decision) -> Element:
+    case = Element("testcase", classname=place(checked), name=printable(decision.expectation))
+    if decision.outcome != "met":
+        failure = SubElement(case, "failure", type=decision.outcome, message=told(decision))
+        failure.text = "\n".join([told(decision), f"at {where(checked, decision)}", *to_do(checked, decision)])
+    else:
+        SubElement(case, "system-out").text = told(decision)
+    return case
+
+
+def _error(checked: CheckResult, trouble: CheckError) -> Element:
+    case = Element("testcase", classname=place(checked), name="config")
+    error = SubElement(case, "error", type=checked.outcome, message=trouble_words(trouble))
+    at = f"at {place(checked, trouble.line, trouble.column)}"
+    hint = [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
+    error.text = "\n".join([trouble_words(trouble), at, *hint])
+    return case

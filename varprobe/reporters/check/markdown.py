@@ -1,0 +1,90 @@
+"""CheckRun -> Markdown, as the summary of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from varprobe.formatting import printable
+from varprobe.gate.records import CheckResult, CheckRun, Decision
+from varprobe.reporters.check.words import (
+    broken,
+    counts_line,
+    how,
+    place,
+    sentence,
+    to_do,
+    told,
+    trouble_of,
+    trouble_words,
+    where,
+    word,
+)
+from varprobe.reporters.text import escape_markdown, markdown_table
+
+# GitHub refuses a summary that is larger.
+MAX_BYTES = 2**20
+_CUT = "\nCut here: a job summary holds 1 MiB. The rest is in the JSON, `-o check.json`.\n"
+
+
+def render_markdown(checks: CheckRun) -> str:
+    """What broke comes first, then what passed; a table a config."""
+    first = sorted(checks.checked, key=lambda checked: checked.outcome == "passed")
+    lines = [f"# varprobe check: {counts_line(checks)}", ""]
+    return _cut([*lines, *(line for checked in first for line in _section(checked))])
+
+
+def _section(checked: CheckResult) -> Iterator[str]:
+    yield f"## {word(checked.outcome)}: {_escape(checked.name)}"
+    yield ""
+    trouble = trouble_of(checked)
+    if trouble:
+        at = _escape(place(checked, trouble.line, trouble.column))
+        told_ = " ".join(_escape(sentence(part)) for part in (trouble_words(trouble), trouble.hint) if part)
+        yield f"- **{word(checked.outcome)}** at {at}: {told_}"
+        yield ""
+        return
+    yield f"{_escape(place(checked))}: {_escape(how(checked))}, alpha {checked.alpha:g}"
+    yield ""
+    yield from _table(checked)
+    for decision in broken(checked):
+        yield _broken(checked, decision)
+    if broken(checked):
+        yield ""
+
+
+def _table(checked: CheckResult) -> Iterator[str]:
+    if checked.decisions:
+        rows = (_cells(checked, decision) for decision in checked.decisions)
+        yield from markdown_table(("expectation", "wanted", "found", "outcome", "trials"), rows)
+        yield ""
+
+
+def _cells(checked: CheckResult, decision: Decision) -> tuple[str, ...]:
+    trials = f"{checked.trials:,}"
+    if decision.outcome == "undecided" and decision.needed is not None:
+        trials += f" of about {decision.needed:,}"
+    texts = map(_escape, (decision.expectation, decision.wanted, decision.found))
+    return *texts, word(decision.outcome), trials
+
+
+def _broken(checked: CheckResult, decision: Decision) -> str:
+    head = f"- **{word(decision.outcome)}: {_escape(decision.expectation)}** at {_escape(where(checked, decision))}: "
+    return head + " ".join(_escape(sentence(part)) for part in (told(decision), *to_do(checked, decision)))
+
+
+def _escape(text: str) -> str:
+    """As `escape_markdown`, and nobody is mentioned."""
+    return escape_markdown(printable(text)).replace("@", "\\@")
+
+
+def _cut(lines: Iterable[str]) -> str:
+    """The lines that fit, with a notice where not all do."""
+    room = MAX_BYTES - len(_CUT)
+    kept: list[str] = []
+    whole = list(lines)
+    for line in whole:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            return "\n".join(kept) + "\n" + _CUT
+        kept.append(line)
+    return "\n".join(kept)

@@ -1,0 +1,163 @@
+"""CheckRun -> SARIF 2.1.0, for code scanning: a result for everything not met and for every finding of the reports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from varprobe.findings import FINDINGS
+from varprobe.formatting import printable
+from varprobe.frozen import dataclass
+from varprobe.gate.records import CheckResult, CheckRun
+from varprobe.reporters.check.words import (
+    broken,
+    finding_words,
+    is_file,
+    row_of,
+    sentence,
+    to_do,
+    told,
+    trouble_of,
+    trouble_words,
+)
+from varprobe.version import __version__
+
+# What the first step of an expectation's path holds the network to.
+EXPECTATIONS = {
+    "forward": "the label of the activations",
+    "backward": "the label of the gradient",
+    "signal": "the label of the signal, whether samples stay distinct",
+    "overall": "the worse of the labels of activations and gradient",
+    "rate": "the factor per layer",
+    "total_log10": "the change over the whole depth, as a power of ten",
+    "layers": "a statistic of one layer",
+    "saturated": "the share of values at the activation's limits",
+    "dead": "the share of units that are zero for the whole batch",
+    "safe_in": "the number format that all values must fit in",
+    "theory": "agreement with theory",
+    "findings": "no finding of severity error",
+    "baseline": "no drift from the stored report",
+}
+_OTHER = "expect/other"
+# The rules of what could not be checked, by outcome.
+_TROUBLE = {"error": "config", "fault": "fault"}
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+# A finding fails nothing by itself: what is expected decides, and an error that nobody forbids is a warning.
+_AS_RESULT = {"error": "warning", "warning": "warning", "info": "note"}
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a result is made from; `what` tells it from the others of its rule and config, at any line."""
+
+    rule: str
+    what: str
+    level: str
+    text: str
+    checked: CheckResult
+    line: int | None
+    column: int | None
+    layer: int | None
+    outcome: str
+
+
+def render_sarif(checks: CheckRun) -> str:
+    """One run with all results; a config that could not be checked makes the invocation unsuccessful."""
+    rules = _rules()
+    index = {rule["id"]: number for number, rule in enumerate(rules)}
+    results = [result for checked in checks.checked for result in _results(checked, index)]
+    run = {
+        "tool": {"driver": {"name": "varprobe", "version": __version__, "rules": rules}},
+        "invocations": [{"executionSuccessful": all(trouble_of(one) is None for one in checks.checked)}],
+        "columnKind": "unicodeCodePoints",
+        "results": list(_written(results, index)),
+    }
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=1, allow_nan=False) + "\n"
+
+
+def _rules() -> list[dict[str, Any]]:
+    found = [(code, kind.meaning, _LEVELS[kind.severity]) for code, kind in FINDINGS.items()]
+    expected = [(f"expect/{kind}", f"expected: {meaning}", "error") for kind, meaning in EXPECTATIONS.items()]
+    rest = [
+        (_OTHER, "expected: another property", "error"),
+        (_TROUBLE["error"], "the config describes a network that can be checked", "error"),
+        (_TROUBLE["fault"], "varprobe itself works", "error"),
+    ]
+    return [
+        {
+            "id": id_,
+            "shortDescription": {"text": text},
+            "help": {"text": text},
+            "defaultConfiguration": {"level": level},
+        }
+        for id_, text, level in found + expected + rest
+    ]
+
+
+def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
+    trouble = trouble_of(checked)
+    if trouble:
+        text = " ".join(sentence(part) for part in (trouble_words(trouble), printable(trouble.hint)) if part)
+        rule = _TROUBLE.get(checked.outcome, _TROUBLE["error"])
+        yield _Result(rule, "", "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
+    for decision in broken(checked):
+        rule = f"expect/{decision.expectation.split('.')[0]}"
+        head = f"{printable(checked.name)}: {printable(decision.expectation)}: {told(decision)}"
+        text = " ".join(map(sentence, (head, *to_do(checked, decision))))
+        known, what = rule if rule in rules else _OTHER, decision.expectation
+        yield _Result(known, what, "error", text, checked, decision.line, None, decision.layer, decision.outcome)
+    for finding in checked.report.verdict.findings if checked.report else ():
+        row = row_of(checked, finding.layer)
+        level = _AS_RESULT.get(finding.severity, "warning")
+        text = f"{printable(checked.name)}: {finding_words(finding)}"
+        rule = finding.code if finding.code in FINDINGS else _OTHER
+        line, what = row.line if row else None, f"{finding.code}:{finding.layer}"
+        yield _Result(rule, what, level, text, checked, line, None, finding.layer, finding.severity)
+
+
+def _written(results: Iterable[_Result], index: dict[str, int]) -> Iterator[dict[str, Any]]:
+    seen: Counter[str] = Counter()
+    for result in results:
+        which = json.dumps([result.rule, result.what, result.checked.config])
+        digest = hashlib.sha256(which.encode()).hexdigest()[:32]
+        seen[digest] += 1
+        yield {
+            "ruleId": result.rule,
+            "ruleIndex": index[result.rule],
+            "level": result.level,
+            # A bracket before a parenthesis would be a link.
+            "message": {"text": result.text.replace("](", "] (")},
+            "locations": _locations(result),
+            "partialFingerprints": {"varprobe/v1": f"{digest}:{seen[digest]}"},
+            "properties": {"network": printable(result.checked.name), "outcome": result.outcome},
+        }
+
+
+def _locations(result: _Result) -> list[dict[str, Any]]:
+    location: dict[str, Any] = {}
+    if is_file(result.checked):
+        location["physicalLocation"] = {"artifactLocation": {"uri": uri(result.checked.config)}}
+        if result.line is not None:
+            column = {} if result.column is None else {"startColumn": result.column}
+            location["physicalLocation"]["region"] = {"startLine": result.line, **column}
+    row = row_of(result.checked, result.layer)
+    if row is not None:
+        location["logicalLocations"] = [{"name": printable(row.name), "fullyQualifiedName": printable(row.path)}]
+    return [location] if location else []
+
+
+def uri(path: str) -> str:
+    """A path as the reference that SARIF wants: relative with forward slashes, or `file://` where it is absolute.
+
+    >>> uri("configs/a b.yaml"), uri("/tmp/x.yaml")
+    ('configs/a%20b.yaml', 'file:///tmp/x.yaml')
+    """
+    pure = PurePath(path)
+    return pure.as_uri() if pure.is_absolute() else quote(os.fsencode(pure.as_posix()), safe="/")

@@ -1,0 +1,107 @@
+"""CheckRun -> the terminal: a line for what passed, and for the rest what broke, where, and what to do.
+
+Why a config could not be checked is said on standard error, as every error is.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from io import StringIO
+
+from rich.console import Console
+from rich.text import Text
+
+from varprobe.formatting import printable
+from varprobe.gate.records import CheckResult, CheckRun, Decision
+from varprobe.reporters.check.words import (
+    WORDS,
+    broken,
+    counts_line,
+    how,
+    place,
+    to_do,
+    told,
+    trouble_of,
+    where,
+    word,
+)
+
+_STYLES = {
+    "passed": "green",
+    "failed": "bold red",
+    "undecided": "bold yellow",
+    "error": "bold red",
+    "fault": "bold red",
+}
+_COLUMN = max(map(len, WORDS.values()))
+# Decisions of one config that are told: a thousand layers may break at once.
+_TOLD = 10
+
+
+def print_checks(checks: CheckRun, console: Console) -> None:
+    """Prints every config and how many came to what."""
+    for checked in checks.checked:
+        _print_one(checked, console)
+    console.print()
+    _put(console, counts_line(checks), style=_STYLES.get(checks.outcome, "bold"))
+
+
+def text_of(checked: CheckResult) -> str:
+    """What of one config broke, and then how it was checked, in the same words without colour.
+
+    The first line says the most: summaries of test runs show no other.
+    """
+    stream = StringIO()
+    console = Console(file=stream, color_system=None, highlight=False, markup=False, emoji=False)
+    _print_broken(checked, console)
+    return f"{textwrap.dedent(stream.getvalue())}{_tame(place(checked))}: {how(checked)}"
+
+
+def _print_one(checked: CheckResult, console: Console) -> None:
+    trouble = trouble_of(checked)
+    if trouble:
+        _head(console, checked, f"{place(checked, trouble.line, trouble.column)}: could not be checked")
+        return
+    _head(console, checked, f"{place(checked)}: {how(checked)}")
+    _print_broken(checked, console)
+
+
+def _print_broken(checked: CheckResult, console: Console) -> None:
+    decisions = broken(checked)
+    for decision in decisions[:_TOLD]:
+        _print_decision(checked, decision, console)
+    if len(decisions) > _TOLD:
+        _put(console, f"and {len(decisions) - _TOLD:,} more; -o check.json has all", 2)
+
+
+def _print_decision(checked: CheckResult, decision: Decision, console: Console) -> None:
+    shown = word(decision.outcome)
+    line = f"{shown} {printable(decision.expectation)}: {told(decision)}"
+    _put(console, line, 2, style=_STYLES.get(decision.outcome, "bold"), styled=len(shown))
+    _put(console, f"at {where(checked, decision)}", 4)
+    for line in to_do(checked, decision):
+        _put(console, f"-> {line}", 4)
+
+
+def _head(console: Console, checked: CheckResult, line: str) -> None:
+    """One line a config, whatever the width: build logs are searched by line."""
+    text = Text(_tame(f"{word(checked.outcome):<{_COLUMN}} {line}"))
+    text.stylize(_STYLES.get(checked.outcome, "bold"), 0, _COLUMN)
+    console.print(text, soft_wrap=True)
+
+
+def _put(console: Console, line: str, indent: int = 0, *, style: str = "", styled: int | None = None) -> None:
+    """Text in the console's width, its first `styled` characters in a style; a path is never broken."""
+    room = max(20, console.width - indent - 2)
+    lines = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    for number, part in enumerate(lines):
+        text = Text(" " * indent + ("  " if number else "") + _tame(part))
+        if number == 0:
+            text.stylize(style, indent, None if styled is None else indent + styled)
+        console.print(text, soft_wrap=True)
+
+
+def _tame(line: str) -> str:
+    """The same, where a build server would take it for a command: `::error::` at its start, `##[error]` anywhere."""
+    return re.sub(r"##(\w*)\[", r"## \1[", re.sub(r"^::", ": :", line))

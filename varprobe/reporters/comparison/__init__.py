@@ -1,0 +1,1 @@
+"""Comparisons -> text, tables, pictures and pages."""

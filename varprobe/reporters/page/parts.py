@@ -1,0 +1,152 @@
+"""What all pages share: the template, tables, the verdict, the lesson's questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from varprobe.config.rewriting import written
+from varprobe.formatting import power, printable
+from varprobe.frozen import dataclass
+from varprobe.report.records import Report
+from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head
+from varprobe.verdict.records import Direction, Verdict
+from varprobe.version import __version__
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's heading.
+
+    Attributes:
+        word: whether the column holds words.
+        spoken: what a screen reader says, where two headings look alike or the text is a sign; it holds the text.
+    """
+
+    text: str
+    word: bool = False
+    spoken: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what it is sorted by: its text where it holds a word, else the key."""
+
+    text: str
+    key: float | None = None
+    word: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells, and the sweep's point that they tell of."""
+
+    cells: tuple[Cell, ...]
+    point: int | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A direction of the verdict as a table shows it."""
+
+    name: str
+    label: str
+    rate: str
+    total: str
+    scale: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding as pages tell it."""
+
+    severity: str
+    head: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a learner is asked before the result is shown: the right label, and the result in a sentence."""
+
+    words: str
+    label: str
+    sentence: str
+
+
+def environment(package: str = "", folder: str = "") -> Environment:
+    """Templates of this room, and of a folder of another package that builds on them; text is escaped."""
+    own = PackageLoader("varprobe.reporters.page", "templates")
+    loader = ChoiceLoader([PackageLoader(package, folder), own]) if package else own
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def common(heading: str, questions: tuple[Question, ...] = ()) -> dict[str, Any]:
+    """What every page takes."""
+    return {"heading": printable(heading), "questions": questions, "version": __version__}
+
+
+def render_template(template: str, heading: str, questions: tuple[Question, ...] = (), **content: Any) -> str:
+    """The page: text is escaped, unless it is `Markup`."""
+    return environment().get_template(template).render(**common(heading, questions), **content)
+
+
+def lines_of(verdict: Verdict) -> tuple[Line, ...]:
+    """The three directions with their figures."""
+    found = ((name, getattr(verdict, name)) for name in DIRECTIONS)
+    return tuple(Line(name, direction.label, *direction_figures(direction)) for name, direction in found)
+
+
+def findings_of(verdict: Verdict) -> tuple[Told, ...]:
+    """The findings, with their remedies."""
+    return tuple(Told(f.severity, finding_head(f), f.message, f.remedy) for f in verdict.findings)
+
+
+def way_headings() -> tuple[Heading, ...]:
+    """Of the columns that `direction_cells` fills, for every direction."""
+    pairs = ((Heading(n, word=True), Heading("over the depth", spoken=f"over the depth, {n}")) for n in DIRECTIONS)
+    return tuple(heading for pair in pairs for heading in pair)
+
+
+def direction_cells(direction: Direction | None) -> tuple[Cell, Cell]:
+    """Label and factor over the depth."""
+    if direction is None:
+        return Cell("", word=True), Cell("")
+    return Cell(direction.label, word=True), Cell(direction_figures(direction)[1], direction.total_log10)
+
+
+def questions_on(verdict: Verdict, what: str) -> tuple[Question, ...]:
+    """One question for each way that the signal goes; `what` is the network, as a learner should see it."""
+    ways = (
+        ("the activations", "forward", verdict.forward),
+        ("the gradient, on its way back", "backward", verdict.backward),
+    )
+    return tuple(
+        Question(f"{what}: what becomes of {noun}?", way.label, f"{what}, {name}: {way.label}{_total(way)}.")
+        for noun, name, way in ways
+    )
+
+
+def _total(direction: Direction) -> str:
+    return "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
+
+
+def config_of(report: Report, name: str = "") -> str:
+    """The config, ready to be saved and run; under another name where one is given."""
+    rest = {key: value for key, value in report.spec.items() if key != "name"} if name else report.spec
+    return written({"name": name or report.name, **rest})
+
+
+def provenance_of(report: Report) -> str:
+    """What made the numbers."""
+    made = report.provenance
+    versions = f"varprobe {made.varprobe}, NumPy {made.numpy}, Python {made.python}"
+    return f"Made by {versions}; seed {made.seed}, {report.settings.engine} engine."
+
+
+def file_name(name: str) -> str:
+    """A file's name for a config; what a name cannot hold becomes `_`."""
+    kept = "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+    return f"{kept.strip('.')[:60] or 'network'}.yaml"

@@ -1,0 +1,1 @@
+"""Sweeps -> text, tables, pictures and pages."""

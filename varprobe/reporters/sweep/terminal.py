@@ -1,0 +1,67 @@
+"""Sweep -> the terminal: a table of points, or a map of letters."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from varprobe.formatting import printable
+from varprobe.reporters.sweep.words import (
+    counts_line,
+    failure_lines,
+    letter,
+    letter_words,
+    made_line,
+    sweep_title,
+    verdict_cells,
+)
+from varprobe.sweeps.records import Sweep
+
+# Letters of a value beside a map.
+_ASIDE = 24
+
+
+def print_sweep(sweep: Sweep, console: Console) -> None:
+    """The verdict of every point: a line each on one axis, a letter each on two."""
+    console.print(Text(sweep_title(sweep), style="bold"))
+    console.print(Text(made_line(sweep)))
+    console.print()
+    if len(sweep.axes) == 1:
+        console.print(_table(sweep))
+    else:
+        console.print(Text("\n".join(letter_map(sweep, console.width))))
+    console.print()
+    for line in (counts_line(sweep), *failure_lines(sweep)):
+        console.print(Text(line))
+
+
+def _table(sweep: Sweep) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(printable(sweep.axes[0].path.rsplit(".", 1)[-1]), justify="right", max_width=20, overflow="fold")
+    for heading in ("forward", "", "backward", "", "signal"):
+        table.add_column(heading, no_wrap=True)
+    for point in sweep.points:
+        table.add_row(Text(printable(point.values[0])), *verdict_cells(point))
+    return table
+
+
+def letter_map(sweep: Sweep, width: int) -> list[str]:
+    """The overall labels by their first letters: the first axis from left to right, the second upward."""
+    across, up = sweep.axes
+    label = max(len(value) for value in up.values)
+    label = min(label, _ASIDE)
+    room = max(8, width - label - 2)
+    columns = len(across.values)
+    step = -(-columns // room)
+    gap = " " if 2 * columns <= room else ""
+    lines = [printable(f"{up.path}")]
+    for row in reversed(range(len(up.values))):
+        points = [sweep.points[column * len(up.values) + row] for column in range(0, columns, step)]
+        lines.append(f"{printable(up.values[row])[:label]:>{label}} |{gap.join(map(letter, points))}")
+    shown = (-(-columns // step)) * (1 + len(gap))
+    first, last = printable(across.values[0]), printable(across.values[-1])
+    lines.append(f"{'':>{label}} +{'-' * shown}")
+    lines.append(f"{'':>{label}}  {first}{last:>{max(len(last) + 1, shown - len(first))}}")
+    lines.append(f"{'':>{label}}  {printable(across.path)}" + (f" (one value in {step})" if step > 1 else ""))
+    return [*lines, "", letter_words(sweep)]

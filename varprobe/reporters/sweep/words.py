@@ -1,0 +1,87 @@
+"""Sentences and cells that reporters of sweeps share."""
+
+from __future__ import annotations
+
+from varprobe.formatting import count, printable
+from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures
+from varprobe.sweeps.axes import numbers
+from varprobe.sweeps.records import Axis, Sweep, SweepPoint
+
+# Failed points whose reasons are told, and names that a title tells.
+_TOLD, _NAMED = 3, 6
+# The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
+LETTERS = {
+    "stable": "s",
+    "borderline": "b",
+    "inconclusive": "i",
+    "vanishing": "v",
+    "exploding": "e",
+    "degenerate": "d",
+}
+
+
+def sweep_title(sweep: Sweep) -> str:
+    """The network and its axes in a line."""
+    return (
+        f"{printable(sweep.name)}: {count(len(sweep.points), 'point')} over {' and '.join(map(axis_words, sweep.axes))}"
+    )
+
+
+def axis_words(axis: Axis) -> str:
+    """A setting and the ends of its values; names stand in no order, and are all told where they are few."""
+    first, last = axis.values[0], axis.values[-1]
+    if numbers(axis) is None:
+        few = len(axis.values) <= _NAMED
+        return printable(f"{axis.path} ({', '.join(axis.values) if few else count(len(axis.values), 'value')})")
+    return printable(f"{axis.path} ({first}{f' to {last}' if len(axis.values) > 1 else ''})")
+
+
+def made_line(sweep: Sweep) -> str:
+    """How each point was measured."""
+    s = sweep.settings
+    return f"{count(s.trials, 'trial')} of batch {s.batch:,} a point, {printable(s.dtype)}, seed {s.seed}"
+
+
+def counts_line(sweep: Sweep) -> str:
+    """How many points have each label."""
+    labels = [point.verdict.overall for point in sweep.points if point.verdict]
+    failed = sum(bool(point.failure) for point in sweep.points)
+    parts = [f"{labels.count(label)} {label}" for label in LETTERS if label in labels]
+    return ", ".join([*parts, *([f"{failed} failed"] if failed else [])])
+
+
+def failure_lines(sweep: Sweep) -> list[str]:
+    """Why points failed, for the first few."""
+    failed = [point for point in sweep.points if point.failure]
+    lines = [printable(f"failed at {' '.join(point.values)}: {point.failure}") for point in failed[:_TOLD]]
+    return lines + ([f"and {len(failed) - _TOLD:,} more"] if len(failed) > _TOLD else [])
+
+
+def verdict_cells(point: SweepPoint) -> list[str]:
+    """Label and factor forward and backward, and the signal's label."""
+    if point.verdict is None:
+        return ["failed", "", "", "", ""]
+    forward, backward, signal = (getattr(point.verdict, name) for name in DIRECTIONS)
+    return [
+        forward.label,
+        direction_figures(forward)[1],
+        backward.label,
+        direction_figures(backward)[1],
+        signal.label,
+    ]
+
+
+def letter(point: SweepPoint) -> str:
+    """The label's letter; x where the point failed."""
+    return "x" if point.verdict is None else LETTERS.get(point.verdict.overall, "?")
+
+
+def letter_words(sweep: Sweep) -> str:
+    """What the letters of a sweep's points stand for."""
+    used = {letter(point) for point in sweep.points}
+    return ", ".join(
+        [
+            *(f"{mark} {label}" for label, mark in LETTERS.items() if mark in used),
+            *(["x failed"] if "x" in used else []),
+        ]
+    )

@@ -1,0 +1,49 @@
+"""Tables as CSV and as Markdown, in which text from a config stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from varprobe.config.yaml_tree import scalar
+from varprobe.formatting import printable
+
+
+def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A header and a line per row; all rows have the first one's keys, and None is an empty cell."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(map(spreadsheet_text, rows[0]))
+    writer.writerows(map(spreadsheet_text, row.values()) for row in rows)
+    return stream.getvalue()
+
+
+def spreadsheet_text(value: Any) -> Any:
+    """A cell of a CSV file; text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text(-0.5)
+    ("'=1+1", '-0.5', -0.5)
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    return value if isinstance(scalar(value), (int, float)) else f"'{value}"
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], numeric: Collection[str] = ()) -> list[str]:
+    """Lines of a table whose cells are Markdown; columns with a heading in `numeric` are set to the right."""
+    rule = "".join(f"|{'---:' if heading in numeric else '---'}" for heading in headings)
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (headings, *rows))
+    return [head, f"{rule}|", *body]
+
+
+def escape_markdown(text: str) -> str:
+    """Text from a config as Markdown that shows it as it is; addresses in it become no links.
+
+    >>> escape_markdown("a|b_c")
+    'a\\\\|b\\\\_c'
+    """
+    marked = re.sub(r"([\\`*_\[\]<>|#!&~${}])", r"\\\1", printable(" ".join(text.splitlines())))
+    return marked.replace("://", ":\\//").replace("www.", "www\\.")

@@ -1,0 +1,84 @@
+"""What the types of stored records do not say: one function per kind, which gives the record or refuses it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import product
+
+from varprobe.errors import InputFileError, Place
+from varprobe.gate.records import OUTCOMES, CheckRun
+from varprobe.report.records import Histogram, Report
+from varprobe.results.reading import refuse
+from varprobe.sweeps.records import Curves, Sweep, SweepPoint
+
+DECIDED = ("met", "failed", "undecided")
+
+
+def check_report(report: Report, place: Place) -> Report:
+    """Refuses a report without layers, and histograms whose counts are not those of their bins."""
+    if not report.layers:
+        raise refuse("report", "run", "it has no layers", place, "layers")
+    for number, row in enumerate(report.layers):
+        if row.histogram is not None and not _is_counted(row.histogram):
+            reason, field = "its counts are not those of its bins", f"layers.{number}.histogram"
+            raise refuse("report", "run", reason, place, field)
+    return report
+
+
+def _is_counted(histogram: Histogram) -> bool:
+    """Whether every bin has its counts, or none has."""
+    bins = len(histogram.edges) - 1
+    return all(
+        len(counts) in (0, bins) and min(counts, default=0) >= 0
+        for counts in (histogram.activation, histogram.gradient)
+    )
+
+
+def check_sweep(sweep: Sweep, place: Place) -> Sweep:
+    """Refuses a sweep whose points are not those of its axes, each measured or failed."""
+    reason = _trouble(sweep)
+    if reason:
+        raise refuse("sweep", "sweep", reason, place, "points")
+    return sweep
+
+
+def _trouble(sweep: Sweep) -> str:
+    if not 1 <= len(sweep.axes) <= 2 or not all(axis.values for axis in sweep.axes):
+        return "it has no axes, more than two, or one without values"
+    count = math.prod(len(axis.values) for axis in sweep.axes)
+    if len(sweep.points) != count:
+        return f"{len(sweep.points):,} points where its axes make {count:,}"
+    expected = product(*(axis.values for axis in sweep.axes))
+    if any(point.values != values for point, values in zip(sweep.points, expected, strict=True)):
+        return "a point lies elsewhere than its axes say"
+    if not all(map(_is_whole, sweep.points)):
+        return "a point is neither measured nor failed"
+    return ""
+
+
+def _is_whole(point: SweepPoint) -> bool:
+    if point.failure:
+        return point.verdict is None and point.curves is None
+    if point.verdict is None or point.curves is None:
+        return False
+    return len({len(getattr(point.curves, curve.name)) for curve in fields(Curves)}) == 1
+
+
+def check_outcomes(checks: CheckRun, place: Place) -> CheckRun:
+    """Refuses checks with an outcome that nobody knows."""
+    for field, found, legal in _outcomes(checks):
+        if found not in legal:
+            hint = f"known are {', '.join(legal)}; name a file that `varprobe check -o check.json` wrote"
+            message = f"is no varprobe check: unknown outcome '{found[:40]}'"
+            raise InputFileError(message, hint=hint, place=place, field=field)
+    return checks
+
+
+def _outcomes(checks: CheckRun) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    yield "outcome", checks.outcome, OUTCOMES
+    for number, checked in enumerate(checks.checked):
+        yield f"checked.{number}.outcome", checked.outcome, OUTCOMES
+        for place, decision in enumerate(checked.decisions):
+            yield f"checked.{number}.decisions.{place}.outcome", decision.outcome, DECIDED

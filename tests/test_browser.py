@@ -16,7 +16,7 @@ import pytest
 
 import varprobe
 from varprobe.classroom.build import build_lessons
-from varprobe.comparison import compared
+from varprobe.comparison import compare_reports
 from varprobe.reporters import COMPARERS, RENDERERS, SWEEPERS
 
 # Where this is set, as in CI, a missing browser is a failure.
@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"run{depth}.html").write_text(str(RENDERERS[".html"](varprobe.run(config(depth)))))
     small = varprobe.run(config(10, defaults={"activation": "tanh", "init": "small"}))
     (place / "lesson.html").write_text(str(RENDERERS[".html"](small, lesson=True)))  # type: ignore[call-arg]
-    comparison = compared(("one", "two"), (varprobe.run(config()), small))
+    comparison = compare_reports(("one", "two"), (varprobe.run(config()), small))
     (place / "compare.html").write_text(str(COMPARERS[".html"](comparison)))
     sweep = varprobe.sweep(config(12), {"defaults.init.gain": "0.5:2:4", "layers.0.repeat": [6, 12]}, threads=2)
     (place / "sweep.html").write_text(str(SWEEPERS[".html"](sweep)))

@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import varprobe
-from varprobe.comparison import compared
+from varprobe.comparison import compare_reports
 from varprobe.diagnose import predict_report
 from varprobe.formatting import printable
 from varprobe.report.records import Report
@@ -111,7 +111,7 @@ def texts(name: str, suffix: str) -> dict[str, str]:
         **({"run": RENDERERS[suffix](made)} if quick else {}),
         **({"theory": RENDERERS[suffix](predict_report(varprobe.load(config(name))))} if quick else {}),
         "forged": RENDERERS[suffix](forged, **lesson),
-        "compare": COMPARERS[suffix](compared((name, PLAIN), (made, made)), **lesson),
+        "compare": COMPARERS[suffix](compare_reports((name, PLAIN), (made, made)), **lesson),
         "sweep": SWEEPERS[suffix](swept, **lesson),
     }
     return {kind: text if isinstance(text, str) else text.decode() for kind, text in found.items()}

@@ -17,21 +17,23 @@ from test_cli import varprobe as command
 
 import varprobe
 from varprobe.cli.main import run as run_command
+from varprobe.diagnose import examine, predict_report
 from varprobe.engine.record import StackStatistics
 from varprobe.errors import ConfigError, InputFileError
 from varprobe.formatting import power
 from varprobe.gate import check as gate
 from varprobe.gate.check import decide, looks
+from varprobe.gate.claim import trials_needed
 from varprobe.gate.claims import claims_of
-from varprobe.gate.evidence import Evidence, trials_needed
-from varprobe.gate.label_set import DIRECTION_REGIONS, edges, labels_between, possible
 from varprobe.gate.records import CheckResult, Decision
 from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.storage import load_report, to_json
+from varprobe.theory.predict import predict
+from varprobe.verdict.case import build_case
 from varprobe.verdict.intervals import binomial_interval, reach
-from varprobe.verdict.judge import measured_case
+from varprobe.verdict.possible import DIRECTION_REGIONS, edges, labels_between, possible
 from varprobe.verdict.rule import direction_label
 
 LN10, LN100 = math.log(10), math.log(100)
@@ -193,7 +195,7 @@ def test_dead_draws_are_decided_by_their_share() -> None:
         tables = replace(measurement.statistics)
         for table in (tables.log_preactivation_second_moment, tables.log_preactivation_sample_variance):
             table[:dead, 4:] = -math.inf
-        return possible(measured_case(replace(measurement, statistics=tables)), "forward", 1e-3)
+        return possible(build_case(replace(measurement, statistics=tables)), "forward", 1e-3)
 
     assert with_dead(0).labels == ("stable",)
     assert set(with_dead(6).labels) == {"stable", "degenerate"}
@@ -289,9 +291,7 @@ def test_what_is_not_so_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     expect, parts = BROKEN[name]
     if name == "theory":  # a prediction of another network: weights 3 % too large
         other = varprobe.load(_config(**parts, init={"name": "xavier", "gain": 1.03})).network
-        from varprobe.theory.predict import predict
-
-        monkeypatch.setattr("varprobe.gate.evidence.predict", lambda spec, settings: predict(other, settings))
+        monkeypatch.setattr("varprobe.gate.check.predict", lambda spec, settings: predict(other, settings))
     checked = _check(expect, **parts)
     assert checked.outcome == "failed", checked.decisions
     failed = [decision for decision in checked.decisions if decision.outcome == "failed"]
@@ -427,7 +427,7 @@ def test_claims_follow_the_config() -> None:
     experiment = varprobe.load(_config({"signal": "preserved", "rate": {"forward": [0.5, 2]}, "safe_in": "float16"}))
     spec = experiment.network
     assert [claim.expectation for claim in claims_of(experiment)] == ["signal", "rate.forward", "safe_in.float16"]
-    evidence = Evidence(experiment, spec.settings, measure(spec))
+    evidence = examine(spec, spec.settings, predict(spec), measure(spec))
     assert all(claim.decide(evidence, 1e-3).outcome == "met" for claim in claims_of(experiment))
 
 
@@ -476,8 +476,6 @@ def test_a_baseline_must_have_noise(tmp_path: Path) -> None:
     one.write_text(to_json(varprobe.run({**_config(), "probe": {"trials": 1}})))
     with pytest.raises(InputFileError, match="has one trial"):
         varprobe.check(_config(), baseline=one)
-    from varprobe.diagnose import predict_report
-
     one.write_text(to_json(predict_report(varprobe.load(_config()))))
     with pytest.raises(InputFileError, match="theory alone"):
         varprobe.check(_config(), baseline=one)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import varprobe
-from varprobe.comparison import Comparison, compared, comparison_from_json
+from varprobe.comparison import Comparison, compare_reports, comparison_from_json
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.rewriting import written
 from varprobe.diagnose import predict_report
@@ -106,7 +106,7 @@ def report() -> Report:
 def comparison() -> Comparison:
     inits = ("small", "large")
     reports = [varprobe.run(_config(defaults={"activation": "tanh", "init": init})) for init in inits]
-    return compared(inits, reports)
+    return compare_reports(inits, reports)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_names_are_shown_as_they_are() -> None:
     texts = [
         RENDERERS[".html"](report),
         RENDERERS[".html"](report, lesson=True),  # type: ignore[call-arg]
-        COMPARERS[".html"](compared((NAME, "other"), (report, report))),
+        COMPARERS[".html"](compare_reports((NAME, "other"), (report, report))),
         SWEEPERS[".html"](sweep),
         SWEEPERS[".html"](sweep, lesson=True),  # type: ignore[call-arg]
     ]

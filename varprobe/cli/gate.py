@@ -25,7 +25,8 @@ from varprobe.cli.options import (
     fields,
     overrides_of,
 )
-from varprobe.gate.records import ALPHA, MAX_TRIALS
+from varprobe.gate.records import MAX_TRIALS
+from varprobe.verdict.records import ALPHA
 
 
 class Format(StrEnum):

@@ -56,7 +56,7 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Put networks side by side; of two reports of one network, say what changed beyond noise."""
-    from varprobe.comparison import compared
+    from varprobe.comparison import compare_reports
     from varprobe.config.loading import load
 
     delivery = delivery_of(output, COMPARERS, as_json=as_json, lesson=lesson, window=window).checked()
@@ -77,7 +77,7 @@ def compare(
         raise typer.BadParameter("one network is nothing to compare; name more, or several by --init a,b")
     if len(set(names)) < len(names):
         names = [f"{number}: {name}" for number, name in enumerate(names, 1)]
-    deliver_comparison(compared(names, reports), delivery)
+    deliver_comparison(compare_reports(names, reports), delivery)
 
 
 @app.command(epilog="Example: varprobe sweep configs/xavier_tanh.yaml --vary defaults.init.gain=0.5:2:31 -o gain.png")

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
 from varprobe.verdict.records import CHECKS
 
 CHECK_VERSION = 1
-# The chance that any decision of a check is wrong, and the trials it may draw, unless told otherwise.
-ALPHA = 0.001
+# The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
-# The worst first: what a check of several decisions, or a run over several configs, comes to.
-OUTCOMES = ("fault", "error", "failed", "undecided", "passed")
+
+
+class CheckOutcome(StrEnum):
+    """What a check of several decisions, or a run over several configs, comes to; the worst first."""
+
+    FAULT = "fault"
+    ERROR = "error"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    PASSED = "passed"
+
+
+OUTCOMES = tuple(CheckOutcome)
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ class Decision:
         expectation: the path below `expect` in the config, such as `forward`, `rate.forward`,
             `layers.3.activation.variance`; `findings` for error-level findings, `baseline` for drift.
         wanted: what is expected, in words.
-        outcome: met, failed or undecided.
+        outcome: an `Outcome`: met, failed or undecided.
         found: what was found, in words, with its interval.
         remedy: what to do about it; empty where it is met.
         layer: the row of the report, from 1, where it is that of one layer.
@@ -69,8 +81,8 @@ class CheckResult:
     Attributes:
         config: the file as it was named, for messages and annotations.
         name: of the network; the file's stem where it could not be read.
-        outcome: passed, failed, undecided (some expectation neither met nor failed at `max_trials`), error (the
-            user's mistake) or fault (varprobe's).
+        outcome: a `CheckOutcome`: passed, failed, undecided (some expectation neither met nor failed at `max_trials`),
+            error (the user's mistake) or fault (varprobe's).
         decisions: in the order of the config; empty where it could not be checked.
         trials, looks: how many were drawn, and how often they were looked at.
         alpha: the chance that any of the decisions is wrong, over all looks together.

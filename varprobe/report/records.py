@@ -37,7 +37,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightStatistics:
     """Standard deviation of one weight: by its law, and over the entries that were drawn."""
 
     __pydantic_config__ = CHECKS
@@ -165,7 +165,7 @@ class LayerRow:
     activation_function: str | None
     init: str | None
     engine: str | None
-    weights: Weights | None
+    weights: WeightStatistics | None
     preactivation: SignalStatistics | None
     activation: ActivationStatistics | None
     gradient: GradientStatistics | None
@@ -176,7 +176,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class Objective:
+class ObjectiveUsed:
     """What was propagated backward, and the second moment of dObjective/d(output)."""
 
     __pydantic_config__ = CHECKS
@@ -214,7 +214,15 @@ class SettingsUsed:
 
 @dataclass(frozen=True)
 class Expected:
-    """One expectation of the config: which verdict, the labels allowed, the label found."""
+    """One expectation of the config about a label.
+
+    Attributes:
+        what: forward, backward, overall or signal.
+        allowed, found: the labels allowed, and the verdict's.
+        met: what `check` would conclude if it drew no more: whether the labels that are still possible at its level
+            are all allowed, or the verdict may be inconclusive. Of theory alone only its label is possible. Where the
+            label is allowed and this is False, the trials do not decide it.
+    """
 
     __pydantic_config__ = CHECKS
 
@@ -263,7 +271,7 @@ class Report:
     name: str
     spec: dict[str, Any]
     settings: SettingsUsed
-    objective: Objective
+    objective: ObjectiveUsed
     provenance: Provenance
     layers: tuple[LayerRow, ...]
     verdict: Verdict

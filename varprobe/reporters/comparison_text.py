@@ -16,7 +16,7 @@ from varprobe.formatting import count, percent, power, printable
 from varprobe.report.records import Report
 from varprobe.report.storage import to_json
 from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, escaped_markdown, spreadsheet_text
-from varprobe.verdict.records import Direction
+from varprobe.verdict.records import DirectionVerdict
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -43,7 +43,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 def _cells(report: Report) -> list[tuple[str, str, str, str]]:
     found = []
     for what in DIRECTIONS:
-        direction: Direction = getattr(report.verdict, what)
+        direction: DirectionVerdict = getattr(report.verdict, what)
         _, total, _ = direction_figures(direction)
         rate = "-" if direction.rate is None else f"{direction.rate:.4g}"
         found.append((what, direction.label, rate, total))
@@ -87,7 +87,7 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
     for name, report in zip(comparison.names, comparison.reports, strict=True):
         row: dict[str, Any] = {"name": name, "overall": report.verdict.overall}
         for what in DIRECTIONS:
-            direction: Direction = getattr(report.verdict, what)
+            direction: DirectionVerdict = getattr(report.verdict, what)
             for field in ("label", "rate", "rate_low", "rate_high", "total_log10"):
                 row[f"{what}.{field}"] = getattr(direction, field)
         rows.append(row)

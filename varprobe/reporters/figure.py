@@ -24,7 +24,7 @@ from varprobe.formatting import count, power, printable
 from varprobe.report.records import Estimate, LayerRow, Report
 from varprobe.reporters.fitting import fitted
 from varprobe.reporters.report_phrases import activation_log10, gradient_log10, is_predicted, size_words
-from varprobe.verdict.records import Direction, Finding
+from varprobe.verdict.records import DirectionVerdict, Finding
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def figure(report: Report, *, header: bool = True) -> Figure:
 def _header(report: Report) -> tuple[str, str, str]:
     verdict = report.verdict
 
-    def said(name: str, direction: Direction) -> str:
+    def said(name: str, direction: DirectionVerdict) -> str:
         total = "" if direction.total_log10 is None else f" x {power(direction.total_log10)}"
         return f"{name} {direction.label}{total}"
 

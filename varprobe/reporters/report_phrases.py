@@ -9,7 +9,7 @@ from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import count, number, power, printable
 from varprobe.report.records import Estimate, LayerRow, Report
 from varprobe.sweeps.records import SweepPoint
-from varprobe.verdict.records import Direction, Finding, Verdict
+from varprobe.verdict.records import DirectionVerdict, Finding, Verdict
 
 MARKS = {"error": "!", "warning": "?", "info": "i"}
 DIRECTIONS = ("forward", "backward", "signal")
@@ -80,7 +80,7 @@ def verdict_words(verdict: Verdict) -> str:
     return f"{activations}; {gradient}; {_SAMPLES.get(signal.label, signal.label)} (signal {signal.label})."
 
 
-def _over_the_depth(direction: Direction) -> str:
+def _over_the_depth(direction: DirectionVerdict) -> str:
     return "" if direction.total_log10 is None else f" (x {power(direction.total_log10)} over the depth)"
 
 
@@ -150,7 +150,7 @@ def _deviation(value: float | None) -> str:
     return "" if value is None else f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
 
 
-def direction_figures(direction: Direction) -> tuple[str, str, str]:
+def direction_figures(direction: DirectionVerdict) -> tuple[str, str, str]:
     """Rate with its interval, factor over the whole depth, and depth scale in layers; `-` for what is not known."""
     rate = "-"
     if direction.rate is not None:

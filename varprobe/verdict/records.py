@@ -8,14 +8,16 @@ from varprobe.frozen import dataclass
 
 # How pydantic checks a stored record: no key is unknown, no number is nan or infinite.
 CHECKS: Any = {"extra": "forbid", "allow_inf_nan": False}
+# The chance that any decision about a network is wrong, unless told otherwise.
+ALPHA = 0.001
 
 
 @dataclass(frozen=True)
-class Direction:
+class DirectionVerdict:
     """One direction of the verdict.
 
     Attributes:
-        label: see `varprobe.verdict.rule`.
+        label: a `Label`, of the signal a `SignalLabel`; see `varprobe.verdict.rule`.
         rate, rate_low, rate_high: factor per layer of the judged quantity and its 95 % interval; None where the
             network has fewer than four judged layers, or one trial (the interval).
         total_log10: T/ln 10, what the deep half extrapolates to over the whole depth; of a signal that falls below
@@ -41,7 +43,13 @@ class Direction:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something worth saying. `layer` is a row of the report, from 1; `measured` and `limit` are its figures."""
+    """Something worth saying.
+
+    Attributes:
+        code, severity: an entry of `varprobe.verdict.findings.FINDINGS` and its `Severity`.
+        layer: a row of the report, from 1.
+        measured, limit: its figures.
+    """
 
     __pydantic_config__ = CHECKS
 
@@ -103,7 +111,7 @@ class Verdict:
     __pydantic_config__ = CHECKS
 
     overall: str
-    forward: Direction
-    backward: Direction
-    signal: Direction
+    forward: DirectionVerdict
+    backward: DirectionVerdict
+    signal: DirectionVerdict
     findings: tuple[Finding, ...] = ()

@@ -17,7 +17,8 @@ from test_cli import varprobe as command
 
 import varprobe
 from varprobe.cli.main import run as run_command
-from varprobe.diagnose import examine, predict_report
+from varprobe.config.expectation import HEALTHY
+from varprobe.diagnose import count_decisions, examine, predict_report
 from varprobe.engine.record import StackStatistics
 from varprobe.errors import ConfigError, InputFileError
 from varprobe.formatting import power
@@ -30,6 +31,7 @@ from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.storage import load_report, to_json
+from varprobe.reporters.report_phrases import expectation_lines
 from varprobe.theory.predict import predict
 from varprobe.verdict.case import build_case
 from varprobe.verdict.intervals import binomial_interval, reach
@@ -429,6 +431,69 @@ def test_claims_follow_the_config() -> None:
     assert [claim.expectation for claim in claims_of(experiment)] == ["signal", "rate.forward", "safe_in.float16"]
     evidence = examine(spec, spec.settings, predict(spec), measure(spec))
     assert all(claim.decide(evidence, 1e-3).outcome == "met" for claim in claims_of(experiment))
+
+
+def test_a_check_asks_theory_once_however_often_it_looks(monkeypatch: pytest.MonkeyPatch, stored: Path) -> None:
+    asked = []
+
+    def count(*given: Any) -> Any:
+        asked.append(given)
+        return predict(*given)
+
+    for place in ("gate.check", "diagnose"):
+        monkeypatch.setattr(f"varprobe.{place}.predict", count)
+    config = {**_config({"forward": "stable"}), "probe": {"batch": 16, "trials": 5}}
+    checked = varprobe.check(config, baseline=load_report(stored))
+    assert checked.report is not None
+    assert checked.looks > 1
+    assert len(asked) == 1
+
+
+RUNS = {
+    "healthy": {},
+    "vanishing": {"init": "small"},
+    "at an edge": {"depth": 12, "width": 12, "activation": "relu", "init": "he"},
+    "without a signal": {"depth": 12, "activation": "sigmoid"},
+    "dead": {"init": "zeros"},
+}
+LABELS = {
+    "usual": {"forward": "stable", "backward": "stable", "signal": "preserved", "dead": 0.9},
+    "wide": {"forward": ["stable", "borderline"], "overall": ["stable", "borderline"], "rate": {"signal": [0, 9]}},
+    "broken": {"overall": ["vanishing", "degenerate"], "signal": ["collapsing", "fading"]},
+    "undecided": {"forward": ["stable", "inconclusive"], "backward": "inconclusive", "overall": "inconclusive"},
+}
+
+
+@pytest.mark.parametrize("trials", [1, 6, 20])
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("network", RUNS)
+def test_a_run_says_of_labels_what_a_check_of_the_same_trials_says(network: str, labels: str, trials: int) -> None:
+    config = {**_config(LABELS[labels], **RUNS[network]), "probe": {"batch": 16, "trials": trials}}
+    run = {item.what: (item.found, item.met) for item in varprobe.run(config).expect}
+    checked = varprobe.check(config, max_trials=trials)
+    assert checked.report is not None
+    assert {item.what: (item.found, item.met) for item in checked.report.expect} == run
+    found = {what: decision.outcome == "met" for what, decision in _decisions(checked).items() if what in run}
+    assert {what: met for what, (_, met) in run.items()} == found
+    assert set(run) == set(LABELS[labels]) - {"dead", "rate"}
+
+
+def test_too_few_trials_for_a_label_that_is_allowed_do_not_meet_it() -> None:
+    config = {**_config({"forward": "stable"}), "probe": {"batch": 16, "trials": 6}}
+    (item,) = varprobe.run(config).expect
+    assert (item.found, item.allowed, item.met) == ("stable", ("stable",), False)
+    assert expectation_lines(varprobe.run(config)) == [
+        "expected forward stable: not decided, it is stable but so few trials leave other labels possible"
+    ]
+    # Theory draws nothing: its label is all that is possible.
+    (item,) = predict_report(varprobe.load(config)).expect
+    assert item.met
+
+
+@pytest.mark.parametrize("expect", [None, *(expect for expect, _, _ in EXPECTED.values()), *LABELS.values()])
+def test_all_decisions_of_a_config_share_its_chance_of_error(expect: Any) -> None:
+    experiment = varprobe.load(_config(expect))
+    assert count_decisions(experiment.expect or HEALTHY) == len(claims_of(experiment)) or expect == {"allow": []}
 
 
 # --- baselines ---

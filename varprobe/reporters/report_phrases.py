@@ -7,7 +7,7 @@ from typing import Any
 
 from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import count, number, power, printable
-from varprobe.report.records import Estimate, LayerRow, Report
+from varprobe.report.records import Estimate, Expected, LayerRow, Report
 from varprobe.sweeps.records import SweepPoint
 from varprobe.verdict.records import DirectionVerdict, Finding, Verdict
 
@@ -165,10 +165,15 @@ def direction_figures(direction: DirectionVerdict) -> tuple[str, str, str]:
 
 def expectation_lines(report: Report) -> list[str]:
     """Whether the config's `expect` is met, a line each."""
-    return [
-        f"expected {item.what} {' or '.join(item.allowed)}: {'met' if item.met else f'not met, it is {item.found}'}"
-        for item in report.expect
-    ]
+    return [f"expected {one.what} {' or '.join(one.allowed)}: {_expectation_words(one)}" for one in report.expect]
+
+
+def _expectation_words(one: Expected) -> str:
+    if one.met:
+        return "met"
+    if one.found in one.allowed:
+        return f"not decided, it is {one.found} but so few trials leave other labels possible"
+    return f"not met, it is {one.found}"
 
 
 def marks(report: Report) -> dict[int, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from varprobe.frozen import dataclass
+from varprobe.frozen import record
 from varprobe.report.records import Report
-from varprobe.verdict.records import CHECKS
 
 CHECK_VERSION = 1
 # The trials that a check may draw, unless told otherwise.
@@ -26,7 +25,7 @@ class CheckOutcome(StrEnum):
 OUTCOMES = tuple(CheckOutcome)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Decision:
     """One expectation, decided or not.
 
@@ -45,8 +44,6 @@ class Decision:
         needed: trials that would probably do, where it is undecided and a number is known.
     """
 
-    __pydantic_config__ = CHECKS
-
     expectation: str
     wanted: str
     outcome: str
@@ -61,11 +58,9 @@ class Decision:
     needed: int | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CheckError:
     """Why a config could not be checked, with its place."""
-
-    __pydantic_config__ = CHECKS
 
     message: str
     hint: str
@@ -74,7 +69,7 @@ class CheckError:
     column: int | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CheckResult:
     """One config, held to its expectations.
 
@@ -91,8 +86,6 @@ class CheckResult:
         trouble: None unless the outcome is error or fault.
     """
 
-    __pydantic_config__ = CHECKS
-
     config: str
     name: str
     outcome: str
@@ -106,11 +99,9 @@ class CheckResult:
     trouble: CheckError | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CheckRun:
     """All configs of one command, in the order they were named."""
-
-    __pydantic_config__ = CHECKS
 
     check_version: int
     outcome: str

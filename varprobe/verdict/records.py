@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from varprobe.frozen import record
 
-from varprobe.frozen import dataclass
-
-# How pydantic checks a stored record: no key is unknown, no number is nan or infinite.
-CHECKS: Any = {"extra": "forbid", "allow_inf_nan": False}
 # The chance that any decision about a network is wrong, unless told otherwise.
 ALPHA = 0.001
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class DirectionVerdict:
     """One direction of the verdict.
 
@@ -28,8 +24,6 @@ class DirectionVerdict:
         depth_scale: layers over which the quantity changes by a factor e; None where the rate may be 1.
     """
 
-    __pydantic_config__ = CHECKS
-
     label: str
     rate: float | None = None
     rate_low: float | None = None
@@ -41,7 +35,7 @@ class DirectionVerdict:
     depth_scale: float | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Finding:
     """Something worth saying.
 
@@ -50,8 +44,6 @@ class Finding:
         layer: a row of the report, from 1.
         measured, limit: its figures.
     """
-
-    __pydantic_config__ = CHECKS
 
     code: str
     severity: str
@@ -62,7 +54,7 @@ class Finding:
     limit: float | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Leaving:
     """Where a network leaves a number format; the gradient has second moment 1 at the output.
 
@@ -78,8 +70,6 @@ class Leaving:
             None where none does.
     """
 
-    __pydantic_config__ = CHECKS
-
     overflow_layer: int | None
     overflow_probability: float | None
     underflow_layer: int | None
@@ -91,11 +81,9 @@ class Leaving:
     loss_scale_log2: int | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class FormatRange:
     """One number format: measured where it was built, and by theory."""
-
-    __pydantic_config__ = CHECKS
 
     name: str
     largest: float
@@ -104,11 +92,9 @@ class FormatRange:
     predicted: Leaving
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Verdict:
     """What became of the signal, forward and backward, and whether samples stay distinct."""
-
-    __pydantic_config__ = CHECKS
 
     overall: str
     forward: DirectionVerdict

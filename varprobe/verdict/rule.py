@@ -48,11 +48,11 @@ class Judged:
 
     direction: DirectionVerdict
     logs: Logs
-    dead: int
-    ended: int
-    spread: float
-    typical_label: Label
-    needed: int | None
+    dead: int = 0
+    ended: int = 0
+    spread: float = math.nan
+    typical_label: Label = Label.INCONCLUSIVE
+    needed: int | None = None
     error: float = math.nan
     bad_label: Label = Label.DEGENERATE
 
@@ -86,7 +86,7 @@ def judge_direction(
         exact: one row that theory gives without an error.
     """
     if exact and np.isnan(logs).any():
-        return Judged(DirectionVerdict(Label.INCONCLUSIVE), logs[:0], 0, 0, math.nan, Label.INCONCLUSIVE, None)
+        return Judged(DirectionVerdict(Label.INCONCLUSIVE), logs[:0])
     zero, ended = np.isneginf(logs).any(axis=1), np.isnan(logs).any(axis=1)
     if logs.shape[1] < 4:
         zero |= np.isinf(total)
@@ -95,35 +95,14 @@ def judge_direction(
     dead_count, ended_count = int((zero & ~ended).sum()), int(ended.sum())
     bad = Label.EXPLODING if overflow and ended_count >= max(dead_count, 1) else Label.DEGENERATE
     if 2 * alive.sum() <= len(logs):
-        return Judged(DirectionVerdict(bad), logs[alive], dead_count, ended_count, math.nan, bad, None, bad_label=bad)
+        return Judged(DirectionVerdict(bad), logs[alive], dead_count, ended_count, bad_label=bad)
     oriented = -logs[alive] if backward else logs[alive]
     found = _estimate(oriented, cut, total[alive], exact=exact)
-    change = oriented[:, -1] - oriented[:, 0]
-    spread = float(change.std(ddof=1)) if len(change) > 1 else math.nan
-    return Judged(
-        found.direction,
-        oriented,
-        dead_count,
-        ended_count,
-        spread,
-        found.typical_label,
-        found.needed,
-        found.error,
-        bad,
-    )
+    return replace(found, dead=dead_count, ended=ended_count, bad_label=bad)
 
 
-@dataclass(frozen=True)
-class _Estimated:
-    """T with its errors over living trials; the label; the typical total's label; the trials needed."""
-
-    direction: DirectionVerdict
-    typical_label: Label
-    needed: int | None
-    error: float
-
-
-def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> _Estimated:
+def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> Judged:
+    """T with its errors over living trials, whose logs are oriented."""
     trials, count = logs.shape
     if count < 4:
         steps, weights, typical = total[:, None], np.ones(1), total
@@ -134,20 +113,24 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -
     value = float(log_mean(steps) @ weights)
     error = 0.0 if exact else standard_error(steps, weights)
     half = 0.0 if exact else reach(error, trials)
-    seen = float(log_mean(logs[:, -1] - logs[:, 0])) if count > 1 else None
-    typical_half = half
-    if trials > 1:
-        typical_half = reach(float(typical.std(ddof=1)) / math.sqrt(trials), trials)
-    label = direction_label(value, half)
+    change = logs[:, -1] - logs[:, 0]
+    typical_half = half if trials < 2 else reach(float(typical.std(ddof=1)) / math.sqrt(trials), trials)
     direction = DirectionVerdict(
-        label=label,
+        label=direction_label(value, half),
         total_log10=value / LN10,
         error_log10=None if half is None else half / LN10,
         typical_log10=float(typical.mean()) / LN10,
-        measured_log10=None if seen is None else seen / LN10,
+        measured_log10=float(log_mean(change)) / LN10 if count > 1 else None,
         **_rates(value, half, count),
     )
-    return _Estimated(direction, direction_label(float(typical.mean()), typical_half), _needed(half, trials), error)
+    return Judged(
+        direction,
+        logs,
+        spread=float(change.std(ddof=1)) if trials > 1 else math.nan,
+        typical_label=direction_label(float(typical.mean()), typical_half),
+        needed=_needed(half, trials),
+        error=error,
+    )
 
 
 def standard_error(steps: Logs, weights: NDArray[np.float64]) -> float:

@@ -36,12 +36,13 @@ from varprobe.config.loading import Experiment
 from varprobe.engine.record import StackStatistics
 from varprobe.frozen import dataclass
 from varprobe.gate.check import Reached, decide
-from varprobe.gate.records import ALPHA, MAX_TRIALS
+from varprobe.gate.records import MAX_TRIALS
 from varprobe.network.spec import Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
+from varprobe.verdict.case import build_case
 from varprobe.verdict.intervals import log_mean
-from varprobe.verdict.judge import measured_case
+from varprobe.verdict.records import ALPHA
 from varprobe.verdict.rule import LN10
 
 HERE = Path(__file__).parent
@@ -176,7 +177,7 @@ def stored(folder: Path, experiment: Experiment, settings: Settings, name: str) 
 
 def truths(bank: Measurement) -> tuple[Truth, Truth]:
     """T both ways, from the whole bank."""
-    case = measured_case(bank)
+    case = build_case(bank)
     forward, backward = (
         Truth((judged.direction.total_log10 or 0.0) * LN10, judged.error, (judged.dead + judged.ended) / bank.trials)
         for judged in (case.forward, case.backward)
@@ -239,7 +240,7 @@ def counted(checks: Iterable[Reached], truth: tuple[Truth, Truth] | None = None)
     for check in checks:
         ends[check.outcome] += 1
         unmet.update(f"{one.expectation} {one.outcome}" for one in check.decisions if one.outcome != "met")
-        trials.append(check.measurement.trials)
+        trials.append(check.diagnosis.case.trials)
         astray += truth is not None and is_astray(check, truth)
     return Counts(
         checks=len(trials),
@@ -267,7 +268,7 @@ def is_astray(check: Reached, truth: tuple[Truth, Truth]) -> bool:
 
 def usual_rules(bank: Measurement, means: int = 2000) -> Rules:
     """What the usual rules say of the same trials."""
-    traces = measured_case(bank).traces
+    traces = build_case(bank).traces
     order = np.random.default_rng(0).integers(0, bank.trials, (means, 20))
     one, mean = np.ones(bank.trials, bool), np.ones(means, bool)
     for logs in (traces.forward, traces.backward):

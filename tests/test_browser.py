@@ -16,7 +16,7 @@ import pytest
 
 import varprobe
 from varprobe.classroom.build import build_lessons
-from varprobe.comparison import compared
+from varprobe.comparison import compare_reports
 from varprobe.results.kinds import render
 
 # Where this is set, as in CI, a missing browser is a failure.
@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"run{depth}.html").write_text(str(render(varprobe.run(config(depth)), ".html")))
     small = varprobe.run(config(10, defaults={"activation": "tanh", "init": "small"}))
     (place / "lesson.html").write_text(str(render(small, ".html", lesson=True)))  # type: ignore[call-arg]
-    comparison = compared(("one", "two"), (varprobe.run(config()), small))
+    comparison = compare_reports(("one", "two"), (varprobe.run(config()), small))
     (place / "compare.html").write_text(str(render(comparison, ".html")))
     sweep = varprobe.sweep(config(12), {"defaults.init.gain": "0.5:2:4", "layers.0.repeat": [6, 12]}, threads=2)
     (place / "sweep.html").write_text(str(render(sweep, ".html")))

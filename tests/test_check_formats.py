@@ -25,7 +25,6 @@ from varprobe.config.expectation import Expectation
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.diagnose import diagnose
 from varprobe.errors import InputFileError
-from varprobe.findings import FINDINGS
 from varprobe.formatting import printable
 from varprobe.gate.records import CHECK_VERSION, CheckError, CheckResult, CheckRun, Decision
 from varprobe.report.records import Report
@@ -34,7 +33,7 @@ from varprobe.reporters.check.sarif import EXPECTATIONS, uri
 from varprobe.reporters.check.terminal import print_checks
 from varprobe.results.kinds import RESULTS, render
 from varprobe.results.store import from_json, json_schema, render_json
-from varprobe.verdict.findings import finding
+from varprobe.verdict.findings import FINDINGS, finding
 
 SCHEMAS = Path(__file__).parent / "schemas"
 HOSTILE = (

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.gate import label_set as possible
 from varprobe.gate.check import Reached, decide
-from varprobe.verdict.judge import measured_case
+from varprobe.verdict import possible
+from varprobe.verdict.case import build_case
 from varprobe.verdict.rule import LN10, LN100
 
 REPORTS = Path(__file__).parents[1] / "reports"
@@ -108,7 +108,7 @@ def test_a_bank_is_stored_and_read_again(tmp_path: Path) -> None:
 def test_the_usual_rules_are_what_they_say(tmp_path: Path) -> None:
     spec, settings = check_study.loaded(BORDERLINE)
     bank = check_study.stored(tmp_path, spec, replace(settings, trials=200), "bank")
-    traces = measured_case(bank).traces
+    traces = build_case(bank).traces
     ratios = [np.exp(logs[:, -1] - logs[:, 0]) for logs in (traces.forward, traces.backward)]
     within = np.all([(ratio >= 0.1) & (ratio <= 10) for ratio in ratios], axis=0)
     found = check_study.usual_rules(bank)

@@ -21,7 +21,7 @@ from rich.console import Console
 from scipy import stats
 
 import varprobe
-from varprobe.comparison import Comparison, _welch, compared
+from varprobe.comparison import Comparison, _welch, compare_reports
 from varprobe.diagnose import predict_report
 from varprobe.errors import InputFileError
 from varprobe.report.records import LayerRow, Report
@@ -45,7 +45,7 @@ def _report(seed: int = 0, trials: int = 20, layers: list[Any] | None = None, **
 
 @pytest.fixture(scope="module")
 def three() -> Comparison:
-    return compared(("small", "large", "xavier"), [_report(init=init) for init in ("small", "large", "xavier")])
+    return compare_reports(("small", "large", "xavier"), [_report(init=init) for init in ("small", "large", "xavier")])
 
 
 def _printed(comparison: Comparison, width: int = 80) -> str:
@@ -96,14 +96,14 @@ def test_every_format_is_what_it_says_and_the_same_each_time(three: Comparison, 
 def test_two_reports_of_one_law_differ_by_noise() -> None:
     # A family-wise error of 1 % each: that 2 of 40 pairs are called changed has a chance of 6 %, 4 of 0.07 %.
     reports = [_report(seed) for seed in range(41)]
-    alarms = [bool(compared(("a", "b"), pair).changes) for pair in pairwise(reports)]
+    alarms = [bool(compare_reports(("a", "b"), pair).changes) for pair in pairwise(reports)]
     assert sum(alarms) < 4
-    assert compared(("a", "b"), reports[:2]).tested > 20
+    assert compare_reports(("a", "b"), reports[:2]).tested > 20
 
 
 def test_a_report_has_not_changed_against_itself() -> None:
     report = _report()
-    comparison = compared(("a", "b"), (report, report))
+    comparison = compare_reports(("a", "b"), (report, report))
     assert not comparison.changes
     assert change_lines(comparison)[0].startswith("Nothing changed beyond noise (")
 
@@ -112,12 +112,12 @@ def test_what_changed_is_named_from_its_layer_on() -> None:
     plain = _report(1, 50)
     third = {"dense": {"width": 24, "init": {"name": "xavier", "gain": 1.5}}}
     changed = _report(2, 50, [{"dense": 24, "repeat": 2}, third, {"dense": 24, "repeat": 3}])
-    found = compared(("a", "b"), (plain, changed)).changes
+    found = compare_reports(("a", "b"), (plain, changed)).changes
     forward = [change.layer for change in found if change.statistic == "preactivation.second_moment"]
     assert min(forward) == 3
     change = next(change for change in found if (change.layer, change.statistic) == (3, "preactivation.second_moment"))
     assert 10**change.log10 == pytest.approx(1.5**2, rel=0.15)
-    lines = change_lines(compared(("a", "b"), (plain, changed)))
+    lines = change_lines(compare_reports(("a", "b"), (plain, changed)))
     assert any(
         line.startswith("  preactivation.second_moment: 4 layers, x 2") and "at layer 3," in line for line in lines
     )
@@ -157,7 +157,7 @@ def test_a_change_is_told_from_what_to_what() -> None:
     report = _report(trials=6)
     other = [1.5, 1.6, 1.55, 1.45, 1.5, 1.4]
     before, after = _with_logs(report, {}), _with_logs(report, {3: other})
-    comparison = compared(("a", "b"), (before, after))
+    comparison = compare_reports(("a", "b"), (before, after))
     (change,) = comparison.changes
     first = before.layers[2].preactivation
     assert first is not None
@@ -181,24 +181,24 @@ def test_the_level_is_shared_by_all_that_is_tested() -> None:
     edge = float(stats.t.isf(0.01 / 2 / 30, 10)) * float(start.std(ddof=1)) * math.sqrt(2 / 6)
     for factor, found in ((1.06, 1), (0.94, 0), (-1.06, 1), (-0.94, 0)):
         after = _with_logs(report, {3: (start + factor * edge).tolist()})
-        assert len(compared(("a", "b"), (before, after)).changes) == found
+        assert len(compare_reports(("a", "b"), (before, after)).changes) == found
 
 
 def test_two_trials_that_are_no_zeros_are_enough() -> None:
     report = _report(trials=6)
     few: list[float | None] = [None, None, 0.1, 0.2, None, None]
     one: list[float | None] = [None, None, 0.1, None, None, None]
-    whole = compared(("a", "b"), (report, report)).tested
-    assert compared(("a", "b"), (_with_logs(report, {2: few}), _with_logs(report, {2: few}))).tested == whole
-    assert compared(("a", "b"), (_with_logs(report, {2: one}), _with_logs(report, {2: few}))).tested == whole - 1
-    assert compared(("a", "b"), (_with_logs(report, {2: few}), _with_logs(report, {2: one}))).tested == whole - 1
+    whole = compare_reports(("a", "b"), (report, report)).tested
+    assert compare_reports(("a", "b"), (_with_logs(report, {2: few}), _with_logs(report, {2: few}))).tested == whole
+    assert compare_reports(("a", "b"), (_with_logs(report, {2: one}), _with_logs(report, {2: few}))).tested == whole - 1
+    assert compare_reports(("a", "b"), (_with_logs(report, {2: few}), _with_logs(report, {2: one}))).tested == whole - 1
     two = _report(trials=2)
-    assert compared(("a", "b"), (two, two)).tested == whole
+    assert compare_reports(("a", "b"), (two, two)).tested == whole
 
 
 def test_a_stored_comparison_of_two_holds_two(tmp_path: Path) -> None:
     report = _report(trials=2)
-    pair = compared(("a", "b"), (report, report))
+    pair = compare_reports(("a", "b"), (report, report))
     text = str(render(pair, ".json")).encode()
     assert from_json(text, "c.json") == pair
     body = json.loads(text)
@@ -223,7 +223,7 @@ def test_what_cannot_be_tested_says_why() -> None:
         (theory, "theory alone has no noise"),
         (_report(trials=1), "one trial says nothing about noise"),
     ):
-        comparison = compared(("a", "b"), (report, other))
+        comparison = compare_reports(("a", "b"), (report, other))
         assert (comparison.reports, comparison.reason) == ((report, other), reason)
         assert change_lines(comparison) == [f"Not tested for changes: {reason}."]
         assert render(comparison, ".png").startswith(b"\x89PNG")  # type: ignore[arg-type]  # bytes
@@ -242,7 +242,7 @@ def test_the_picture_holds_every_network(three: Comparison) -> None:
 
 def test_the_legend_names_every_network_with_its_verdict_and_fits(three: Comparison) -> None:
     names = tuple(f"{number}: {'a name of many words ' * 5}" for number in range(9))
-    many = compared(names, [three.reports[number % 3] for number in range(9)])
+    many = compare_reports(names, [three.reports[number % 3] for number in range(9)])
     for one in (three, many):
         drawn = draw_comparison(one)
         canvas = FigureCanvasAgg(drawn)

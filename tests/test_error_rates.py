@@ -13,9 +13,8 @@ from scipy import stats
 
 from varprobe.config.loading import load
 from varprobe.probe.measure import measure
-from varprobe.verdict.judged import Stretch, judged_points, stretches
+from varprobe.verdict.judged import Stretch, pick_points, stretches, trace_measurement
 from varprobe.verdict.rule import judge_direction
-from varprobe.verdict.traces import measured_traces
 
 LABELS = ("stable", "borderline", "inconclusive", "vanishing", "exploding", "degenerate")
 WRONG = {"stable": ("vanishing", "exploding", "degenerate"), "vanishing": ("stable", "exploding", "degenerate")}
@@ -127,8 +126,8 @@ def _bank(init: str, depth: int = DEPTH) -> tuple[np.ndarray, np.ndarray, Any]:
         "probe": {"batch": 16, "trials": 200, "seed": 5},
     }
     measured = measure(load(config).network)
-    points = judged_points(measured.layers)
-    traces = measured_traces(measured, points)
+    points = pick_points(measured.layers)
+    traces = trace_measurement(measured, points)
     forward, backward = traces.forward, traces.backward
     return forward, backward, stretches(points)
 

@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import varprobe
-from varprobe.comparison import compared
+from varprobe.comparison import compare_reports
 from varprobe.diagnose import predict_report
 from varprobe.formatting import printable
 from varprobe.report.records import Report
@@ -111,7 +111,7 @@ def texts(name: str, suffix: str) -> dict[str, str]:
         **({"run": render(made, suffix)} if quick else {}),
         **({"theory": render(predict_report(varprobe.load(config(name))), suffix)} if quick else {}),
         "forged": render(forged, suffix, **lesson),
-        "compare": render(compared((name, PLAIN), (made, made)), suffix, **lesson),
+        "compare": render(compare_reports((name, PLAIN), (made, made)), suffix, **lesson),
         "sweep": render(swept, suffix, **lesson),
     }
     return {kind: text if isinstance(text, str) else text.decode() for kind, text in found.items()}

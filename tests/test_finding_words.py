@@ -19,15 +19,14 @@ from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.theory.predict import predict
 from varprobe.verdict import advice
-from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare, foreseen
-from varprobe.verdict.case import Case
-from varprobe.verdict.judge import judge, judge_prediction, measured_case
-from varprobe.verdict.judged import JudgedLayer, judged_points
+from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare, foresee
+from varprobe.verdict.case import Case, build_case, foresee_case
+from varprobe.verdict.judge import conclude, judge
+from varprobe.verdict.judged import JudgedLayer, pick_points, trace_prediction
 from varprobe.verdict.layer_checks import number_ranges
-from varprobe.verdict.ranges import measured_chances
+from varprobe.verdict.ranges import count_chances
 from varprobe.verdict.records import Finding, FormatRange, Leaving
 from varprobe.verdict.theory_checks import theory_mismatch
-from varprobe.verdict.traces import predicted_traces
 
 LN10 = math.log(10)
 
@@ -37,7 +36,7 @@ def _found(measurement: Measurement, code: str) -> list[Finding]:
 
 
 def _points(*layers: Any) -> tuple[JudgedLayer, ...]:
-    return judged_points(layers)
+    return pick_points(layers)
 
 
 # --- advice ---
@@ -490,7 +489,7 @@ _STAYS = Leaving(None, 0.0, None, 0.0, None, 0.0, None, 0.0, 0)
 
 
 def _ranges(measured: Leaving | None, predicted: Leaving = _STAYS, name: str = "float16") -> list[Finding]:
-    case = measured_case(_measurement(np.zeros((4, 6))))
+    case = build_case(_measurement(np.zeros((4, 6))))
     number = FormatRange(name, 65504.0, 2.0**-24, measured, predicted)
     return list(number_ranges(replace(case, formats=(number,))))
 
@@ -573,7 +572,7 @@ def test_what_leaves_a_format_is_counted_by_its_root_mean_square() -> None:
         table[:] = largest - 0.01
         table[0, 0] = largest + 0.01
     s.log_max_abs[1, 0] = np.nan
-    found = measured_chances(measurement, next(number for number in FORMATS if number.name == "float16"))
+    found = count_chances(measurement, next(number for number in FORMATS if number.name == "float16"))
     assert found.underflow.tolist() == found.gradient_underflow.tolist() == [0.0, 1.0, 0.75]
     assert found.overflow.tolist() == [0.5, 0.0, 0.0]
     assert found.gradient_overflow.tolist() == [0.25, 0.0, 0.0]
@@ -592,9 +591,9 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
     }
     spec = load(config).network
     prediction = predict(spec)
-    points = judged_points([describe(step) for step in spec.rows])
+    points = pick_points([describe(step) for step in spec.rows])
     assert [point.is_join for point in points] == [False, True, True, False]
-    traces = predicted_traces(spec, prediction, points)
+    traces = trace_prediction(spec, prediction, points)
     for at, point in enumerate(points):
         row = prediction.rows[point.row]
         level, gradient = (row.output, row.log_output_gradient) if point.is_join else (row.source, row.log_gradient)
@@ -612,15 +611,15 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
 def test_theory_of_zero_weights_has_no_signal() -> None:
     spec = load({"input": {"features": 8}, "layers": [{"dense": {"width": 8, "init": "zeros"}, "repeat": 5}]}).network
     prediction = predict(spec)
-    points = judged_points([describe(step) for step in spec.rows])
-    assert np.isneginf(predicted_traces(spec, prediction, points).signal).all()
+    points = pick_points([describe(step) for step in spec.rows])
+    assert np.isneginf(trace_prediction(spec, prediction, points).signal).all()
 
 
 def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
     bad = {"dense": {"width": 32, "init": {"name": "he", "gain": 1e-4}}}
     layers = [{"dense": 32, "repeat": 6}, bad, {"dense": 32, "repeat": 6}]
     spec = load({"input": {"features": 32}, "defaults": {"activation": "relu", "init": "he"}, "layers": layers}).network
-    verdict = judge_prediction(spec, spec.settings, foreseen(predict(spec), 20))
+    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), 20)))
     (found,) = (item for item in verdict.findings if item.code == "forward-vanishing")
     assert found.remedy.startswith("Most of it happens at one step, at layer 7 (")
 
@@ -688,7 +687,7 @@ def test_layers_that_leave_theory_are_counted_and_the_first_is_told() -> None:
     rows[2], rows[4] = RowAgreement(low, high), RowAgreement(high, low)
     layers = [*[_layer()] * 4, _layer(), _layer("norm")]
     rows[5] = RowAgreement(low, low)  # of no dense layer: it is not tested
-    case: Case = measured_case(_measurement(np.zeros((4, 6)), layers=layers))
+    case: Case = build_case(_measurement(np.zeros((4, 6)), layers=layers))
     prediction: Any = None
     found = list(theory_mismatch(replace(case, agreement=Agreement(prediction, tuple(rows), 12))))
     tail = " A network that follows its config shows this in fewer than 1 % of the runs."

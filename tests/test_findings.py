@@ -13,10 +13,9 @@ import pytest
 
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose, predict_report, report_on
-from varprobe.findings import FINDINGS
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
-from varprobe.verdict.findings import finding
+from varprobe.verdict.findings import FINDINGS, finding
 from varprobe.verdict.healthy import healthy_dead_share
 
 LINEAR = {"activation": "linear"}

@@ -15,7 +15,7 @@ from varprobe.diagnose import diagnose, predict_report
 from varprobe.network.number_formats import FORMATS, NumberFormat
 from varprobe.report.records import Report
 from varprobe.theory.formats import predicted_chances, row_table
-from varprobe.verdict.ranges import measured_chances
+from varprobe.verdict.ranges import count_chances
 from varprobe.verdict.records import FormatRange
 
 FLOAT16 = next(number for number in FORMATS if number.name == "float16")
@@ -80,7 +80,7 @@ def test_float16_overflows_where_it_is_known_to(activation: str, low: int, high:
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 def test_the_chances_are_those_of_draws(activation: str) -> None:
     spec = varprobe.load(chain(activation, 2.0, 32, width=40, trials=300, batch=8, dtype="float64")).network
-    measured = measured_chances(varprobe.measure(spec), FLOAT16)
+    measured = count_chances(varprobe.measure(spec), FLOAT16)
     predicted = predicted_chances(row_table(spec, varprobe.predict(spec)), 8, FLOAT16, is_chain=True)
     # Where overflow becomes likelier than not, within a layer: a layer is a factor 2 (linear) or sqrt 2 in size.
     first = [int(np.argmax(chances.overflow >= 0.5)) for chances in (measured, predicted)]

@@ -17,21 +17,25 @@ from test_cli import varprobe as command
 
 import varprobe
 from varprobe.cli.main import run as run_command
+from varprobe.config.expectation import HEALTHY
+from varprobe.diagnose import count_decisions, examine, predict_report
 from varprobe.engine.record import StackStatistics
 from varprobe.errors import ConfigError, InputFileError
 from varprobe.formatting import power
 from varprobe.gate import check as gate
 from varprobe.gate.check import decide, looks
+from varprobe.gate.claim import trials_needed
 from varprobe.gate.claims import claims_of
-from varprobe.gate.evidence import Evidence, trials_needed
-from varprobe.gate.label_set import DIRECTION_REGIONS, edges, labels_between, possible
 from varprobe.gate.records import CheckResult, Decision
 from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
+from varprobe.reporters.report_phrases import expectation_lines
 from varprobe.results.store import load_report, to_json
+from varprobe.theory.predict import predict
+from varprobe.verdict.case import build_case
 from varprobe.verdict.intervals import binomial_interval, reach
-from varprobe.verdict.judge import measured_case
+from varprobe.verdict.possible import DIRECTION_REGIONS, edges, labels_between, possible
 from varprobe.verdict.rule import direction_label
 
 LN10, LN100 = math.log(10), math.log(100)
@@ -193,7 +197,7 @@ def test_dead_draws_are_decided_by_their_share() -> None:
         tables = replace(measurement.statistics)
         for table in (tables.log_preactivation_second_moment, tables.log_preactivation_sample_variance):
             table[:dead, 4:] = -math.inf
-        return possible(measured_case(replace(measurement, statistics=tables)), "forward", 1e-3)
+        return possible(build_case(replace(measurement, statistics=tables)), "forward", 1e-3)
 
     assert with_dead(0).labels == ("stable",)
     assert set(with_dead(6).labels) == {"stable", "degenerate"}
@@ -289,9 +293,7 @@ def test_what_is_not_so_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     expect, parts = BROKEN[name]
     if name == "theory":  # a prediction of another network: weights 3 % too large
         other = varprobe.load(_config(**parts, init={"name": "xavier", "gain": 1.03})).network
-        from varprobe.theory.predict import predict
-
-        monkeypatch.setattr("varprobe.gate.evidence.predict", lambda spec, settings: predict(other, settings))
+        monkeypatch.setattr("varprobe.gate.check.predict", lambda spec, settings: predict(other, settings))
     checked = _check(expect, **parts)
     assert checked.outcome == "failed", checked.decisions
     failed = [decision for decision in checked.decisions if decision.outcome == "failed"]
@@ -427,8 +429,71 @@ def test_claims_follow_the_config() -> None:
     experiment = varprobe.load(_config({"signal": "preserved", "rate": {"forward": [0.5, 2]}, "safe_in": "float16"}))
     spec = experiment.network
     assert [claim.expectation for claim in claims_of(experiment)] == ["signal", "rate.forward", "safe_in.float16"]
-    evidence = Evidence(experiment, spec.settings, measure(spec))
+    evidence = examine(spec, spec.settings, predict(spec), measure(spec))
     assert all(claim.decide(evidence, 1e-3).outcome == "met" for claim in claims_of(experiment))
+
+
+def test_a_check_asks_theory_once_however_often_it_looks(monkeypatch: pytest.MonkeyPatch, stored: Path) -> None:
+    asked = []
+
+    def count(*given: Any) -> Any:
+        asked.append(given)
+        return predict(*given)
+
+    for place in ("gate.check", "diagnose"):
+        monkeypatch.setattr(f"varprobe.{place}.predict", count)
+    config = {**_config({"forward": "stable"}), "probe": {"batch": 16, "trials": 5}}
+    checked = varprobe.check(config, baseline=load_report(stored))
+    assert checked.report is not None
+    assert checked.looks > 1
+    assert len(asked) == 1
+
+
+RUNS = {
+    "healthy": {},
+    "vanishing": {"init": "small"},
+    "at an edge": {"depth": 12, "width": 12, "activation": "relu", "init": "he"},
+    "without a signal": {"depth": 12, "activation": "sigmoid"},
+    "dead": {"init": "zeros"},
+}
+LABELS = {
+    "usual": {"forward": "stable", "backward": "stable", "signal": "preserved", "dead": 0.9},
+    "wide": {"forward": ["stable", "borderline"], "overall": ["stable", "borderline"], "rate": {"signal": [0, 9]}},
+    "broken": {"overall": ["vanishing", "degenerate"], "signal": ["collapsing", "fading"]},
+    "undecided": {"forward": ["stable", "inconclusive"], "backward": "inconclusive", "overall": "inconclusive"},
+}
+
+
+@pytest.mark.parametrize("trials", [1, 6, 20])
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("network", RUNS)
+def test_a_run_says_of_labels_what_a_check_of_the_same_trials_says(network: str, labels: str, trials: int) -> None:
+    config = {**_config(LABELS[labels], **RUNS[network]), "probe": {"batch": 16, "trials": trials}}
+    run = {item.what: (item.found, item.met) for item in varprobe.run(config).expect}
+    checked = varprobe.check(config, max_trials=trials)
+    assert checked.report is not None
+    assert {item.what: (item.found, item.met) for item in checked.report.expect} == run
+    found = {what: decision.outcome == "met" for what, decision in _decisions(checked).items() if what in run}
+    assert {what: met for what, (_, met) in run.items()} == found
+    assert set(run) == set(LABELS[labels]) - {"dead", "rate"}
+
+
+def test_too_few_trials_for_a_label_that_is_allowed_do_not_meet_it() -> None:
+    config = {**_config({"forward": "stable"}), "probe": {"batch": 16, "trials": 6}}
+    (item,) = varprobe.run(config).expect
+    assert (item.found, item.allowed, item.met) == ("stable", ("stable",), False)
+    assert expectation_lines(varprobe.run(config)) == [
+        "expected forward stable: not decided, it is stable but so few trials leave other labels possible"
+    ]
+    # Theory draws nothing: its label is all that is possible.
+    (item,) = predict_report(varprobe.load(config)).expect
+    assert item.met
+
+
+@pytest.mark.parametrize("expect", [None, *(expect for expect, _, _ in EXPECTED.values()), *LABELS.values()])
+def test_all_decisions_of_a_config_share_its_chance_of_error(expect: Any) -> None:
+    experiment = varprobe.load(_config(expect))
+    assert count_decisions(experiment.expect or HEALTHY) == len(claims_of(experiment)) or expect == {"allow": []}
 
 
 # --- baselines ---
@@ -476,8 +541,6 @@ def test_a_baseline_must_have_noise(tmp_path: Path) -> None:
     one.write_text(to_json(varprobe.run({**_config(), "probe": {"trials": 1}})))
     with pytest.raises(InputFileError, match="has one trial"):
         varprobe.check(_config(), baseline=one)
-    from varprobe.diagnose import predict_report
-
     one.write_text(to_json(predict_report(varprobe.load(_config()))))
     with pytest.raises(InputFileError, match="theory alone"):
         varprobe.check(_config(), baseline=one)

@@ -16,21 +16,29 @@ from test_verdict import _measurement, _naive
 import varprobe
 from varprobe.comparison import Change, Comparison
 from varprobe.config.expectation import LayerBound, Range, SideRange
+from varprobe.diagnose import diagnose, examine, predict_report, report_on
 from varprobe.errors import InputFileError
 from varprobe.formatting import number, power
+from varprobe.gate import baseline as baselines
 from varprobe.gate import finding_claims
-from varprobe.gate.check import _explained, gathered
+from varprobe.gate.baseline import baseline_claim
+from varprobe.gate.check import _explain, gather
+from varprobe.gate.claim import Answer, Claim, trials_needed
 from varprobe.gate.claims import claims_of
-from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
-from varprobe.gate.evidence import Answer, Evidence, trials_needed
-from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
-from varprobe.gate.label_set import possible, possible_overall
+from varprobe.gate.direction_claims import label_claim, range_claim
+from varprobe.gate.finding_claims import findings_claim, theory_claim
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
-from varprobe.gate.records import CheckResult, Decision
+from varprobe.gate.records import CheckOutcome, CheckResult, Decision
+from varprobe.probe.measurement import Measurement
+from varprobe.report.records import Report
 from varprobe.results.baseline import load_baseline
 from varprobe.results.store import from_json, render_json, to_json
+from varprobe.theory.predict import predict
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement
 from varprobe.verdict.intervals import binomial_interval
+from varprobe.verdict.judge import Diagnosis
+from varprobe.verdict.labels import Direction
+from varprobe.verdict.possible import possible
 
 LN10, LN100 = math.log(10), math.log(100)
 LEVEL = 0.01
@@ -42,11 +50,18 @@ def _noisy(total: float = 0.0, noise: float = 0.1, seed: int = 0, trials: int = 
     return np.cumsum(steps, axis=1)
 
 
-def _evidence(forward: np.ndarray, backward: np.ndarray | None = None, signal: np.ndarray | None = None) -> Evidence:
+def _evidence(forward: np.ndarray, backward: np.ndarray | None = None, signal: np.ndarray | None = None) -> Diagnosis:
+    return _judged(_measurement(forward, backward, signal, layers=_layers(DEPTH), features=32))
+
+
+def _judged(measurement: Measurement) -> Diagnosis:
+    spec = varprobe.load(_config(depth=DEPTH)).network
+    return examine(spec, spec.settings, predict(spec), measurement)
+
+
+def _reported(evidence: Diagnosis) -> Report:
     experiment = varprobe.load(_config(depth=DEPTH))
-    spec = experiment.network
-    measurement = _measurement(forward, backward, signal, layers=_layers(DEPTH), features=32)
-    return Evidence(experiment, replace(spec.settings, trials=len(forward)), measurement)
+    return report_on(experiment, experiment.network.settings, evidence, remedies=False)
 
 
 def _reach(half: float, level: float) -> float:
@@ -102,7 +117,7 @@ def test_what_is_backward_is_not_what_is_forward() -> None:
     evidence = _evidence(_noisy(0.0), -_noisy(9.0, seed=1))
     assert label_claim("forward", ("stable",), None).answer(evidence, LEVEL).outcome == "met"
     assert label_claim("backward", ("exploding",), None).answer(evidence, LEVEL).outcome == "met"
-    assert possible_overall(evidence.case, LEVEL) == ("exploding",)
+    assert possible(evidence.case, "overall", LEVEL).labels == ("exploding",)
 
 
 def test_the_signal_has_the_whole_level_for_its_interval() -> None:
@@ -189,7 +204,7 @@ def test_overall_is_the_worse_of_both_at_half_of_the_level_each(*, turned: bool)
     logs, back = _noisy(2.0, 0.3), -_noisy(-2.1, 0.3, seed=3)
     if turned:
         logs, back = -back, -logs
-    answer = overall_claim(("stable",), 3).answer(_evidence(logs, back), LEVEL)
+    answer = label_claim("overall", ("stable",), 3).answer(_evidence(logs, back), LEVEL)
     assert answer.outcome == "undecided"
     assert answer.found == "borderline or stable"
     needed = []
@@ -200,15 +215,15 @@ def test_overall_is_the_worse_of_both_at_half_of_the_level_each(*, turned: bool)
         needed.append(max(math.ceil(1.1 * TRIALS * ((high - low) / 2 / abs(total - edge)) ** 2), TRIALS + 1))
     assert answer.needed == max(needed)
     assert (needed[0] < needed[1]) == turned
-    assert overall_claim(("stable", "borderline"), 3).answer(_evidence(logs, back), LEVEL).outcome == "met"
-    failed = overall_claim(("exploding", "degenerate"), 3).answer(_evidence(logs, back), LEVEL)
+    assert label_claim("overall", ("stable", "borderline"), 3).answer(_evidence(logs, back), LEVEL).outcome == "met"
+    failed = label_claim("overall", ("exploding", "degenerate"), 3).answer(_evidence(logs, back), LEVEL)
     assert (failed.outcome, failed.needed) == ("failed", None)
 
 
 def test_overall_has_no_number_of_trials_at_the_edge_itself() -> None:
     logs = _noisy(2.0, 0.3)
     logs += (LN10 - _naive(logs)[0]) * np.arange(DEPTH) / DEPTH
-    answer = overall_claim(("stable",), 3).answer(_evidence(logs), LEVEL)
+    answer = label_claim("overall", ("stable",), 3).answer(_evidence(logs), LEVEL)
     assert answer == Answer("undecided", "borderline or stable")
 
 
@@ -217,13 +232,13 @@ def test_overall_counts_what_both_may_be() -> None:
     logs, back = _noisy(4.6, 0.3), -_noisy(-9.0, seed=3)
     evidence = _evidence(logs, back)
     assert possible(evidence.case, "forward", LEVEL / 2).labels == ("borderline", "exploding")
-    assert possible_overall(evidence.case, LEVEL) == ("exploding", "vanishing")
+    assert possible(evidence.case, "overall", LEVEL).labels == ("exploding", "vanishing")
     # Between the intervals of half of the level and of a third of it.
     total, half = _naive(logs)
     shift = LN10 - total - _reach(half, LEVEL / 2 * 2 / 3) * 1.02
     moved = logs + shift * np.arange(DEPTH) / DEPTH
     assert _reach(half, LEVEL / 3 * 2 / 3) > 1.03 * _reach(half, LEVEL / 2 * 2 / 3)
-    assert possible_overall(_evidence(moved, -moved).case, LEVEL) == ("stable",)
+    assert possible(_evidence(moved, -moved).case, "overall", LEVEL).labels == ("stable",)
 
 
 def test_a_rate_is_answered_with_its_interval() -> None:
@@ -326,8 +341,8 @@ def test_claims_know_their_lines(tmp_path: Path) -> None:
 
 def test_an_answer_about_a_layer_has_the_line_of_its_entry() -> None:
     evidence = _evidence(_jumped(6.0))
-    layers = tuple(replace(layer, line=100 + at) for at, layer in enumerate(evidence.measurement.layers, 1))
-    placed = replace(evidence, measurement=replace(evidence.measurement, layers=layers))
+    layers = tuple(replace(layer, line=100 + at) for at, layer in enumerate(evidence.case.measured.layers, 1))
+    placed = _judged(replace(evidence.case.measured, layers=layers))
     decision = findings_claim((), 5).decide(placed, LEVEL)
     assert (decision.layer, decision.line, decision.level) == (7, 107, LEVEL)
     assert findings_claim((), 5).decide(evidence, LEVEL).line == 5
@@ -409,7 +424,7 @@ def test_errors_that_are_not_about_labels_fail_with_their_remedy() -> None:
     logs = _noisy()
     logs[:2, 8:] = np.nan
     evidence = _evidence(logs)
-    (finding,) = (item for item in evidence.report.verdict.findings if item.code == "non-finite")
+    (finding,) = (item for item in _reported(evidence).verdict.findings if item.code == "non-finite")
     answer = findings_claim((), None).answer(evidence, LEVEL)
     assert answer == Answer("failed", f"non-finite: {finding.message}", finding.remedy, 9)
     assert findings_claim(("non-finite",), None).answer(evidence, LEVEL).outcome == "met"
@@ -422,12 +437,10 @@ def test_steps_below_a_hundred_are_none() -> None:
 
 
 def test_a_single_layer_has_no_step() -> None:
-    experiment = varprobe.load(_config(depth=1))
-    spec = experiment.network
+    spec = varprobe.load(_config(depth=1)).network
     measurement = _measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
-    assert findings_claim((), None).answer(Evidence(experiment, spec.settings, measurement), LEVEL) == Answer(
-        "met", "none"
-    )
+    evidence = examine(spec, spec.settings, predict(spec), measurement)
+    assert findings_claim((), None).answer(evidence, LEVEL) == Answer("met", "none")
 
 
 # --- theory and baselines ---
@@ -473,14 +486,14 @@ def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.M
         Change(7, "dense7", "activation.variance", 1.0, -math.inf, 0.0, 1.0),
     )
     evidence = _evidence(_noisy())
-    baseline = evidence.report
+    baseline = _reported(evidence)
     seen = []
 
-    def compared(names: Any, reports: Any, level: float) -> Comparison:
-        seen.append((reports[0] is baseline, level))
-        return Comparison(names, reports, changes, 40)
+    def compare_layers(before: Any, after: Any, level: float) -> Comparison:
+        seen.append((before is baseline.layers, after == _reported(evidence).layers, level))
+        return Comparison((), (), changes, 40)
 
-    monkeypatch.setattr(finding_claims, "compared", compared)
+    monkeypatch.setattr(baselines, "compare_layers", compare_layers)
     assert baseline_claim(baseline).answer(evidence, LEVEL) == Answer(
         "failed",
         "preactivation.second_moment of layer 2 (dense2) went from 100 to 126, 5.5 standard errors; "
@@ -488,11 +501,11 @@ def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.M
         "If the change is meant, write the baseline anew by --update-baseline.",
         layer=2,
     )
-    assert seen == [(True, LEVEL)]
-    monkeypatch.setattr(finding_claims, "compared", lambda *_: Comparison((), (), changes[:1], 40))
+    assert seen == [(True, True, LEVEL)]
+    monkeypatch.setattr(baselines, "compare_layers", lambda *_: Comparison((), (), changes[:1], 40))
     assert "; 1 statistic of 1 layer drifted" in baseline_claim(baseline).answer(evidence, LEVEL).found
     assert baseline_claim(baseline).answer(evidence, LEVEL).found.count("went from") == 1
-    monkeypatch.setattr(finding_claims, "compared", lambda *_: Comparison((), (), (), 40))
+    monkeypatch.setattr(baselines, "compare_layers", lambda *_: Comparison((), (), (), 40))
     assert baseline_claim(baseline).answer(evidence, LEVEL) == Answer("met", "none in 40 statistics")
 
 
@@ -500,9 +513,9 @@ def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.M
 def test_what_cannot_be_compared_has_drifted_unless_trials_are_wanting(
     trials: int, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding_claims, "compared", lambda *_: Comparison((), (), reason="their layers differ"))
+    monkeypatch.setattr(baselines, "compare_layers", lambda *_: Comparison((), (), reason="their layers differ"))
     evidence = _evidence(_noisy(trials=trials))
-    assert baseline_claim(evidence.report).answer(evidence, LEVEL) == Answer(
+    assert baseline_claim(_reported(evidence)).answer(evidence, LEVEL) == Answer(
         outcome,
         "cannot be compared: their layers differ",
         "Write the baseline anew by --update-baseline, if the change is meant.",
@@ -512,10 +525,10 @@ def test_what_cannot_be_compared_has_drifted_unless_trials_are_wanting(
 # --- layers ---
 
 
-def _shares(values: np.ndarray) -> Evidence:
+def _shares(values: np.ndarray) -> Diagnosis:
     """Evidence whose saturated shares are these (trials, layers)."""
     evidence = _evidence(_noisy(trials=len(values)))
-    evidence.measurement.statistics.saturated[:] = values
+    evidence.case.measured.statistics.saturated[:] = values
     return evidence
 
 
@@ -588,7 +601,7 @@ def test_a_positive_statistic_is_bounded_on_the_log_scale() -> None:
 def test_means_that_can_be_negative_are_bounded_as_they_are() -> None:
     evidence = _evidence(_noisy())
     values = np.random.default_rng(5).normal(-0.5, 0.1, (TRIALS, DEPTH))
-    evidence.measurement.statistics.preactivation_mean[:] = values
+    evidence.case.measured.statistics.preactivation_mean[:] = values
     mean, half = _student(values[:, 2], LEVEL)
     answer = _bound("preactivation.mean", -1.0, -0.4, (3,)).answer(evidence, LEVEL)
     assert answer.outcome == "met"
@@ -606,7 +619,7 @@ def test_the_largest_value_is_one_of_the_statistics() -> None:
 def test_exact_zeros_are_shown_as_zero_and_what_ended_fails() -> None:
     logs = _noisy()
     evidence = _evidence(logs)
-    table = evidence.measurement.statistics.log_activation_variance
+    table = evidence.case.measured.statistics.log_activation_variance
     table[:] = -np.inf
     answer = _bound("activation.variance", None, 1.0, (3,)).answer(evidence, LEVEL)
     assert (answer.outcome, answer.found) == ("met", "0 (0 to 0) at layer 3")
@@ -623,7 +636,7 @@ def test_one_trial_bounds_nothing() -> None:
     answer = _bound("activation.second_moment", 0.1, 10.0).answer(evidence, LEVEL)
     assert (answer.outcome, answer.needed, answer.low, answer.high) == ("undecided", None, 0.0, None)
     assert answer.found.endswith(" (0 to inf) at layer 3")
-    evidence.measurement.statistics.preactivation_mean[:] = 0.25
+    evidence.case.measured.statistics.preactivation_mean[:] = 0.25
     answer = _bound("preactivation.mean", 0.0, 1.0).answer(evidence, LEVEL)
     assert (answer.outcome, answer.found) == ("undecided", "0.25 (-inf to inf) at layer 3")
     assert (answer.value, answer.low, answer.high) == (0.25, None, None)
@@ -633,7 +646,7 @@ def test_a_check_of_one_trial_can_be_stored() -> None:
     config = {**_config({"layers": {3: {"preactivation.mean": [-1, 1]}}}), "probe": {"batch": 16, "trials": 1}}
     checked = varprobe.check(config, max_trials=1)
     assert checked.outcome == "undecided"
-    checks = gathered([checked])
+    checks = gather([checked])
     assert from_json(render_json(checks).encode(), "c.json") == checks
 
 
@@ -664,10 +677,10 @@ def test_a_rate_that_cannot_be_is_told_its_place(tmp_path: Path) -> None:
 # --- number formats ---
 
 
-def _formats(margins: np.ndarray, row: int = 4) -> Evidence:
+def _formats(margins: np.ndarray, row: int = 4) -> Diagnosis:
     """Draws whose largest activation in one layer keeps these margins to float16's largest number."""
     evidence = _evidence(np.zeros((len(margins), DEPTH)))
-    s = evidence.measurement.statistics
+    s = evidence.case.measured.statistics
     for table in (s.log_max_abs, s.log_gradient_max_abs, s.log_activation_second_moment, s.log_gradient_second_moment):
         table[:] = 0.0
     s.log_max_abs[:, row - 1] = math.log(65504.0) - margins
@@ -714,7 +727,7 @@ def test_draws_that_leave_a_format_are_counted() -> None:
 @pytest.mark.parametrize("table", ["log_max_abs", "log_gradient_max_abs"])
 def test_both_ways_count_at_the_top_of_a_format(table: str) -> None:
     evidence = _formats(np.full(40, 1.0))
-    getattr(evidence.measurement.statistics, table)[:, 8] = math.log(65504.0) + 0.1
+    getattr(evidence.case.measured.statistics, table)[:, 8] = math.log(65504.0) + 0.1
     answer = format_claim("float16", None).answer(evidence, LEVEL)
     assert (answer.outcome, answer.layer) == ("failed", 9)
     assert format_claim("bfloat16", None).answer(evidence, LEVEL).outcome == "met"
@@ -724,7 +737,7 @@ def test_both_ways_count_at_the_top_of_a_format(table: str) -> None:
 def test_both_ways_count_at_the_bottom_of_a_format(table: str) -> None:
     smallest = 2.0**-24  # of float16, subnormal
     evidence = _formats(np.full(40, 1.0))
-    logs = getattr(evidence.measurement.statistics, table)
+    logs = getattr(evidence.case.measured.statistics, table)
     logs[:, 8] = 2 * (math.log(smallest) + 0.1)
     answer = format_claim("float16", None).answer(evidence, LEVEL)
     assert (answer.outcome, answer.layer) == ("met", None)
@@ -746,28 +759,28 @@ def _decision(**parts: Any) -> Decision:
     return Decision("forward", "stable", "failed", "found", **parts)
 
 
+def _explained(decision: Decision, outcome: str, report: Report, direction: str | None = "forward") -> Decision:
+    claim = Claim("", "", None, lambda *_: Answer("met", ""), direction=direction and Direction(direction))
+    return _explain(claim, decision, CheckOutcome(outcome), report)
+
+
 def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> None:
     experiment = varprobe.load(_config(depth=DEPTH, init="small"))
-    from varprobe.diagnose import diagnose
-
     report = diagnose(experiment)
     forward = next(item for item in report.verdict.findings if item.code == "forward-vanishing")
     explained = _explained(_decision(line=2), "failed", report)
     assert (explained.remedy, explained.layer, explained.line) == (forward.remedy, forward.layer, 2)
-    total = _explained(replace(_decision(line=2), expectation="total_log10.backward"), "failed", report)
+    total = _explained(_decision(line=2), "failed", report, "backward")
     backward = next(item for item in report.verdict.findings if item.code == "backward-vanishing")
     assert (total.remedy, total.layer) == (backward.remedy, backward.layer)
     # What has a remedy of its own keeps it, what is met needs none.
     for kept in (_decision(remedy="own"), replace(_decision(), outcome="met")):
         assert _explained(kept, "failed", report) == kept
-    other = replace(_decision(), expectation="saturated")
-    assert _explained(other, "failed", report) == other
+    assert _explained(_decision(), "failed", report, None) == _decision()
 
 
 def test_what_is_undecided_says_how_many_trials_would_do() -> None:
     experiment = varprobe.load(_config(depth=DEPTH))
-    from varprobe.diagnose import diagnose
-
     report = diagnose(experiment)
     undecided = replace(_decision(needed=77, remedy="own"), outcome="undecided")
     assert _explained(undecided, "undecided", report).remedy == "Run with --max-trials 77."
@@ -777,8 +790,6 @@ def test_what_is_undecided_says_how_many_trials_would_do() -> None:
 
 
 def test_what_is_degenerate_is_explained() -> None:
-    from varprobe.diagnose import diagnose
-
     report = diagnose(varprobe.load(_config(depth=DEPTH, init="zeros")))
     explained = _explained(_decision(), "failed", report)
     assert explained.remedy.startswith("Look for weights or inputs that are zero")
@@ -786,10 +797,8 @@ def test_what_is_degenerate_is_explained() -> None:
 
 
 def test_a_fading_signal_is_explained_by_its_own_finding() -> None:
-    from varprobe.diagnose import diagnose
-
     report = diagnose(varprobe.load(_config(depth=DEPTH, activation="sigmoid")))
-    explained = _explained(replace(_decision(), expectation="signal"), "failed", report)
+    explained = _explained(_decision(), "failed", report, "signal")
     assert explained.remedy.startswith("Use a zero-centred activation")
 
 
@@ -829,8 +838,6 @@ def test_what_is_impossible_is_said_with_what_is_usual(wrong: dict[str, Any], wo
 
 
 def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path) -> None:
-    from varprobe.diagnose import predict_report
-
     path = tmp_path / "b.json"
     cases = [("no such baseline", None)]
     two = {**_config(), "probe": {"trials": 2}}
@@ -849,7 +856,7 @@ def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path) -> None
 
 
 def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
-    checks = gathered([varprobe.check(_config())])
+    checks = gather([varprobe.check(_config())])
     text = render_json(checks)
     assert from_json(text.encode(), "c.json") == checks
     with pytest.raises(InputFileError) as caught:
@@ -879,5 +886,5 @@ def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
 )
 def test_several_checks_come_to_the_worst(outcomes: tuple[str, ...], worst: str) -> None:
     checked = [CheckResult("c", "n", outcome, (), 0, 0, 0.1, 1, 0.0) for outcome in outcomes]
-    found = gathered(checked)
+    found = gather(checked)
     assert (found.check_version, found.outcome, found.checked) == (1, worst, tuple(checked))

@@ -8,7 +8,7 @@ from scipy import stats
 import varprobe
 from varprobe.gate.check import looks, shares
 from varprobe.gate.direction_claims import _draws_to_spare
-from varprobe.gate.label_set import share_level
+from varprobe.verdict.possible import share_level
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 30])

@@ -18,7 +18,7 @@ from varprobe.classroom.build import _measured as measured
 from varprobe.classroom.build import build_lessons
 from varprobe.classroom.lessons import LESSONS
 from varprobe.cli.main import run
-from varprobe.comparison import compared
+from varprobe.comparison import compare_reports
 from varprobe.reporters.comparison.histograms import draw_histograms
 
 MATERIAL = Path(varprobe.__file__).parent / "classroom" / "material"
@@ -62,7 +62,7 @@ def test_glorot_and_bengio_s_networks_change_as_their_theory_says() -> None:
 
 def test_histograms_of_the_standard_network_narrow_as_figure_6_shows() -> None:
     reports = [varprobe.run(MATERIAL / "3-xavier" / f"{name}.yaml") for name in ("standard", "normalised")]
-    drawn = draw_histograms(compared(("standard", "normalised"), reports))
+    drawn = draw_histograms(compare_reports(("standard", "normalised"), reports))
     activations, normalised = drawn.axes[0], drawn.axes[1]
     heights = [max(step.get_data().values) for step in activations.patches]
     assert heights == sorted(heights)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import varprobe
-from varprobe.comparison import Comparison, compared
+from varprobe.comparison import Comparison, compare_reports
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.rewriting import written
 from varprobe.diagnose import predict_report
@@ -107,7 +107,7 @@ def report() -> Report:
 def comparison() -> Comparison:
     inits = ("small", "large")
     reports = [varprobe.run(_config(defaults={"activation": "tanh", "init": init})) for init in inits]
-    return compared(inits, reports)
+    return compare_reports(inits, reports)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_names_are_shown_as_they_are() -> None:
     texts = [
         render(report, ".html"),
         render(report, ".html", lesson=True),  # type: ignore[call-arg]
-        render(compared((NAME, "other"), (report, report)), ".html"),
+        render(compare_reports((NAME, "other"), (report, report)), ".html"),
         render(sweep, ".html"),
         render(sweep, ".html", lesson=True),  # type: ignore[call-arg]
     ]

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from varprobe.gate.records import ALPHA, MAX_TRIALS
+from varprobe.gate.records import MAX_TRIALS
 from varprobe.pytest_plugin import _line_of_expect
+from varprobe.verdict.records import ALPHA
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

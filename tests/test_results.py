@@ -24,10 +24,10 @@ import xmlschema
 from markdown_it import MarkdownIt
 
 import varprobe
-from varprobe.comparison import Comparison, compared
+from varprobe.comparison import Comparison, compare_reports
 from varprobe.errors import InputFileError
 from varprobe.formatting import power
-from varprobe.gate.check import gathered
+from varprobe.gate.check import gather
 from varprobe.gate.records import CheckRun
 from varprobe.report.records import Report
 from varprobe.results.kinds import RESULTS, find, kind_of, noun_of, render
@@ -64,9 +64,9 @@ def results() -> dict[str, Any]:
     small, large = varprobe.run(config("small")), varprobe.run(config("large"))
     return {
         "report": small,
-        "comparison": compared(("one, net", "the other"), (small, large)),
+        "comparison": compare_reports(("one, net", "the other"), (small, large)),
         "sweep": varprobe.sweep(config("small"), {"defaults.init.std": [0.02, 1]}, executor=executor),
-        "check": gathered(
+        "check": gather(
             [
                 varprobe.check({**config("small"), "name": name, "expect": {"forward": label}})
                 for name, label in (("bad", "stable"), ("good", "vanishing"))

@@ -8,7 +8,7 @@ import pytest
 
 from varprobe.config import files, schema, unroll, yaml_tree
 from varprobe.engine import schedule
-from varprobe.report import stored
+from varprobe.results import reading
 from varprobe.sweeps import axes
 
 PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text()
@@ -27,13 +27,13 @@ PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text()
         f"a header of {files._HEADER_BYTES - 12:,} bytes",
         f"beyond {files._LARGE // 2**20} MiB, {files._PLAUSIBLE} times its packed size",
         f"| {files._TABLES // 2**20} MiB |",
-        f"of {stored.MAX_BYTES // 2**30} GiB; a twelfth of the memory that is free",
-        f"beyond {stored._FEW:,} lists and mappings, one per {stored._BYTES_PER_BRACKET} bytes; {stored._KEYS} keys",
+        f"of {reading.MAX_BYTES // 2**30} GiB; a twelfth of the memory that is free",
+        f"beyond {reading._FEW:,} lists and mappings, one per {reading._BYTES_PER_BRACKET} bytes; {reading._KEYS} keys",
     ],
 )
 def test_a_limit_of_the_page_is_that_of_the_code(stated: str) -> None:
     assert stated in PAGE
-    assert stored.GROWTH == 12
+    assert reading.GROWTH == 12
 
 
 def test_settings_reach_as_far_as_the_page_says() -> None:

@@ -35,8 +35,9 @@ from varprobe.probe.measure import measure
 from varprobe.theory.predict import predict, recursions
 from varprobe.theory.records import Prediction
 from varprobe.tuning import Tuning, is_stable, tune
-from varprobe.verdict.agreement import foreseen
-from varprobe.verdict.judge import judge, judge_prediction
+from varprobe.verdict.agreement import foresee
+from varprobe.verdict.case import foresee_case
+from varprobe.verdict.judge import conclude, judge
 
 ROOT = Path(__file__).parents[1]
 
@@ -130,7 +131,7 @@ def test_what_theory_finds_is_stable_when_it_is_measured(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
     spec = tuned(name).tuned.network
-    verdict = judge_prediction(spec, spec.settings, foreseen(predict(spec), spec.settings.trials))
+    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), spec.settings.trials)))
     outlook = bench_for(spec, spec.settings).outlook(spec.steps)
     assert outlook.forward == verdict.forward
     assert outlook.backward == verdict.backward

@@ -21,8 +21,8 @@ from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.verdict.judge import judge
-from varprobe.verdict.judged import judged_points, stretches
-from varprobe.verdict.records import Direction, Verdict
+from varprobe.verdict.judged import pick_points, stretches
+from varprobe.verdict.records import DirectionVerdict, Verdict
 from varprobe.verdict.rule import ORDER, direction_label, signal_label, worse
 
 LN10 = math.log(10)
@@ -95,7 +95,7 @@ def _line(total: float, layers: int = 20, trials: int = 5) -> np.ndarray:
     return np.tile(np.arange(layers) * total / layers, (trials, 1))
 
 
-def _forward(logs: np.ndarray, **parts: Any) -> Direction:
+def _forward(logs: np.ndarray, **parts: Any) -> DirectionVerdict:
     return judge(_measurement(logs, **parts)).forward
 
 
@@ -310,7 +310,7 @@ def test_an_input_of_zeros_counts_only_below_four_layers() -> None:
 
 
 def _cut(layers: Sequence[LayerDescription]) -> list[tuple[int, int, int]]:
-    return [(s.start, s.stop, s.period) for s in stretches(judged_points(layers))]
+    return [(s.start, s.stop, s.period) for s in stretches(pick_points(layers))]
 
 
 def _copies(path: str, number: int, parts: Sequence[LayerDescription]) -> list[LayerDescription]:
@@ -453,7 +453,7 @@ def test_dead_trials_count_from_half_on(zeros: int) -> None:
     logs[:zeros, 13:] = -np.inf
     verdict = judge(_measurement(logs))
     if zeros >= 5:
-        assert verdict.forward == Direction("degenerate")
+        assert verdict.forward == DirectionVerdict("degenerate")
         assert verdict.overall == "degenerate"
         (finding,) = (item for item in verdict.findings if item.code == "forward-degenerate")
         assert "dead-trials" not in _codes(verdict)
@@ -523,10 +523,10 @@ def test_a_signal_of_exact_zeros_is_collapsing() -> None:
 
 def test_the_signal_is_undefined_at_batch_1_and_for_a_constant_input() -> None:
     nothing = np.full((5, 20), np.nan)
-    assert judge(_measurement(_line(0.0), signal=nothing, batch=1)).signal == Direction("undefined")
+    assert judge(_measurement(_line(0.0), signal=nothing, batch=1)).signal == DirectionVerdict("undefined")
     constant = _measurement(_line(0.0), signal=np.full((5, 20), -np.inf))
     constant.statistics.log_input_sample_variance[:] = -np.inf
-    assert judge(constant).signal == Direction("undefined")
+    assert judge(constant).signal == DirectionVerdict("undefined")
 
 
 # --- spread, chaos, order ---
@@ -716,7 +716,7 @@ def test_he_relu_of_some_depth_and_little_width_never_vanishes() -> None:
             assert label in ("stable", "inconclusive", "borderline")
 
 
-def _assert_rate(direction: Direction, expected: float, trials: int, layers: int, k: float = 4.0) -> None:
+def _assert_rate(direction: DirectionVerdict, expected: float, trials: int, layers: int, k: float = 4.0) -> None:
     """Within k of the report's own standard errors: h = t SE, and ln rate = T/L."""
     assert direction.rate is not None
     assert direction.error_log10 is not None

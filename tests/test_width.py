@@ -15,7 +15,7 @@ from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.results.kinds import render
 from varprobe.theory.records import Fluctuation
-from varprobe.verdict.agreement import FAMILY_ERROR, LARGEST, Agreement, compare, foreseen
+from varprobe.verdict.agreement import FAMILY_ERROR, LARGEST, Agreement, compare, foresee
 from varprobe.verdict.judge import judge
 
 SCHEMES = ("he", "xavier", "lecun", "mean_field", "uniform")
@@ -143,7 +143,7 @@ def test_what_varies_too_much_is_not_tested_and_that_is_said() -> None:
 def test_the_largest_variance_that_is_tested(variance: float) -> None:
     prediction = varprobe.predict(chain("tanh", "xavier", 256, 1))
     row = replace(prediction.rows[0], width=replace(prediction.rows[0].width, source=Fluctuation(variance, 0.0)))
-    band = foreseen(replace(prediction, rows=(row,)), 20).rows[0].source
+    band = foresee(replace(prediction, rows=(row,)), 20).rows[0].source
     assert (band.low is None) == (variance > LARGEST)
     assert band.draw_low is not None
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from varprobe.config.loading import Experiment, load
 from varprobe.diagnose import diagnose
-from varprobe.gate.records import ALPHA, MAX_TRIALS, CheckResult
+from varprobe.gate.records import MAX_TRIALS, CheckResult
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.report.records import Report
+from varprobe.verdict.records import ALPHA
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,40 +62,46 @@ STATISTICS: dict[str, Callable[[LayerRow], Estimate | None]] = {
 }
 
 
-def compared(names: Sequence[str], reports: Sequence[Report], family_error: float = FAMILY_ERROR) -> Comparison:
-    """The comparison of reports; two of them are tested for changes where their layers are alike.
+def compare_reports(names: Sequence[str], reports: Sequence[Report], family_error: float = FAMILY_ERROR) -> Comparison:
+    """The comparison of reports; two of them are tested for changes where their layers are alike."""
+    found = Comparison((), ())
+    if len(reports) == 2:
+        found = compare_layers(reports[0].layers, reports[1].layers, family_error)
+    return replace(found, names=tuple(names), reports=tuple(reports))
+
+
+def compare_layers(before: Sequence[LayerRow], after: Sequence[LayerRow], family_error: float) -> Comparison:
+    """What changed in the layers of a network.
 
     Each statistic by Welch's t-test on the logs over the trials, all together at `family_error` by Bonferroni. Trials
     that share their seeds are tested as if they did not, which finds less, never more.
     """
-    if len(reports) != 2:
-        return Comparison(tuple(names), tuple(reports))
-    first, second = reports
-    reason = _why_not(first, second)
+    reason = _why_not(before, after)
     if reason:
-        return Comparison(tuple(names), tuple(reports), reason=reason)
+        return Comparison((), (), reason=reason)
     pairs = [
         (row, statistic, _finite(get(row)), _finite(get(other)))
-        for row, other in zip(first.layers, second.layers, strict=True)
+        for row, other in zip(before, after, strict=True)
         for statistic, get in STATISTICS.items()
     ]
     usable = [pair for pair in pairs if len(pair[2]) > 1 and len(pair[3]) > 1]
     found = []
-    for row, statistic, before, after in usable:
-        change, deviation, freedom = _welch(before, after)
+    for row, statistic, old, new in usable:
+        change, deviation, freedom = _welch(old, new)
         if abs(deviation) > student_quantile(1 - family_error / 2 / len(usable), freedom):
-            start = float(np.mean(before))
+            start = float(np.mean(old))
             found.append(Change(row.index, row.name, statistic, change, deviation, start, start + change))
-    return Comparison(tuple(names), tuple(reports), tuple(found), len(usable))
+    return Comparison((), (), tuple(found), len(usable))
 
 
-def _why_not(first: Report, second: Report) -> str:
-    shapes = [[(row.kind, row.fan_in, row.fan_out) for row in report.layers] for report in (first, second)]
+def _why_not(before: Sequence[LayerRow], after: Sequence[LayerRow]) -> str:
+    shapes = [[(row.kind, row.fan_in, row.fan_out) for row in rows] for rows in (before, after)]
     if shapes[0] != shapes[1]:
         return "their layers differ"
-    if any(row.activation is None for report in (first, second) for row in report.layers):
+    measured = [row.activation for row in (*before, *after) if row.activation is not None]
+    if len(measured) < len(before) + len(after):
         return "theory alone has no noise"
-    if min(first.settings.trials, second.settings.trials) < 2:
+    if min(len(one.mean.trials) for one in measured) < 2:
         return "one trial says nothing about noise"
     return ""
 

@@ -5,30 +5,32 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from varprobe.config.expectation import Expectation
 from varprobe.config.loading import Experiment
-from varprobe.network.description import describe
-from varprobe.network.spec import Settings
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.report.records import (
     SCHEMA_VERSION,
     Expected,
-    LayerRow,
-    NetworkPrediction,
-    Objective,
+    ObjectiveUsed,
     Provenance,
     Report,
     SettingsUsed,
 )
-from varprobe.report.theory import network_prediction, theory_rows
+from varprobe.report.rows import layer_rows, network_prediction, objective_of, theory_rows
 from varprobe.theory.predict import predict
-from varprobe.verdict.agreement import compare, foreseen
-from varprobe.verdict.judge import judge, judge_prediction
+from varprobe.theory.records import Prediction
+from varprobe.verdict.agreement import compare, foresee
+from varprobe.verdict.case import Case, build_case, foresee_case
+from varprobe.verdict.judge import Diagnosis, conclude
+from varprobe.verdict.labels import Direction, Label, Outcome, Severity
+from varprobe.verdict.possible import OVERALL, decide, possible, settle
 from varprobe.verdict.ranges import format_ranges
-from varprobe.verdict.records import FormatRange, Verdict
+from varprobe.verdict.records import ALPHA, Verdict
 from varprobe.version import __version__
 
 if TYPE_CHECKING:
@@ -55,31 +57,10 @@ def diagnose(
     """
     from varprobe.probe.measure import measure  # theory alone needs no engine
 
-    settings = settings or experiment.network.settings
-    measurement = measure(experiment.network, settings, progress)
-    return report_on(experiment, settings, measurement, remedies=remedies)
-
-
-def report_on(experiment: Experiment, settings: Settings, measurement: Measurement, *, remedies: bool = True) -> Report:
-    """The report on a measurement, with the theory of a network beside it; normally the network that was measured."""
-    from varprobe.report.rows import layer_rows, objective_of
-
-    spec = experiment.network
-    prediction = predict(spec, settings)
-    agreement = compare(measurement, prediction)
-    formats = format_ranges(spec, settings, prediction, measurement)
-    verdict = judge(measurement, agreement, formats)
-    return _report(
-        experiment,
-        settings,
-        verdict=_advised(experiment, settings, verdict) if remedies else verdict,
-        layers=layer_rows(measurement, agreement),
-        objective=objective_of(measurement),
-        prediction=network_prediction(prediction),
-        formats=formats,
-        threads=measurement.threads,
-        seconds=measurement.seconds,
-    )
+    spec, settings = experiment.network, settings or experiment.network.settings
+    measurement = measure(spec, settings, progress)
+    diagnosis = examine(spec, settings, predict(spec, settings), measurement)
+    return report_on(experiment, settings, diagnosis, remedies=remedies)
 
 
 def predict_report(experiment: Experiment, settings: Settings | None = None) -> Report:
@@ -91,44 +72,32 @@ def predict_report(experiment: Experiment, settings: Settings | None = None) -> 
     """
     started, spec = time.perf_counter(), experiment.network
     settings = settings or spec.settings
-    prediction = predict(spec, settings)
-    agreement = foreseen(prediction, settings.trials)
-    formats = format_ranges(spec, settings, prediction)
-    layers = tuple(describe(step) for step in spec.rows)
-    return _report(
-        experiment,
-        settings,
-        verdict=_advised(experiment, settings, judge_prediction(spec, settings, agreement, formats, layers)),
-        layers=theory_rows(layers, agreement),
-        objective=Objective(spec.objective.kind, None),
-        prediction=network_prediction(prediction),
-        formats=formats,
-        threads=1,
-        seconds=time.perf_counter() - started,
-    )
+    report = report_on(experiment, settings, examine(spec, settings, predict(spec, settings)))
+    return replace(report, provenance=replace(report.provenance, seconds=time.perf_counter() - started))
 
 
-def _advised(experiment: Experiment, settings: Settings, verdict: Verdict) -> Verdict:
-    """The verdict with the remedies that theory has; a healthy network needs no search for them."""
-    if all(finding.severity == "info" for finding in verdict.findings):
-        return verdict
-    from varprobe.advice.remedies import with_remedies
+def examine(
+    spec: NetworkSpec, settings: Settings, prediction: Prediction, measurement: Measurement | None = None
+) -> Diagnosis:
+    """Judges a measurement with theory beside it, or theory alone."""
+    formats = format_ranges(spec, settings, prediction, measurement)
+    if measurement is None:
+        return conclude(foresee_case(spec, settings, foresee(prediction, settings.trials), formats))
+    return conclude(build_case(measurement, compare(measurement, prediction), formats))
 
-    return with_remedies(experiment, settings, verdict)
 
-
-def _report(
-    experiment: Experiment,
-    settings: Settings,
-    *,
-    verdict: Verdict,
-    layers: tuple[LayerRow, ...],
-    objective: Objective,
-    prediction: NetworkPrediction | None,
-    formats: tuple[FormatRange, ...],
-    threads: int,
-    seconds: float,
-) -> Report:
+def report_on(experiment: Experiment, settings: Settings, diagnosis: Diagnosis, *, remedies: bool = True) -> Report:
+    """What was judged of a network that has a config, written down."""
+    case, measurement = diagnosis.case, diagnosis.case.measurement
+    assert case.agreement is not None
+    if measurement is None:
+        layers, objective = (
+            theory_rows(case.layers, case.agreement),
+            ObjectiveUsed(experiment.network.objective.kind, None),
+        )
+    else:
+        settings = replace(settings, trials=measurement.trials)
+        layers, objective = layer_rows(measurement, case.agreement), objective_of(measurement)
     return Report(
         schema_version=SCHEMA_VERSION,
         name=experiment.network.name,
@@ -140,26 +109,56 @@ def _report(
             numpy=np.__version__,
             python=platform.python_version(),
             seed=settings.seed,
-            threads=threads,
-            seconds=seconds,
+            threads=measurement.threads if measurement else 1,
+            seconds=measurement.seconds if measurement else 0.0,
         ),
         layers=layers,
-        verdict=verdict,
-        prediction=prediction,
-        formats=formats,
-        expect=_expectations(experiment.expect, verdict),
+        verdict=_advise(experiment, settings, diagnosis.verdict) if remedies else diagnosis.verdict,
+        prediction=network_prediction(case.agreement.prediction),
+        formats=case.formats,
+        expect=_expectations(experiment.expect, case),
     )
 
 
-def _expectations(expect: Expectation | None, verdict: Verdict) -> tuple[Expected, ...]:
+def _advise(experiment: Experiment, settings: Settings, verdict: Verdict) -> Verdict:
+    """The verdict with the remedies that theory has; a healthy network needs no search for them."""
+    if all(finding.severity == Severity.INFO for finding in verdict.findings):
+        return verdict
+    from varprobe.advice.remedies import with_remedies
+
+    return with_remedies(experiment, settings, verdict)
+
+
+def _expectations(expect: Expectation | None, case: Case) -> tuple[Expected, ...]:
+    """What a check of these trials alone would conclude of the labels."""
     if expect is None:
         return ()
-    sides = {
-        "forward": (expect.forward, verdict.forward.label),
-        "backward": (expect.backward, verdict.backward.label),
-        "overall": (expect.overall, verdict.overall),
-        "signal": (expect.signal, verdict.signal.label),
-    }
+    level = ALPHA / count_decisions(expect)
     return tuple(
-        Expected(what, allowed, found, found in allowed) for what, (allowed, found) in sides.items() if allowed
+        Expected(what, allowed, found.label, settle(decide(found, allowed), allowed) == Outcome.MET)
+        for what, allowed in label_sides(expect).items()
+        for found in [possible(case, what, level)]
     )
+
+
+def label_sides(expect: Expectation) -> dict[str, tuple[str, ...]]:
+    """The labels that are allowed, of each that has any."""
+    sides = {
+        Direction.FORWARD: expect.forward,
+        Direction.BACKWARD: expect.backward,
+        OVERALL: expect.overall,
+        Direction.SIGNAL: expect.signal,
+    }
+    return {what: allowed for what, allowed in sides.items() if allowed}
+
+
+def expects_stable(expect: Expectation) -> bool:
+    """Whether error-level findings are against it: a network that is expected to explode may jump."""
+    return any(Label.STABLE in allowed for allowed in label_sides(expect).values())
+
+
+def count_decisions(expect: Expectation) -> int:
+    """How many decisions share the chance of error of a check."""
+    alone = (expect.saturated is not None, expect.dead is not None, expect.theory, expects_stable(expect))
+    several = (expect.rate, expect.total_log10, expect.layers, expect.safe_in)
+    return len(label_sides(expect)) + sum(alone) + sum(map(len, several)) or 1

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["dataclass", "field"]
+__all__ = ["dataclass", "field", "record"]
 
 if TYPE_CHECKING:
     from dataclasses import dataclass, field
+    from dataclasses import dataclass as record
 else:
     from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
     from dataclasses import dataclass as plain_dataclass
@@ -37,6 +38,15 @@ else:
             if eq:
                 cls.__eq__, cls.__hash__ = _comparison([one.name for one in own if one.compare])
             return cls
+
+        return made
+
+    def record(*, frozen: bool) -> Any:
+        """A frozen dataclass that is stored: pydantic refuses unknown keys, and numbers that are nan or infinite."""
+
+        def made(cls: type) -> type:
+            cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}
+            return dataclass(frozen=frozen)(cls)
 
         return made
 

@@ -121,11 +121,11 @@ class VarprobeCheck:
             What was concluded: everything is met, and `report` is on all trials.
         """
         from varprobe.errors import VarprobeError
-        from varprobe.testing import held
+        from varprobe.testing import hold
 
         edits = {} if init is None else {"defaults.init": init}
         try:
-            checked = held(config, {**edits, **(set or {})}, baseline, self._surroundings(alpha, max_trials))
+            checked = hold(config, {**edits, **(set or {})}, baseline, self._surroundings(alpha, max_trials))
         except (VarprobeError, pytest.UsageError) as error:
             mistake = str(error)
         else:

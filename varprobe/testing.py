@@ -40,7 +40,7 @@ class Surroundings:
     max_trials: int
 
 
-def held(
+def hold(
     config: str | Path | Mapping[str, Any] | Experiment,
     edits: Mapping[str, Any],
     baseline: Report | str | Path | None,

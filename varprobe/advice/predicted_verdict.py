@@ -12,10 +12,9 @@ from varprobe.frozen import dataclass
 from varprobe.network.description import describe
 from varprobe.network.spec import NetworkSpec, Norm, Objective, Settings, Step
 from varprobe.theory.predict import recursions
-from varprobe.verdict.judged import JudgedLayer, Stretch, judged_points, stretches
-from varprobe.verdict.records import Direction
+from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, pick_points, stretches, trace_prediction
+from varprobe.verdict.records import DirectionVerdict
 from varprobe.verdict.rule import LN10, LN100, ORDER, judge_direction, worse
-from varprobe.verdict.traces import Logs, predicted_traces
 
 # Stands for a change beyond any number.
 _ENDLESS = 1e7
@@ -31,8 +30,8 @@ class PredictedVerdict:
         reason: why theory ends, where it does.
     """
 
-    forward: Direction
-    backward: Direction
+    forward: DirectionVerdict
+    backward: DirectionVerdict
     jump: int | None = None
     worst: tuple[int, float] | None = None
     reason: str = ""
@@ -74,7 +73,7 @@ class Bench:
     def outlook(self, steps: Iterable[Step]) -> PredictedVerdict:
         spec = replace(self.spec, steps=tuple(steps))
         prediction = recursions(spec, self.settings)
-        traces = predicted_traces(spec, prediction, self.points)
+        traces = trace_prediction(spec, prediction, self.points)
         forward = judge_direction(traces.forward, self.cut, traces.forward_total, backward=False, exact=True)
         backward = judge_direction(traces.backward, self.cut, traces.backward_total, backward=True, exact=True)
         reasons = [row.reason for row in prediction.rows if row.reason]
@@ -91,11 +90,11 @@ def bench_for(spec: NetworkSpec, settings: Settings) -> Bench:
         spec = replace(spec, objective=Objective("random"))
     if not any(isinstance(step.layer, Norm) and step.layer.variant == "batch" for step in spec.steps):
         settings = replace(settings, batch=1)
-    points = judged_points(tuple(describe(step) for step in spec.rows))
+    points = pick_points(tuple(describe(step) for step in spec.rows))
     return Bench(spec, settings, points, stretches(points))
 
 
-def _total(direction: Direction) -> float:
+def _total(direction: DirectionVerdict) -> float:
     if direction.total_log10 is not None:
         return direction.total_log10 * LN10
     return {"exploding": _ENDLESS, "stable": 0.0}.get(direction.label, -_ENDLESS)

@@ -30,7 +30,7 @@ from varprobe.formatting import power
 from varprobe.frozen import dataclass, field
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.spec import Settings
-from varprobe.verdict.records import Direction, Finding, Verdict
+from varprobe.verdict.records import DirectionVerdict, Finding, Verdict
 
 # The findings whose remedy is a scale; it stands at the first of them that is there, and the others point to it.
 CURABLE = tuple(
@@ -106,7 +106,7 @@ def _held_up(experiment: Experiment, settings: Settings) -> Remedy | None:
     return Remedy(text, is_whole=True, is_early=True)
 
 
-def _seen(direction: Direction) -> str:
+def _seen(direction: DirectionVerdict) -> str:
     return f"x {power(direction.measured_log10 or 0.0)}"
 
 

@@ -14,7 +14,7 @@ from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
 from varprobe.network.spec import Dense, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
-from varprobe.verdict.records import Direction
+from varprobe.verdict.records import DirectionVerdict
 
 # A scheme is named as it is up to this relative difference, and as near up to the next.
 _EXACT, _NEAR = 1e-5, 0.02
@@ -134,7 +134,7 @@ def digits(value: float) -> str:
     return f"{value:#.3g}".rstrip(".")
 
 
-def change_of(direction: Direction) -> str:
+def change_of(direction: DirectionVerdict) -> str:
     """The change over the depth, as a factor."""
     if direction.total_log10 is None:
         return direction.label

@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from markupsafe import Markup
 
 from varprobe.classroom.lessons import LESSONS, Lesson
-from varprobe.comparison import compared
+from varprobe.comparison import compare_reports
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.diagnose import diagnose, predict_report
 from varprobe.formatting import power
@@ -26,7 +26,7 @@ from varprobe.reporters.page.parts import Question, common, environment
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.report_phrases import DIRECTIONS, made_with
 from varprobe.verdict.intervals import student_quantile
-from varprobe.verdict.records import Direction, Verdict
+from varprobe.verdict.records import DirectionVerdict, Verdict
 
 PAGE, INDEX = "page.html", "index.html"
 
@@ -158,11 +158,11 @@ def _ways(measured: Verdict, theory: Verdict) -> tuple[Way, ...]:
     )
 
 
-def _rate(direction: Direction) -> str:
+def _rate(direction: DirectionVerdict) -> str:
     return "-" if direction.rate is None else f"{direction.rate:.4g}"
 
 
-def _seen(direction: Direction) -> str:
+def _seen(direction: DirectionVerdict) -> str:
     return "-" if direction.measured_log10 is None else f"x {power(direction.measured_log10)}"
 
 
@@ -187,7 +187,7 @@ def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
 
 
 def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Network]) -> str:
-    comparison = compared(lesson.networks, reports)
+    comparison = compare_reports(lesson.networks, reports)
     names = ", ".join(lesson.networks)
     words = f"Activation and gradient variance by layer of {names}, and their histograms."
     histograms = Markup("")

@@ -23,8 +23,9 @@ from varprobe.cli.options import (
     output_option,
     overrides_of,
 )
-from varprobe.gate.records import ALPHA, MAX_TRIALS
+from varprobe.gate.records import MAX_TRIALS
 from varprobe.results.kinds import RESULTS
+from varprobe.verdict.records import ALPHA
 
 Format = StrEnum("Format", [TERMINAL, *RESULTS["check"].printed])  # type: ignore[misc]  # mypy wants literals
 _PLAIN = Format(TERMINAL)

@@ -15,7 +15,7 @@ from varprobe.config.loading import load
 from varprobe.config.overrides import Override
 from varprobe.errors import ConfigError, VarprobeError
 from varprobe.frozen import dataclass
-from varprobe.gate.check import check, gathered
+from varprobe.gate.check import check, gather
 from varprobe.gate.records import CheckError, CheckResult, CheckRun
 from varprobe.network.spec import with_threads
 from varprobe.results.baseline import baseline_path, load_baseline
@@ -50,7 +50,7 @@ def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
     """Checks them in turn."""
     gate = replace(gate, several=len(configs) > 1)
     baselines: dict[Path, str] = {}
-    return gathered([_one(config, gate, baselines, quiet=quiet) for config in configs])
+    return gather([_one(config, gate, baselines, quiet=quiet) for config in configs])
 
 
 def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:

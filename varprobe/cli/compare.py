@@ -39,7 +39,7 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Put networks side by side; of two reports of one network, say what changed beyond noise."""
-    from varprobe.comparison import compared
+    from varprobe.comparison import compare_reports
 
     delivery = plan_delivery("comparison", output)
     pairs = [pair for source in sources for pair in _reports(source, networks, drawing, threads, quiet=quiet)]
@@ -48,7 +48,7 @@ def compare(
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         names = [f"{number}: {name}" for number, name in enumerate(names, 1)]
-    deliver(compared(names, [report for _, report in pairs]), delivery)
+    deliver(compare_reports(names, [report for _, report in pairs]), delivery)
 
 
 def _reports(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from varprobe.findings import FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.parameters import Parameters
+from varprobe.verdict.findings import FINDINGS
 
 Kind = Literal["activations", "initializers", "layers", "findings"]
 Rows = Iterator[tuple[str, str]]

@@ -24,11 +24,11 @@ from varprobe.config.fields import (
 )
 from varprobe.config.records import Expect, Sides
 from varprobe.errors import nearest
-from varprobe.findings import FINDINGS
 from varprobe.frozen import dataclass, field
 from varprobe.network.number_formats import FORMATS
 from varprobe.network.spec import Open, Step
 from varprobe.network.statistics import STATISTICS
+from varprobe.verdict.findings import FINDINGS
 
 Labels = tuple[str, ...] | None
 Lines = Callable[[FieldPath], int | None]

@@ -11,20 +11,26 @@ drawing ends when everything is, or something has failed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from varprobe.config.loading import Experiment
-from varprobe.diagnose import report_on
+from varprobe.diagnose import examine, report_on
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
+from varprobe.gate.claim import Claim
 from varprobe.gate.claims import claims_of
-from varprobe.gate.evidence import Claim, Evidence
-from varprobe.gate.records import ALPHA, CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckResult, CheckRun, Decision
+from varprobe.gate.records import CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckOutcome, CheckResult, CheckRun, Decision
 from varprobe.network.spec import Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
+from varprobe.theory.predict import predict
+from varprobe.verdict.findings import LABEL_CODES
+from varprobe.verdict.judge import Diagnosis
+from varprobe.verdict.labels import Label, Outcome
+from varprobe.verdict.possible import settle
+from varprobe.verdict.records import ALPHA
 
 
 def check(
@@ -55,38 +61,42 @@ def check(
         raise VarprobeError(
             f"max_trials must be at least 1, given {max_trials}", hint=f"the usual ones are {MAX_TRIALS}"
         )
-    started = time.perf_counter()
-    spec = experiment.network
+    started, spec = time.perf_counter(), experiment.network
     settings = settings or spec.settings
 
-    def drawn(trials: int, before: Measurement | None) -> Measurement:
+    def draw(trials: int, before: Measurement | None) -> Measurement:
         here = replace(settings, trials=trials)
         return measure(spec, here, progress) if before is None else more(before, spec, here, progress)
 
-    reached = decide(experiment, settings, drawn, alpha=alpha, max_trials=max_trials, baseline=baseline)
-    used = replace(settings, trials=reached.measurement.trials)
-    report = report_on(experiment, used, reached.measurement, remedies=reached.outcome != "passed")
+    reached = decide(experiment, settings, draw, alpha=alpha, max_trials=max_trials, baseline=baseline)
+    passed = reached.outcome == CheckOutcome.PASSED
+    report = report_on(experiment, settings, reached.diagnosis, remedies=not passed)
+    met = {decision.expectation: decision.outcome == Outcome.MET for decision in reached.decisions}
     return CheckResult(
         config=spec.place.source if spec.place else spec.name,
         name=spec.name,
         outcome=reached.outcome,
-        decisions=tuple(_explained(decision, reached.outcome, report) for decision in reached.decisions),
-        trials=used.trials,
+        decisions=tuple(
+            _explain(claim, decision, reached.outcome, report)
+            for claim, decision in zip(reached.claims, reached.decisions, strict=True)
+        ),
+        trials=reached.diagnosis.case.trials,
         looks=reached.looks,
         alpha=alpha,
         max_trials=max_trials,
         seconds=time.perf_counter() - started,
-        report=report,
+        report=replace(report, expect=tuple(replace(one, met=met[one.what]) for one in report.expect)),
     )
 
 
 @dataclass(frozen=True)
 class Reached:
-    """Where a sequence of looks ended: the decisions, what they came to, and all that was drawn."""
+    """Where a sequence of looks ended: the decision of each claim, what they came to, and all that was drawn."""
 
+    claims: tuple[Claim, ...]
     decisions: tuple[Decision, ...]
-    outcome: str
-    measurement: Measurement
+    outcome: CheckOutcome
+    diagnosis: Diagnosis
     looks: int
 
 
@@ -101,29 +111,36 @@ def decide(
 ) -> Reached:
     """Looks at more and more trials until everything is decided, something has failed, or there are no more.
 
+    Theory is asked once: it does not depend on the trials.
+
     Arguments:
         draw: gives the measurement of so many trials, those of the measurement before among them.
     """
-    claims = claims_of(experiment, baseline)
-    sizes = looks(settings.trials, max_trials)
-    decisions: tuple[Decision, ...] = ()
+    claims, spec = claims_of(experiment, baseline), experiment.network
+    prediction, sizes = predict(spec, settings), looks(settings.trials, max_trials)
+    decisions: Sequence[Decision | None] = [None] * len(claims)
     measurement, looked = None, 0
     for size, share in zip(sizes, shares(len(sizes)), strict=True):
         measurement, looked = draw(size, measurement), looked + 1
-        evidence = Evidence(experiment, replace(settings, trials=size), measurement)
-        levels = [alpha / len(claims) * (1.0 if claim.at_once else share) for claim in claims]
-        decisions = _decided(claims, decisions, evidence, levels)
-        outcomes = {decision.outcome for decision in decisions}
-        if "failed" in outcomes or "undecided" not in outcomes:
+        diagnosis = examine(spec, settings, prediction, measurement)
+        decided = [
+            claim.decide(diagnosis, alpha / len(claims) * (1.0 if claim.at_once else share))
+            if before is None or before.outcome == Outcome.UNDECIDED
+            else before
+            for claim, before in zip(claims, decisions, strict=True)
+        ]
+        if _worst(decided) != Outcome.UNDECIDED:
             break
-    assert measurement is not None
-    decisions = tuple(map(_excused, decisions))
-    return Reached(decisions, _outcome(decisions), measurement, looked)
+        decisions = decided
+    settled = tuple(map(_settle, claims, decided))
+    worst = _worst(settled)
+    outcome = CheckOutcome.PASSED if worst == Outcome.MET else CheckOutcome(worst)
+    return Reached(claims, settled, outcome, diagnosis, looked)
 
 
-def gathered(checked: list[CheckResult]) -> CheckRun:
+def gather(checked: Sequence[CheckResult]) -> CheckRun:
     """What several checks come to."""
-    worst = min((one.outcome for one in checked), key=OUTCOMES.index, default="passed")
+    worst = min((one.outcome for one in checked), key=OUTCOMES.index, default=CheckOutcome.PASSED)
     return CheckRun(CHECK_VERSION, worst, tuple(checked))
 
 
@@ -148,42 +165,29 @@ def shares(count: int) -> tuple[float, ...]:
     return (*(0.5 / (count - 1) for _ in range(count - 1)), 0.5) if count > 1 else (1.0,)
 
 
-def _decided(
-    claims: tuple[Claim, ...], before: tuple[Decision, ...], evidence: Evidence, levels: list[float]
-) -> tuple[Decision, ...]:
-    """The decisions on this evidence; what was decided before stays."""
-    if not before:
-        return tuple(claim.decide(evidence, level) for claim, level in zip(claims, levels, strict=True))
-    return tuple(
-        claim.decide(evidence, level) if decision.outcome == "undecided" else decision
-        for claim, decision, level in zip(claims, before, levels, strict=True)
-    )
+def _worst(decisions: Iterable[Decision]) -> Outcome:
+    found = {decision.outcome for decision in decisions}
+    return next(outcome for outcome in Outcome if outcome in found)
 
 
-def _excused(decision: Decision) -> Decision:
+def _settle(claim: Claim, decision: Decision) -> Decision:
     """A label that cannot be decided is as expected where `inconclusive` is."""
-    if decision.outcome == "undecided" and "inconclusive" in decision.wanted.split(" or "):
-        return replace(decision, outcome="met", found=f"inconclusive: {decision.found}")
-    return decision
-
-
-def _outcome(decisions: tuple[Decision, ...]) -> str:
-    outcomes = {decision.outcome for decision in decisions}
-    return "failed" if "failed" in outcomes else "undecided" if "undecided" in outcomes else "passed"
-
-
-def _explained(decision: Decision, outcome: str, report: Report) -> Decision:
-    """What has not been met, with the layer where trouble begins and the remedy, as the report has them."""
-    if decision.outcome == "met":
+    outcome = settle(Outcome(decision.outcome), claim.labels)
+    if outcome == decision.outcome:
         return decision
-    if decision.outcome == "undecided":
-        if outcome == "failed":
+    return replace(decision, outcome=outcome, found=f"{Label.INCONCLUSIVE}: {decision.found}")
+
+
+def _explain(claim: Claim, decision: Decision, outcome: CheckOutcome, report: Report) -> Decision:
+    """What has not been met, with the layer where trouble begins and the remedy, as the report has them."""
+    if decision.outcome == Outcome.MET:
+        return decision
+    if decision.outcome == Outcome.UNDECIDED:
+        if outcome == CheckOutcome.FAILED:
             return replace(decision, remedy="Not pursued: the check had failed already.", needed=None)
         more_trials = f"Run with --max-trials {decision.needed}." if decision.needed else ""
         return replace(decision, remedy=more_trials or decision.remedy)
-    side = decision.expectation.rpartition(".")[2]
-    labels = ("degenerate", "exploding", "vanishing", "borderline")
-    codes = {"signal": ("collapsed-signal",)}.get(side, tuple(f"{side}-{label}" for label in labels))
+    codes = [code for (direction, _), code in LABEL_CODES.items() if direction == claim.direction]
     cause = next((finding for finding in report.verdict.findings if finding.code in codes), None)
     if cause is None or decision.remedy:
         return decision

@@ -7,23 +7,22 @@ from dataclasses import replace
 
 from varprobe.config.expectation import HEALTHY, Expectation
 from varprobe.config.loading import Experiment
-from varprobe.gate.direction_claims import label_claim, overall_claim, range_claim
-from varprobe.gate.evidence import Claim
-from varprobe.gate.finding_claims import baseline_claim, findings_claim, theory_claim
+from varprobe.diagnose import expects_stable, label_sides
+from varprobe.gate.baseline import baseline_claim
+from varprobe.gate.claim import Claim
+from varprobe.gate.direction_claims import label_claim, range_claim
+from varprobe.gate.finding_claims import findings_claim, theory_claim
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
 from varprobe.network.description import describe
 from varprobe.network.spec import NetworkSpec
 from varprobe.network.statistics import STATISTICS
 from varprobe.report.records import Report
-from varprobe.verdict.judged import judged_points
-
-_SIDES = ("forward", "backward", "signal")
+from varprobe.verdict.judged import pick_points
+from varprobe.verdict.possible import OVERALL
 
 
 def claims_of(experiment: Experiment, baseline: Report | None = None) -> tuple[Claim, ...]:
     """What a network is held to: its `expect`, or stability both ways, and a baseline.
-
-    Error-level findings count where it is expected to be stable: a network that is expected to explode may jump.
 
     Raises:
         ConfigError: for an expectation that such a network cannot have.
@@ -32,7 +31,7 @@ def claims_of(experiment: Experiment, baseline: Report | None = None) -> tuple[C
     found = [*_of_directions(expect, experiment.network), *_of_layers(expect, experiment.network)]
     if expect.theory:
         found.append(theory_claim(expect.lines.get("theory")))
-    if any("stable" in (labels or ()) for labels in (expect.forward, expect.backward, expect.overall)):
+    if expects_stable(expect):
         found.append(findings_claim(expect.allow, expect.lines.get("allow")))
     if baseline is not None:
         found.append(baseline_claim(baseline))
@@ -49,13 +48,9 @@ def _expectation(expect: Expectation | None) -> Expectation:
 
 
 def _of_directions(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
-    for side in _SIDES:
-        labels = getattr(expect, side)
-        if labels:
-            yield label_claim(side, labels, expect.lines.get(side))
-    if expect.overall:
-        yield overall_claim(expect.overall, expect.lines.get("overall"))
-    judged = len(judged_points([describe(step) for step in spec.rows])) if expect.rate else 0
+    for what, labels in sorted(label_sides(expect).items(), key=lambda side: side[0] == OVERALL):
+        yield label_claim(what, labels, expect.lines.get(what))
+    judged = len(pick_points([describe(step) for step in spec.rows])) if expect.rate else 0
     for what in ("rate", "total_log10"):
         for bound in getattr(expect, what):
             yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, judged)

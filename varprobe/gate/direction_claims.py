@@ -9,28 +9,28 @@ from functools import partial
 from varprobe.config.expectation import Range, SideRange
 from varprobe.errors import ConfigError, Place
 from varprobe.formatting import number, power
-from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
-from varprobe.gate.label_set import (
+from varprobe.gate.claim import Answer, Claim, in_words, outcome_of, trials_needed
+from varprobe.network.spec import NetworkSpec
+from varprobe.verdict.case import Case
+from varprobe.verdict.judge import Diagnosis
+from varprobe.verdict.labels import Direction, Outcome
+from varprobe.verdict.possible import (
     DIRECTION_REGIONS,
+    OVERALL,
     SIGNAL_REGIONS,
     LabelSet,
+    decide,
     edges,
     possible,
-    possible_overall,
     share_level,
 )
-from varprobe.network.spec import NetworkSpec
 from varprobe.verdict.rule import LN10
 
 
-def label_claim(side: str, allowed: tuple[str, ...], line: int | None) -> Claim:
-    """A direction has one of the labels."""
-    return Claim(side, " or ".join(allowed), line, partial(_label, side, allowed))
-
-
-def overall_claim(allowed: tuple[str, ...], line: int | None) -> Claim:
-    """The worse of the two directions has one of the labels."""
-    return Claim("overall", " or ".join(allowed), line, partial(_overall, allowed))
+def label_claim(what: str, allowed: tuple[str, ...], line: int | None) -> Claim:
+    """A direction, or the worse of both ways, has one of the labels."""
+    direction = None if what == OVERALL else Direction(what)
+    return Claim(what, " or ".join(allowed), line, partial(_label, what, allowed), direction, allowed)
 
 
 def range_claim(what: str, bound: SideRange, line: int | None, spec: NetworkSpec, judged: int) -> Claim:
@@ -52,51 +52,37 @@ def range_claim(what: str, bound: SideRange, line: int | None, spec: NetworkSpec
             place=Place(source, line),
             field=f"expect.{expectation}",
         )
-    return Claim(expectation, in_words(bound.range), line, partial(_range, what, bound))
+    return Claim(expectation, in_words(bound.range), line, partial(_range, what, bound), Direction(bound.side))
 
 
-def in_words(limits: Range) -> str:
-    """A range as a reader says it.
-
-    >>> in_words(Range(0.5, 2.0)), in_words(Range(None, 2.0))
-    ('0.5 to 2', 'at most 2')
-    """
-    if limits.low is None:
-        return f"at most {limits.high:.6g}"
-    return f"at least {limits.low:.6g}" if limits.high is None else f"{limits.low:.6g} to {limits.high:.6g}"
-
-
-def _label(side: str, allowed: tuple[str, ...], evidence: Evidence, level: float) -> Answer:
-    found = possible(evidence.case, side, level)
-    inside, outside = set(found.labels) <= set(allowed), not set(found.labels) & set(allowed)
-    regions = SIGNAL_REGIONS if side == "signal" else DIRECTION_REGIONS
+def _label(what: str, allowed: tuple[str, ...], diagnosis: Diagnosis, level: float) -> Answer:
+    found = possible(diagnosis.case, what, level)
+    outcome = decide(found, allowed)
     return Answer(
-        outcome_of(inside=inside, outside=outside),
+        outcome,
         _words(found),
         value=_log10(found.value),
         low=_log10(found.low),
         high=_log10(found.high),
-        needed=None if inside or outside else _needed(found, edges(regions, allowed), level),
+        needed=_label_needed(diagnosis.case, what, allowed, level) if outcome == Outcome.UNDECIDED else None,
     )
 
 
-def _overall(allowed: tuple[str, ...], evidence: Evidence, level: float) -> Answer:
-    labels = possible_overall(evidence.case, level)
-    inside, outside = set(labels) <= set(allowed), not set(labels) & set(allowed)
-    needed = None
-    if not inside and not outside:
-        borders = edges(DIRECTION_REGIONS, allowed)
-        each = [_needed(possible(evidence.case, side, level / 2), borders, level) for side in ("forward", "backward")]
-        needed = max((trials for trials in each if trials), default=None)
-    return Answer(outcome_of(inside=inside, outside=outside), " or ".join(labels), needed=needed)
+def _label_needed(case: Case, what: str, allowed: tuple[str, ...], level: float) -> int | None:
+    """Trials that would tell the labels that are allowed from the others."""
+    borders = edges(SIGNAL_REGIONS if what == Direction.SIGNAL else DIRECTION_REGIONS, allowed)
+    if what != OVERALL:
+        return _needed(possible(case, what, level), borders, level)
+    each = [_needed(possible(case, way, level / 2), borders, level) for way, _, _ in case.directions]
+    return max((trials for trials in each if trials), default=None)
 
 
-def _range(what: str, bound: SideRange, evidence: Evidence, level: float) -> Answer:
-    found = possible(evidence.case, bound.side, level)
+def _range(what: str, bound: SideRange, diagnosis: Diagnosis, level: float) -> Answer:
+    found = possible(diagnosis.case, bound.side, level)
     if math.isnan(found.value):
         known = len(found.labels) == 1
         needed = None if known else _needed(found, [], level)
-        return Answer("failed" if known else "undecided", _words(found), needed=needed)
+        return Answer(Outcome.FAILED if known else Outcome.UNDECIDED, _words(found), needed=needed)
     scale = found.layers if what == "rate" else LN10
     low, high = _limits(what, bound.range)
     value, least, most = (total / scale for total in (found.value, found.low, found.high))

@@ -13,16 +13,36 @@ from varprobe.config.expectation import LayerBound, Range
 from varprobe.engine.record import StackStatistics
 from varprobe.formatting import count, number, percent, power
 from varprobe.frozen import dataclass
-from varprobe.gate.direction_claims import in_words
-from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
+from varprobe.gate.claim import Answer, Claim, in_words, outcome_of, trials_needed
 from varprobe.network.number_formats import FORMATS, NumberFormat
 from varprobe.verdict.intervals import binomial_interval, log_mean, reach
+from varprobe.verdict.judge import Diagnosis
+from varprobe.verdict.labels import Outcome
 from varprobe.verdict.rule import LN10
 
 # The share of draws that may leave a number format that a network is safe in.
 LEAVING_LIMIT = 0.01
 
 Table = NDArray[np.float64]
+# The engine's name of each statistic of the report, and whether it keeps its natural log.
+_FIELDS = {
+    "activation.saturated": ("saturated", False),
+    "activation.dead": ("dead", False),
+    "activation.max_abs": ("log_max_abs", True),
+    "preactivation.mean": ("preactivation_mean", False),
+    "activation.mean": ("activation_mean", False),
+    **{
+        f"{of}.{name}": (f"log_{of}_{name}", True)
+        for of, names in {
+            "preactivation": ("second_moment", "variance", "sample_variance"),
+            "activation": ("second_moment", "variance", "sample_variance"),
+            "gradient": ("second_moment", "variance"),
+            "activation_gradient": ("second_moment", "variance"),
+            "weight_gradient": ("second_moment", "variance"),
+        }.items()
+        for name in names
+    },
+}
 
 
 def bound_claim(bound: LayerBound, line: int | None) -> Claim:
@@ -55,28 +75,29 @@ class _Means:
     is_log: bool
 
 
-def _bounded(statistic: str, rows: Sequence[int], limits: Range, evidence: Evidence, level: float) -> Answer:
+def _bounded(statistic: str, rows: Sequence[int], limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
     """The level is shared by the rows."""
     if not rows:
-        return Answer("met", "no layer has it")
-    table = table_of(evidence.measurement.statistics, statistic)[:, [row - 1 for row in rows]]
-    means = _means(table, level / len(rows), is_log=_field(statistic).startswith("log_"))
+        return Answer(Outcome.MET, "no layer has it")
+    name, is_log = _FIELDS[statistic]
+    table: Table = getattr(diagnosis.case.measured.statistics, name)
+    means = _means(table[:, [row - 1 for row in rows]], level / len(rows), is_log=is_log)
     low, high = _scaled(limits.low, -math.inf, means), _scaled(limits.high, math.inf, means)
     ended = np.isnan(means.mean)
     outside = ended | (means.high < low) | (means.low > high)
     inside = ~ended & (means.low >= low) & (means.high <= high)
     outcome = outcome_of(inside=bool(inside.all()), outside=bool(outside.any()))
-    at = int(np.argmax(outside)) if outcome == "failed" else _furthest(means, low, high)
+    at = int(np.argmax(outside)) if outcome == Outcome.FAILED else _furthest(means, low, high)
     needed = None
-    if outcome == "undecided":
+    if outcome == Outcome.UNDECIDED:
         half = (means.high[at] - means.low[at]) / 2
         distance = min(abs(means.mean[at] - limit) for limit in (low, high) if math.isfinite(limit))
-        needed = trials_needed(evidence.trials, float(half), float(distance))
-    more = int(outside.sum()) - 1 if outcome == "failed" else 0
+        needed = trials_needed(diagnosis.case.trials, float(half), float(distance))
+    more = int(outside.sum()) - 1 if outcome == Outcome.FAILED else 0
     return _told(means, at, rows[at], outcome, needed, more)
 
 
-def _told(means: _Means, at: int, row: int, outcome: str, needed: int | None, more: int) -> Answer:
+def _told(means: _Means, at: int, row: int, outcome: Outcome, needed: int | None, more: int) -> Answer:
     if math.isnan(means.mean[at]):
         return Answer(outcome, f"the arithmetic ended at layer {row}", layer=row)
     three = [float(one[at]) for one in (means.mean, means.low, means.high)]
@@ -92,22 +113,6 @@ def _plain(value: float, *, is_log: bool) -> float | None:
     if is_log:
         return math.exp(value) if value < 700 else None
     return value if math.isfinite(value) else None
-
-
-def table_of(statistics: StackStatistics, statistic: str) -> Table:
-    """Per trial and row, natural logs where its field says so."""
-    table: Table = getattr(statistics, _field(statistic))
-    return table
-
-
-def _field(statistic: str) -> str:
-    """The engine's name of a statistic of the report."""
-    of, name = statistic.split(".")
-    if name in ("saturated", "dead"):
-        return name
-    if name == "max_abs":
-        return "log_max_abs"
-    return f"{of}_mean" if name == "mean" else f"log_{of}_{name}"
 
 
 def _means(table: Table, level: float, *, is_log: bool) -> _Means:
@@ -141,13 +146,13 @@ def _furthest(means: _Means, low: float, high: float) -> int:
     return int(np.argmin(np.where(np.isnan(room), math.inf, room)))
 
 
-def _in_format(form: NumberFormat, evidence: Evidence, level: float) -> Answer:
+def _in_format(form: NumberFormat, diagnosis: Diagnosis, level: float) -> Answer:
     """Failed by the share of draws that left; met by it, or by a tolerance bound of the margin that draws keep.
 
     A draw's margin is how far, in natural logs, its extremes stay inside the format. That at most the share of them is
     negative follows, for normal margins, from mean - k sd >= 0 with Natrella's k for one-sided tolerance limits.
     """
-    margins, worst = _margins(evidence.measurement.statistics, form)
+    margins, worst = _margins(diagnosis.case.measured.statistics, form)
     left, trials = int((margins < 0).sum()), len(margins)
     least, most = binomial_interval(left, trials, level)
     safe = most <= LEAVING_LIMIT or (left == 0 and trials > 1 and _kept(margins, level) >= 0)
@@ -155,8 +160,8 @@ def _in_format(form: NumberFormat, evidence: Evidence, level: float) -> Answer:
     found = f"{left:,} of {count(trials, 'draw')} left it"
     if not left:
         found += f"; the closest kept a factor {power(float(margins.min()) / LN10)}"
-    remedy = "" if outcome == "met" else "Keep the signal stable, or compute this network in a wider format."
-    return Answer(outcome, found, remedy, layer=None if outcome == "met" else worst + 1, value=left / trials,
+    remedy = "" if outcome == Outcome.MET else "Keep the signal stable, or compute this network in a wider format."
+    return Answer(outcome, found, remedy, layer=None if outcome == Outcome.MET else worst + 1, value=left / trials,
                   low=least, high=most)  # fmt: skip
 
 

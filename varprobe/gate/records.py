@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from varprobe.frozen import dataclass
+from enum import StrEnum
+
+from varprobe.frozen import record
 from varprobe.report.records import Report
-from varprobe.verdict.records import CHECKS
 
 CHECK_VERSION = 1
-# The chance that any decision of a check is wrong, and the trials it may draw, unless told otherwise.
-ALPHA = 0.001
+# The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
-# The worst first: what a check of several decisions, or a run over several configs, comes to.
-OUTCOMES = ("fault", "error", "failed", "undecided", "passed")
 
 
-@dataclass(frozen=True)
+class CheckOutcome(StrEnum):
+    """What a check of several decisions, or a run over several configs, comes to; the worst first."""
+
+    FAULT = "fault"
+    ERROR = "error"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    PASSED = "passed"
+
+
+OUTCOMES = tuple(CheckOutcome)
+
+
+@record(frozen=True)
 class Decision:
     """One expectation, decided or not.
 
@@ -22,7 +33,7 @@ class Decision:
         expectation: the path below `expect` in the config, such as `forward`, `rate.forward`,
             `layers.3.activation.variance`; `findings` for error-level findings, `baseline` for drift.
         wanted: what is expected, in words.
-        outcome: met, failed or undecided.
+        outcome: an `Outcome`: met, failed or undecided.
         found: what was found, in words, with its interval.
         remedy: what to do about it; empty where it is met.
         layer: the row of the report, from 1, where it is that of one layer.
@@ -32,8 +43,6 @@ class Decision:
         level: the chance that this decision is wrong, its share of the check's alpha.
         needed: trials that would probably do, where it is undecided and a number is known.
     """
-
-    __pydantic_config__ = CHECKS
 
     expectation: str
     wanted: str
@@ -49,11 +58,9 @@ class Decision:
     needed: int | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CheckError:
     """Why a config could not be checked, with its place."""
-
-    __pydantic_config__ = CHECKS
 
     message: str
     hint: str
@@ -62,15 +69,15 @@ class CheckError:
     column: int | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CheckResult:
     """One config, held to its expectations.
 
     Attributes:
         config: the file as it was named, for messages and annotations.
         name: of the network; the file's stem where it could not be read.
-        outcome: passed, failed, undecided (some expectation neither met nor failed at `max_trials`), error (the
-            user's mistake) or fault (varprobe's).
+        outcome: a `CheckOutcome`: passed, failed, undecided (some expectation neither met nor failed at `max_trials`),
+            error (the user's mistake) or fault (varprobe's).
         decisions: in the order of the config; empty where it could not be checked.
         trials, looks: how many were drawn, and how often they were looked at.
         alpha: the chance that any of the decisions is wrong, over all looks together.
@@ -78,8 +85,6 @@ class CheckResult:
         report: on all trials; None where it could not be checked.
         trouble: None unless the outcome is error or fault.
     """
-
-    __pydantic_config__ = CHECKS
 
     config: str
     name: str
@@ -94,11 +99,9 @@ class CheckResult:
     trouble: CheckError | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class CheckRun:
     """All configs of one command, in the order they were named."""
-
-    __pydantic_config__ = CHECKS
 
     check_version: int
     outcome: str

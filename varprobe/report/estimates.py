@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from varprobe.report.records import Estimate
 from varprobe.verdict.intervals import log_mean, student_quantile
+from varprobe.verdict.rule import LN10
 
-LN10 = math.log(10)
 _LARGEST, _SMALLEST = math.log(np.finfo(np.float64).max), math.log(5e-324)
 
 Table = NDArray[np.float64]

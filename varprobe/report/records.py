@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from varprobe.frozen import dataclass, field
-from varprobe.verdict.records import CHECKS, FormatRange, Verdict
+from varprobe.frozen import field, record
+from varprobe.verdict.records import FormatRange, Verdict
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Estimate:
     """A statistic over trials.
 
@@ -25,8 +25,6 @@ class Estimate:
         trials: log10 per trial (None for an exact zero); plain values for what can be negative.
     """
 
-    __pydantic_config__ = CHECKS
-
     mean: float | None
     typical: float | None
     low: float | None
@@ -36,21 +34,17 @@ class Estimate:
     trials: tuple[float | None, ...]
 
 
-@dataclass(frozen=True)
-class Weights:
+@record(frozen=True)
+class WeightStatistics:
     """Standard deviation of one weight: by its law, and over the entries that were drawn."""
-
-    __pydantic_config__ = CHECKS
 
     expected_std: float | None
     std: float | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class SignalStatistics:
     """Of z: mean, second moment, variance, sample variance; the last is None at batch 1."""
-
-    __pydantic_config__ = CHECKS
 
     mean: Estimate
     second_moment: Estimate
@@ -58,11 +52,9 @@ class SignalStatistics:
     sample_variance: Estimate | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ActivationStatistics:
     """Of a: as of z, and shares of saturated values and of dead units, and the largest absolute value."""
-
-    __pydantic_config__ = CHECKS
 
     mean: Estimate
     second_moment: Estimate
@@ -73,17 +65,15 @@ class ActivationStatistics:
     max_abs: Estimate
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class GradientStatistics:
     """Of a gradient, divided by the second moment of dObjective/d(output)."""
-
-    __pydantic_config__ = CHECKS
 
     second_moment: Estimate
     variance: Estimate
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Predicted:
     """What theory says of the row; None where it does not apply, or beyond the range of doubles.
 
@@ -101,8 +91,6 @@ class Predicted:
         activation_deviation: the same of the output's variance.
         reason: why fields are None.
     """
-
-    __pydantic_config__ = CHECKS
 
     second_moment: float | None = None
     second_moment_low: float | None = None
@@ -132,18 +120,16 @@ class Predicted:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Histogram:
     """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins."""
-
-    __pydantic_config__ = CHECKS
 
     edges: tuple[float, ...]
     activation: tuple[int, ...]
     gradient: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class LayerRow:
     """One dense layer, norm, activation, dropout or residual join.
 
@@ -151,8 +137,6 @@ class LayerRow:
     `activation_gradient` belong to input and output. The input of a residual join is that of its block. What is
     measured is None in a report of theory alone.
     """
-
-    __pydantic_config__ = CHECKS
 
     index: int
     name: str
@@ -165,7 +149,7 @@ class LayerRow:
     activation_function: str | None
     init: str | None
     engine: str | None
-    weights: Weights | None
+    weights: WeightStatistics | None
     preactivation: SignalStatistics | None
     activation: ActivationStatistics | None
     gradient: GradientStatistics | None
@@ -175,21 +159,17 @@ class LayerRow:
     histogram: Histogram | None
 
 
-@dataclass(frozen=True)
-class Objective:
+@record(frozen=True)
+class ObjectiveUsed:
     """What was propagated backward, and the second moment of dObjective/d(output)."""
-
-    __pydantic_config__ = CHECKS
 
     kind: str
     output_gradient: Estimate | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Provenance:
     """What made the report; `seconds` is the only field that differs between two runs on one machine."""
-
-    __pydantic_config__ = CHECKS
 
     varprobe: str
     numpy: str
@@ -199,11 +179,9 @@ class Provenance:
     seconds: float
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class SettingsUsed:
     """How it was measured."""
-
-    __pydantic_config__ = CHECKS
 
     batch: int
     trials: int
@@ -212,11 +190,17 @@ class SettingsUsed:
     engine: str
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Expected:
-    """One expectation of the config: which verdict, the labels allowed, the label found."""
+    """One expectation of the config about a label.
 
-    __pydantic_config__ = CHECKS
+    Attributes:
+        what: forward, backward, overall or signal.
+        allowed, found: the labels allowed, and the verdict's.
+        met: what `check` would conclude if it drew no more: whether the labels that are still possible at its level
+            are all allowed, or the verdict may be inconclusive. Of theory alone only its label is possible. Where the
+            label is allowed and this is False, the trials do not decide it.
+    """
 
     what: str
     allowed: tuple[str, ...]
@@ -224,7 +208,7 @@ class Expected:
     met: bool
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class NetworkPrediction:
     """Where the layer that most of the trunk repeats leads, if it is repeated for ever; depths in layers.
 
@@ -240,8 +224,6 @@ class NetworkPrediction:
         input_second_moment, input_gradient_second_moment: of the batch, and of dObjective/d(batch).
     """
 
-    __pydantic_config__ = CHECKS
-
     regime: str | None
     fixed_point: float | None
     chi1: float | None
@@ -253,17 +235,15 @@ class NetworkPrediction:
     input_gradient_second_moment: float | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Report:
     """Everything that was measured and concluded; tables, files and pictures are made from this alone."""
-
-    __pydantic_config__ = CHECKS
 
     schema_version: int
     name: str
     spec: dict[str, Any]
     settings: SettingsUsed
-    objective: Objective
+    objective: ObjectiveUsed
     provenance: Provenance
     layers: tuple[LayerRow, ...]
     verdict: Verdict

@@ -1,43 +1,51 @@
-"""Measurement -> the rows of the report."""
+"""What was judged -> the rows of the report, with theory beside what was measured."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.moments import HISTOGRAM_EDGES
 from varprobe.network.description import LayerDescription
-from varprobe.probe.measurement import Measurement
-from varprobe.report.estimates import positive_estimates, signed_estimates
+from varprobe.report.estimates import finite_exp, positive_estimates, signed_estimates
 from varprobe.report.records import (
     ActivationStatistics,
     Estimate,
     GradientStatistics,
     Histogram,
     LayerRow,
-    Objective,
+    NetworkPrediction,
+    ObjectiveUsed,
+    Predicted,
     SignalStatistics,
-    Weights,
+    WeightStatistics,
 )
-from varprobe.report.theory import theory_rows
-from varprobe.verdict.agreement import Agreement
+from varprobe.theory.records import FixedPoint, Fluctuation, Prediction, SignalMoments
+from varprobe.verdict.agreement import LARGEST, Agreement
+from varprobe.verdict.rule import LN10
 
-EDGES = tuple(HISTOGRAM_EDGES.tolist())
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
+
+_ROUNDING = 1e-14
+_NOWHERE = FixedPoint(None, None, None, None, None, None, None)
 
 
-def objective_of(measurement: Measurement) -> Objective:
+def objective_of(measurement: Measurement) -> ObjectiveUsed:
     """The objective and the scale of its gradient."""
     logs = measurement.statistics.log_output_gradient_second_moment
-    return Objective(measurement.objective, positive_estimates(logs)[0])
+    return ObjectiveUsed(measurement.objective, positive_estimates(logs)[0])
 
 
 def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow, ...]:
     """One row per layer, in order from the input, with theory beside it."""
-    s = measurement.statistics
+    from varprobe.engine.moments import HISTOGRAM_EDGES  # theory alone needs no engine
+
+    s, edges = measurement.statistics, tuple(HISTOGRAM_EDGES.tolist())
 
     def logs(name: str) -> list[Estimate]:
         return positive_estimates(getattr(s, f"log_{name}"))
@@ -77,7 +85,7 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
                 activation_gradient=activation_gradient[i],
                 weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
                 histogram=Histogram(
-                    EDGES, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
+                    edges, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
                 ),
             )
         )
@@ -102,8 +110,114 @@ def _shares(values: NDArray[np.float64]) -> list[Estimate]:
         return positive_estimates(np.log(values))
 
 
-def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> Weights | None:
+def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:
     if layer.kind != "dense":
         return None
     variance = float(np.mean(variances))
-    return Weights(layer.expected_std, math.sqrt(variance) if math.isfinite(variance) else None)
+    return WeightStatistics(layer.expected_std, math.sqrt(variance) if math.isfinite(variance) else None)
+
+
+def network_prediction(prediction: Prediction) -> NetworkPrediction:
+    """The fixed point, with None for what is infinite."""
+    point = prediction.fixed_point or _NOWHERE
+    return NetworkPrediction(
+        regime=point.regime,
+        fixed_point=_finite(point.second_moment),
+        chi1=_finite(point.chi1),
+        xi_q=_finite(point.xi_q),
+        xi_c=_finite(point.xi_c),
+        xi_gradient=_finite(point.xi_gradient),
+        trainable_depth=_finite(point.trainable_depth),
+        input_second_moment=_scaled(prediction.input.log_second_moment),
+        input_gradient_second_moment=_scaled(prediction.log_input_gradient),
+    )
+
+
+def theory_rows(layers: Sequence[LayerDescription], agreement: Agreement) -> tuple[LayerRow, ...]:
+    """The rows of a report of theory alone: nothing in them is measured."""
+    return tuple(
+        LayerRow(
+            index=i + 1,
+            name=layer.name,
+            kind=layer.kind,
+            path=layer.path,
+            line=layer.line,
+            repeat_index=layer.repeat_index,
+            fan_in=layer.fan_in,
+            fan_out=layer.fan_out,
+            activation_function=layer.activation,
+            init=layer.init,
+            engine=None,
+            weights=WeightStatistics(layer.expected_std, None) if layer.kind == "dense" else None,
+            preactivation=None,
+            activation=None,
+            gradient=None,
+            activation_gradient=None,
+            weight_gradient=None,
+            predicted=_predicted(agreement, i),
+            histogram=None,
+        )
+        for i, layer in enumerate(layers)
+    )
+
+
+def _predicted(agreement: Agreement, index: int) -> Predicted:
+    """One row of theory (from 0), as the report keeps it."""
+    row, bands = agreement.prediction.rows[index], agreement.rows[index]
+    z, a = row.source, row.output
+    forward, backward = bands.source, bands.gradient
+    return Predicted(
+        second_moment=_finite(z.second_moment if z else None),
+        second_moment_low=_scaled(forward.low),
+        second_moment_high=_scaled(forward.high),
+        draw_low=_scaled(forward.draw_low),
+        draw_high=_scaled(forward.draw_high),
+        mean=_mean(z),
+        variance=_finite(z.variance if z else None),
+        sample_variance=_finite(z.spread if z else None),
+        activation_second_moment=_finite(a.second_moment if a else None),
+        activation_mean=_mean(a),
+        activation_variance=_finite(a.variance if a else None),
+        activation_sample_variance=_finite(a.spread if a else None),
+        gradient_second_moment=_scaled(row.log_gradient),
+        activation_gradient_second_moment=_scaled(row.log_output_gradient),
+        gradient_low=_scaled(backward.low),
+        gradient_high=_scaled(backward.high),
+        gradient_draw_low=_scaled(backward.draw_low),
+        gradient_draw_high=_scaled(backward.draw_high),
+        chi1=_finite(row.chi1),
+        log10_second_moment=_log10(z.log_second_moment if z else None),
+        log10_activation_variance=_log10(a.log_variance if a else None),
+        log10_gradient_second_moment=_log10(row.log_gradient),
+        deviation=forward.deviation,
+        gradient_deviation=backward.deviation,
+        activation_deviation=bands.output_deviation,
+        reason=row.reason or _untested(row.width.source, row.width.gradient),
+    )
+
+
+def _untested(*widths: Fluctuation | None) -> str:
+    """Why a row's bands are missing."""
+    spread = max((width.variance for width in widths if width is not None), default=0.0)
+    if spread > LARGEST:
+        return f"not tested: ln of a second moment has variance {spread:.2g} over draws, and the bands end at {LARGEST}"
+    return "" if all(widths) else "not tested: its fluctuation over draws is not known"
+
+
+def _mean(level: SignalMoments | None) -> float | None:
+    """Means of odd functions are zero but for rounding."""
+    if level is None:
+        return None
+    return _finite(level.mean) if abs(level.scaled_mean) > _ROUNDING * math.sqrt(level.scaled_second_moment) else 0.0
+
+
+def _scaled(log: float | None) -> float | None:
+    return None if log is None else finite_exp(log)
+
+
+def _log10(log: float | None) -> float | None:
+    return None if log is None else _finite(log / LN10)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

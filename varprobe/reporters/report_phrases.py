@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from varprobe.formatting import count, number, power, printable
-from varprobe.report.records import Estimate, LayerRow, Report
-from varprobe.verdict.records import Direction, Finding, Verdict
+from varprobe.report.records import Estimate, Expected, LayerRow, Report
+from varprobe.verdict.records import DirectionVerdict, Finding, Verdict
 
 MARKS = {"error": "!", "warning": "?", "info": "i"}
 DIRECTIONS = ("forward", "backward", "signal")
@@ -66,7 +66,7 @@ def verdict_words(verdict: Verdict) -> str:
     return f"{activations}; {gradient}; {_SAMPLES.get(signal.label, signal.label)} (signal {signal.label})."
 
 
-def _over_the_depth(direction: Direction) -> str:
+def _over_the_depth(direction: DirectionVerdict) -> str:
     return "" if direction.total_log10 is None else f" (x {power(direction.total_log10)} over the depth)"
 
 
@@ -136,7 +136,7 @@ def _deviation(value: float | None) -> str:
     return "" if value is None else f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
 
 
-def direction_figures(direction: Direction) -> tuple[str, str, str]:
+def direction_figures(direction: DirectionVerdict) -> tuple[str, str, str]:
     """Rate with its interval, factor over the whole depth, and depth scale in layers; `-` for what is not known."""
     rate = "-"
     if direction.rate is not None:
@@ -151,10 +151,15 @@ def direction_figures(direction: Direction) -> tuple[str, str, str]:
 
 def expectation_lines(report: Report) -> list[str]:
     """Whether the config's `expect` is met, a line each."""
-    return [
-        f"expected {item.what} {' or '.join(item.allowed)}: {'met' if item.met else f'not met, it is {item.found}'}"
-        for item in report.expect
-    ]
+    return [f"expected {one.what} {' or '.join(one.allowed)}: {_expectation_words(one)}" for one in report.expect]
+
+
+def _expectation_words(one: Expected) -> str:
+    if one.met:
+        return "met"
+    if one.found in one.allowed:
+        return f"not decided, it is {one.found} but so few trials leave other labels possible"
+    return f"not met, it is {one.found}"
 
 
 def marks(report: Report) -> dict[int, str]:

@@ -13,7 +13,7 @@ from varprobe.advice.words import branch_line, change_line, change_of, fold, mod
 from varprobe.formatting import count, printable
 from varprobe.network.spec import Dense
 from varprobe.tuning import Tuning
-from varprobe.verdict.records import Direction, Verdict
+from varprobe.verdict.records import DirectionVerdict, Verdict
 
 _WIDTH = 80
 _WAYS = {
@@ -84,7 +84,7 @@ def _table(tuning: Tuning) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _cell(direction: Direction) -> str:
+def _cell(direction: DirectionVerdict) -> str:
     return direction.label if direction.total_log10 is None else f"{direction.label} {change_of(direction)}"
 
 

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from varprobe.comparison import COMPARISON_VERSION, Comparison, compared
+from varprobe.comparison import COMPARISON_VERSION, Comparison, compare_reports
 from varprobe.errors import Place
-from varprobe.frozen import dataclass
+from varprobe.frozen import record
 from varprobe.report.records import Report
 from varprobe.results.reading import refuse
 from varprobe.results.store import dump_whole, to_dict
-from varprobe.verdict.records import CHECKS
 
 WAYS = ("forward", "backward", "signal")
 _FIGURES = ("label", "rate", "rate_low", "rate_high", "total_log10")
@@ -21,11 +20,9 @@ _KEYS = ["name", "overall", *(f"{way}.{figure}" for way in WAYS for figure in _F
 NetworkFigures = Annotated[dict[str, str | float | None], Field(json_schema_extra={"required": _KEYS})]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class StoredChange:
     """A change; `deviation` is None where neither report has noise."""
-
-    __pydantic_config__ = CHECKS
 
     layer: int
     name: str
@@ -34,15 +31,13 @@ class StoredChange:
     deviation: float | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class StoredComparison:
     """A comparison as its JSON has it; it is made again from the reports and the networks' names.
 
     Attributes:
         networks: flat: `name`, `overall`, and figures such as `forward.rate`.
     """
-
-    __pydantic_config__ = CHECKS
 
     comparison_version: int
     networks: tuple[NetworkFigures, ...]
@@ -91,4 +86,4 @@ def read_comparison(stored: StoredComparison, place: Place) -> Comparison:
     if not len(names) == len(stored.reports) > 1:
         reason = f"{len(names)} networks and {len(stored.reports)} reports"
         raise refuse("comparison", "compare", reason, place, "reports")
-    return compared([str(name) for name in names], stored.reports)
+    return compare_reports([str(name) for name in names], stored.reports)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from varprobe.frozen import dataclass
+from varprobe.frozen import record
 from varprobe.report.records import NetworkPrediction, SettingsUsed
-from varprobe.verdict.records import CHECKS, Verdict
+from varprobe.verdict.records import Verdict
 
 SWEEP_VERSION = 1
 Logs = tuple[float | None, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Axis:
     """A setting and its values, as YAML text in the order of the points; `log` for equal ratios."""
-
-    __pydantic_config__ = CHECKS
 
     path: str
     values: tuple[str, ...]
     log: bool = False
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Curves:
     """log10 of the variances by row of the network, as the report has them; None for an exact zero.
 
@@ -32,8 +30,6 @@ class Curves:
         activation_low, activation_high, gradient_low, gradient_high: the middle 90 % of the trials.
         activation_theory, gradient_theory: None where theory ends.
     """
-
-    __pydantic_config__ = CHECKS
 
     activation: Logs
     activation_low: Logs
@@ -45,7 +41,7 @@ class Curves:
     gradient_theory: Logs
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class SweepPoint:
     """One setting of all axes, and what was found there.
 
@@ -55,8 +51,6 @@ class SweepPoint:
         failure: why there is no result; empty where there is one, and only then the rest is not None.
     """
 
-    __pydantic_config__ = CHECKS
-
     values: tuple[str, ...]
     failure: str
     depth: int | None = None
@@ -65,11 +59,9 @@ class SweepPoint:
     curves: Curves | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Made:
     """What measured the points; nothing in it differs between a sweep that was stopped and one that was not."""
-
-    __pydantic_config__ = CHECKS
 
     varprobe: str
     numpy: str
@@ -77,7 +69,7 @@ class Made:
     seed: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Sweep:
     """A network measured at every combination of its axes' values.
 
@@ -85,8 +77,6 @@ class Sweep:
         spec: the config as plain data, before the axes.
         points: the last axis runs fastest.
     """
-
-    __pydantic_config__ = CHECKS
 
     sweep_version: int
     name: str

@@ -79,7 +79,7 @@ class Agreement:
     tested: int
 
 
-def foreseen(prediction: Prediction, trials: int) -> Agreement:
+def foresee(prediction: Prediction, trials: int) -> Agreement:
     """The bands that theory alone foresees for a mean over that many trials."""
     tested = _tested(prediction)
     critical = _critical(tested, trials)

@@ -1,4 +1,4 @@
-"""What the checks look at, and where in it trouble begins."""
+"""What the checks look at, measured or by theory alone, and where in it trouble begins."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.network.description import LayerDescription
+from varprobe.network.description import LayerDescription, describe
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
-from varprobe.verdict.judged import JudgedLayer
+from varprobe.verdict.judged import (
+    JudgedLayer,
+    Traces,
+    pick_points,
+    stretches,
+    trace_measurement,
+    trace_prediction,
+)
+from varprobe.verdict.labels import Direction
 from varprobe.verdict.records import FormatRange
-from varprobe.verdict.rule import LN100, Judged, JudgedSignal
-from varprobe.verdict.traces import Traces
+from varprobe.verdict.rule import LN100, Judged, JudgedSignal, judge_direction, judge_signal
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
@@ -50,9 +58,60 @@ class Case:
         return self.points[point].row + 1
 
     @property
-    def directions(self) -> tuple[tuple[str, str, Judged], ...]:
+    def directions(self) -> tuple[tuple[Direction, str, Judged], ...]:
         """Name, subject of sentences, and judgement of both directions."""
-        return ("forward", "activations", self.forward), ("backward", "gradient", self.backward)
+        return (Direction.FORWARD, "activations", self.forward), (Direction.BACKWARD, "gradient", self.backward)
+
+
+def build_case(
+    measurement: Measurement, agreement: Agreement | None = None, formats: tuple[FormatRange, ...] = ()
+) -> Case:
+    """What a measurement comes to by the rule, before its findings are looked for."""
+    points, layers = pick_points(measurement.layers), measurement.layers
+    # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
+    given = [row for row, layer in enumerate(layers) if layer.given]
+    overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, given]).all())
+    parts = trace_measurement(measurement, points), agreement, formats, measurement.batch, measurement.dtype
+    return _case(layers, points, *parts, measurement, overflow=overflow)
+
+
+def foresee_case(
+    spec: NetworkSpec, settings: Settings, agreement: Agreement, formats: tuple[FormatRange, ...] = ()
+) -> Case:
+    """What theory alone comes to by the same rule: the totals have no error."""
+    layers = tuple(describe(step) for step in spec.rows)
+    points = pick_points(layers)
+    traces = trace_prediction(spec, agreement.prediction, points)
+    return _case(layers, points, traces, agreement, formats, settings.batch, settings.dtype)
+
+
+def _case(
+    layers: tuple[LayerDescription, ...],
+    points: tuple[JudgedLayer, ...],
+    traces: Traces,
+    agreement: Agreement | None,
+    formats: tuple[FormatRange, ...],
+    batch: int,
+    dtype: str,
+    measurement: Measurement | None = None,
+    *,
+    overflow: bool = False,
+) -> Case:
+    cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
+    return Case(
+        layers=layers,
+        points=points,
+        traces=traces,
+        dtype=dtype,
+        forward=judge_direction(
+            traces.forward, cut, traces.forward_total, backward=False, overflow=overflow, exact=exact
+        ),
+        backward=judge_direction(traces.backward, cut, traces.backward_total, backward=True, exact=exact),
+        signal=judge_signal(traces.signal, points, traces.at_input, batch=batch, eps=eps, exact=exact),
+        agreement=agreement,
+        measurement=measurement,
+        formats=formats,
+    )
 
 
 def first_beyond(case: Case, judged: Judged) -> int | None:
@@ -68,11 +127,8 @@ def first_beyond(case: Case, judged: Judged) -> int | None:
     return case.row(int(beyond[-1] if backward else beyond[0]))
 
 
-def first_zero(case: Case, way: str) -> int | None:
+def first_zero(case: Case, way: Direction) -> int | None:
     """The first row, in the direction of the signal, where what is judged is zero or has ended in some trial."""
-    traces = case.traces
-    bad = ~np.isfinite(traces.forward if way == "forward" else traces.backward).all(axis=0)
-    if not bad.any():
-        return None
-    places = np.flatnonzero(bad)
-    return case.row(int(places[0] if way == "forward" else places[-1]))
+    forward = way == Direction.FORWARD
+    bad = np.flatnonzero(~np.isfinite(case.traces.forward if forward else case.traces.backward).all(axis=0))
+    return case.row(int(bad[0] if forward else bad[-1])) if bad.size else None

@@ -1,19 +1,30 @@
-"""What the rule looks at: the judged points of a network, cut into stretches of layers that are alike.
+"""What the rule looks at: the judged points of a network, cut into stretches of layers that are alike, and their logs.
 
-From these follow, per direction, the step ratios and their weights in the total T: T = sum of c_j ln(mean over
+Judged are forward the second moment of z, backward the width times the second moment of dObjective/dz (the squared
+norm per sample), and of the signal the sample variance divided by the second moment. At the join of a residual block
+they are those of its output.
+
+From the stretches follow, per direction, the step ratios and their weights in the total T: T = sum of c_j ln(mean over
 trials of ratio_j). A network whose layers are all alike is one stretch, and T = L lambda of its deep half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription
+from varprobe.network.spec import NetworkSpec
+from varprobe.theory.records import Prediction, RowPrediction
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
 
 Logs = NDArray[np.float64]
 
@@ -29,7 +40,7 @@ class JudgedLayer:
 
     row: int
     layer: LayerDescription
-    between: tuple[str, ...]
+    between: tuple[Hashable, ...]
 
     @property
     def is_join(self) -> bool:
@@ -61,16 +72,16 @@ class Terms:
     slope: NDArray[np.float64]
 
 
-def judged_points(layers: Sequence[LayerDescription]) -> tuple[JudgedLayer, ...]:
+def pick_points(layers: Sequence[LayerDescription]) -> tuple[JudgedLayer, ...]:
     """The points that forward, backward and signal are judged at, in order from the input."""
     points: list[JudgedLayer] = []
-    between: list[str] = []
+    between: list[Hashable] = []
     for row, layer in enumerate(layers):
         if layer.trunk and layer.kind in ("dense", "residual"):
             points.append(JudgedLayer(row, layer, tuple(between)))
             between = []
         else:
-            between.append(f"{layer.kind} {layer.likeness}")
+            between.append((layer.kind, layer.likeness))
     return tuple(points)
 
 
@@ -160,3 +171,80 @@ def terms(cut: Sequence[Stretch]) -> Terms:
             slope[at] += per_layer / stretch.period * centred / np.square(centred).sum()
     scale = count / (count - 1)
     return Terms(tuple(pairs), np.array(weights) * scale, slope * scale)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What is judged, as natural logs: -inf for an exact zero, nan where it is not known.
+
+    Attributes:
+        forward, backward, signal: (trials, points).
+        forward_total, backward_total: (trials,) the change over the whole network, from its input on.
+        at_input: (trials,) the signal's of the batch itself.
+        exact: theory, one row without an error; else the rows are trials.
+    """
+
+    forward: Logs
+    backward: Logs
+    signal: Logs
+    forward_total: Logs
+    backward_total: Logs
+    at_input: Logs
+    exact: bool
+
+
+def trace_measurement(measurement: Measurement, points: Sequence[JudgedLayer]) -> Traces:
+    """The traces of every trial."""
+    s = measurement.statistics
+    rows = [point.row for point in points]
+    join = np.array([point.is_join for point in points])
+    widths = np.log([point.layer.fan_out for point in points])
+    forward = np.where(join, s.log_activation_second_moment[:, rows], s.log_preactivation_second_moment[:, rows])
+    sample = np.where(join, s.log_activation_sample_variance[:, rows], s.log_preactivation_sample_variance[:, rows])
+    backward = np.where(join, s.log_activation_gradient_second_moment[:, rows], s.log_gradient_second_moment[:, rows])
+    with np.errstate(invalid="ignore"):
+        share = np.where(np.isneginf(sample), -np.inf, sample - forward)
+        forward_total = forward[:, -1] - s.log_input_second_moment[:, 0]
+        at_input = s.log_input_sample_variance[:, 0] - s.log_input_second_moment[:, 0]
+        narrowing = math.log(measurement.features / measurement.layers[-1].fan_out)
+        backward_total = s.log_input_gradient_second_moment[:, 0] + narrowing
+    return Traces(forward, backward + widths, share, forward_total, backward_total, at_input, exact=False)
+
+
+def trace_prediction(spec: NetworkSpec, prediction: Prediction, points: Sequence[JudgedLayer]) -> Traces:
+    """What the same would be by theory."""
+    rows = [(prediction.rows[point.row], point) for point in points]
+    forward = np.array([[_forward(row, point) for row, point in rows]])
+    sample = np.array([[_spread(row, point) for row, point in rows]])
+    backward = np.array([[_backward(row, point) + math.log(point.layer.fan_out) for row, point in rows]])
+    source = prediction.input
+    at_input = math.nan if source.log_spread is None else source.log_spread
+    narrowing = math.log(spec.input.features / spec.width)
+    with np.errstate(invalid="ignore"):
+        return Traces(
+            forward,
+            backward,
+            np.where(np.isneginf(sample), -np.inf, sample - forward),
+            forward[:, -1] - source.log_second_moment,
+            np.array([_known(prediction.log_input_gradient) + narrowing]),
+            np.array([at_input]) - source.log_second_moment,
+            exact=True,
+        )
+
+
+def _forward(row: RowPrediction, point: JudgedLayer) -> float:
+    level = row.output if point.is_join else row.source
+    return math.nan if level is None else level.log_second_moment
+
+
+def _spread(row: RowPrediction, point: JudgedLayer) -> float:
+    level = row.output if point.is_join else row.source
+    return math.nan if level is None else _known(level.log_spread)
+
+
+def _backward(row: RowPrediction, point: JudgedLayer) -> float:
+    return _known(row.log_output_gradient if point.is_join else row.log_gradient)
+
+
+def _known(log: float | None) -> float:
+    return math.nan if log is None else log

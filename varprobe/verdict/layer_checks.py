@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from varprobe.findings import FINDINGS
 from varprobe.formatting import count, percent
 from varprobe.formatting import number as number_of
 from varprobe.verdict.case import Case
-from varprobe.verdict.findings import finding
+from varprobe.verdict.findings import FINDINGS, finding
 from varprobe.verdict.healthy import healthy_dead_share
 from varprobe.verdict.records import Finding, FormatRange, Leaving
 

@@ -36,14 +36,14 @@ def format_ranges(
             name=number.name,
             largest=number.largest,
             smallest=number.smallest,
-            measured=None if measurement is None else _leaving(measured_chances(measurement, number), number, values),
+            measured=None if measurement is None else _leaving(count_chances(measurement, number), number, values),
             predicted=_leaving(predicted_chances(table, settings.batch, number, is_chain=is_chain), number, values),
         )
         for number in FORMATS
     )
 
 
-def measured_chances(measurement: Measurement, number: NumberFormat) -> Chances:
+def count_chances(measurement: Measurement, number: NumberFormat) -> Chances:
     """Shares of the trials, per row."""
     s = measurement.statistics
     top, bottom = math.log(number.largest), math.log(number.smallest)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from varprobe.frozen import record
 
-from varprobe.frozen import dataclass
-
-# How pydantic checks a stored record: no key is unknown, no number is nan or infinite.
-CHECKS: Any = {"extra": "forbid", "allow_inf_nan": False}
+# The chance that any decision about a network is wrong, unless told otherwise.
+ALPHA = 0.001
 
 
-@dataclass(frozen=True)
-class Direction:
+@record(frozen=True)
+class DirectionVerdict:
     """One direction of the verdict.
 
     Attributes:
-        label: see `varprobe.verdict.rule`.
+        label: a `Label`, of the signal a `SignalLabel`; see `varprobe.verdict.rule`.
         rate, rate_low, rate_high: factor per layer of the judged quantity and its 95 % interval; None where the
             network has fewer than four judged layers, or one trial (the interval).
         total_log10: T/ln 10, what the deep half extrapolates to over the whole depth; of a signal that falls below
@@ -25,8 +23,6 @@ class Direction:
         measured_log10: what was seen between the first and the last judged layer.
         depth_scale: layers over which the quantity changes by a factor e; None where the rate may be 1.
     """
-
-    __pydantic_config__ = CHECKS
 
     label: str
     rate: float | None = None
@@ -39,11 +35,15 @@ class Direction:
     depth_scale: float | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Finding:
-    """Something worth saying. `layer` is a row of the report, from 1; `measured` and `limit` are its figures."""
+    """Something worth saying.
 
-    __pydantic_config__ = CHECKS
+    Attributes:
+        code, severity: an entry of `varprobe.verdict.findings.FINDINGS` and its `Severity`.
+        layer: a row of the report, from 1.
+        measured, limit: its figures.
+    """
 
     code: str
     severity: str
@@ -54,7 +54,7 @@ class Finding:
     limit: float | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Leaving:
     """Where a network leaves a number format; the gradient has second moment 1 at the output.
 
@@ -70,8 +70,6 @@ class Leaving:
             None where none does.
     """
 
-    __pydantic_config__ = CHECKS
-
     overflow_layer: int | None
     overflow_probability: float | None
     underflow_layer: int | None
@@ -83,11 +81,9 @@ class Leaving:
     loss_scale_log2: int | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class FormatRange:
     """One number format: measured where it was built, and by theory."""
-
-    __pydantic_config__ = CHECKS
 
     name: str
     largest: float
@@ -96,14 +92,12 @@ class FormatRange:
     predicted: Leaving
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Verdict:
     """What became of the signal, forward and backward, and whether samples stay distinct."""
 
-    __pydantic_config__ = CHECKS
-
     overall: str
-    forward: Direction
-    backward: Direction
-    signal: Direction
+    forward: DirectionVerdict
+    backward: DirectionVerdict
+    signal: DirectionVerdict
     findings: tuple[Finding, ...] = ()

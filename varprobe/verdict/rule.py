@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from varprobe.frozen import dataclass
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
 from varprobe.verdict.judged import JudgedLayer, Stretch, stretches, terms
-from varprobe.verdict.records import Direction
+from varprobe.verdict.labels import Label, SignalLabel
+from varprobe.verdict.records import DirectionVerdict
 
 LN10, LN100 = math.log(10), math.log(100)
-ORDER = ("degenerate", "exploding", "vanishing", "inconclusive", "borderline", "stable")
-SIGNAL_LABELS = ("preserved", "fading", "collapsing", "inconclusive", "undefined")
+ORDER = tuple(Label)
 
 Logs = NDArray[np.float64]
 
@@ -46,15 +46,15 @@ class Judged:
         bad_label: the label where half of the trials or more are dead or ended.
     """
 
-    direction: Direction
+    direction: DirectionVerdict
     logs: Logs
-    dead: int
-    ended: int
-    spread: float
-    typical_label: str
-    needed: int | None
+    dead: int = 0
+    ended: int = 0
+    spread: float = math.nan
+    typical_label: Label = Label.INCONCLUSIVE
+    needed: int | None = None
     error: float = math.nan
-    bad_label: str = "degenerate"
+    bad_label: Label = Label.DEGENERATE
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class JudgedSignal:
         error: standard error of T, in natural logs, over `trials`; nan where there is none.
     """
 
-    direction: Direction
+    direction: DirectionVerdict
     lost: int | None = None
     needed: int | None = None
     error: float = math.nan
@@ -86,44 +86,23 @@ def judge_direction(
         exact: one row that theory gives without an error.
     """
     if exact and np.isnan(logs).any():
-        return Judged(Direction("inconclusive"), logs[:0], 0, 0, math.nan, "inconclusive", None)
+        return Judged(DirectionVerdict(Label.INCONCLUSIVE), logs[:0])
     zero, ended = np.isneginf(logs).any(axis=1), np.isnan(logs).any(axis=1)
     if logs.shape[1] < 4:
         zero |= np.isinf(total)
         ended |= np.isnan(total) & ~zero
     alive = ~(zero | ended)
     dead_count, ended_count = int((zero & ~ended).sum()), int(ended.sum())
-    bad = "exploding" if overflow and ended_count >= max(dead_count, 1) else "degenerate"
+    bad = Label.EXPLODING if overflow and ended_count >= max(dead_count, 1) else Label.DEGENERATE
     if 2 * alive.sum() <= len(logs):
-        return Judged(Direction(bad), logs[alive], dead_count, ended_count, math.nan, bad, None, bad_label=bad)
+        return Judged(DirectionVerdict(bad), logs[alive], dead_count, ended_count, bad_label=bad)
     oriented = -logs[alive] if backward else logs[alive]
     found = _estimate(oriented, cut, total[alive], exact=exact)
-    change = oriented[:, -1] - oriented[:, 0]
-    spread = float(change.std(ddof=1)) if len(change) > 1 else math.nan
-    return Judged(
-        found.direction,
-        oriented,
-        dead_count,
-        ended_count,
-        spread,
-        found.typical_label,
-        found.needed,
-        found.error,
-        bad,
-    )
+    return replace(found, dead=dead_count, ended=ended_count, bad_label=bad)
 
 
-@dataclass(frozen=True)
-class _Estimated:
-    """T with its errors over living trials; the label; the typical total's label; the trials needed."""
-
-    direction: Direction
-    typical_label: str
-    needed: int | None
-    error: float
-
-
-def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> _Estimated:
+def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -> Judged:
+    """T with its errors over living trials, whose logs are oriented."""
     trials, count = logs.shape
     if count < 4:
         steps, weights, typical = total[:, None], np.ones(1), total
@@ -134,20 +113,24 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -
     value = float(log_mean(steps) @ weights)
     error = 0.0 if exact else standard_error(steps, weights)
     half = 0.0 if exact else reach(error, trials)
-    seen = float(log_mean(logs[:, -1] - logs[:, 0])) if count > 1 else None
-    typical_half = half
-    if trials > 1:
-        typical_half = reach(float(typical.std(ddof=1)) / math.sqrt(trials), trials)
-    label = direction_label(value, half)
-    direction = Direction(
-        label=label,
+    change = logs[:, -1] - logs[:, 0]
+    typical_half = half if trials < 2 else reach(float(typical.std(ddof=1)) / math.sqrt(trials), trials)
+    direction = DirectionVerdict(
+        label=direction_label(value, half),
         total_log10=value / LN10,
         error_log10=None if half is None else half / LN10,
         typical_log10=float(typical.mean()) / LN10,
-        measured_log10=None if seen is None else seen / LN10,
+        measured_log10=float(log_mean(change)) / LN10 if count > 1 else None,
         **_rates(value, half, count),
     )
-    return _Estimated(direction, direction_label(float(typical.mean()), typical_half), _needed(half, trials), error)
+    return Judged(
+        direction,
+        logs,
+        spread=float(change.std(ddof=1)) if trials > 1 else math.nan,
+        typical_label=direction_label(float(typical.mean()), typical_half),
+        needed=_needed(half, trials),
+        error=error,
+    )
 
 
 def standard_error(steps: Logs, weights: NDArray[np.float64]) -> float:
@@ -182,34 +165,34 @@ def _needed(half: float | None, trials: int) -> int | None:
     return max(trials + 1, math.ceil(1.1 * trials * (half / LN10) ** 2))
 
 
-def direction_label(total: float, half: float | None) -> str:
+def direction_label(total: float, half: float | None) -> Label:
     """The label of T +- h; without an interval nothing is decided."""
     if half is None:
-        return "inconclusive"
+        return Label.INCONCLUSIVE
     if total - half > LN100:
-        return "exploding"
+        return Label.EXPLODING
     if total + half < -LN100:
-        return "vanishing"
+        return Label.VANISHING
     if half > LN10:
-        return "inconclusive"
+        return Label.INCONCLUSIVE
     if abs(total) <= LN10:
-        return "stable"
+        return Label.STABLE
     if abs(total) > LN100:
-        return "exploding" if total > 0 else "vanishing"
-    return "borderline"
+        return Label.EXPLODING if total > 0 else Label.VANISHING
+    return Label.BORDERLINE
 
 
-def signal_label(total: float, half: float | None) -> str:
+def signal_label(total: float, half: float | None) -> SignalLabel:
     """preserved down to a tenth, fading to a hundredth, collapsing below; growth counts as preserved."""
     if half is None:
-        return "inconclusive"
+        return SignalLabel.INCONCLUSIVE
     if total + half < -LN100:
-        return "collapsing"
+        return SignalLabel.COLLAPSING
     if half > LN10 and total - half < -LN10:
-        return "inconclusive"
+        return SignalLabel.INCONCLUSIVE
     if total >= -LN10:
-        return "preserved"
-    return "collapsing" if total < -LN100 else "fading"
+        return SignalLabel.PRESERVED
+    return SignalLabel.COLLAPSING if total < -LN100 else SignalLabel.FADING
 
 
 def judge_signal(
@@ -221,10 +204,10 @@ def judge_signal(
         at_input: (trials,) ln of sample variance over second moment of the batch itself.
     """
     if batch == 1 or np.isneginf(at_input).any() or np.isnan(at_input).any():
-        return JudgedSignal(Direction("undefined"))
+        return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED))
     usable = ~np.isnan(logs).any(axis=1)
     if not usable.any():
-        return JudgedSignal(Direction("undefined"))
+        return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED))
     logs, at_input = logs[usable], at_input[usable]
     below = log_mean(logs) < math.log(100 * eps**2)
     lost = int(np.argmax(below)) if below.any() else None
@@ -232,20 +215,20 @@ def judge_signal(
     kept_at_input = at_input[~np.isneginf(kept).any(axis=1)]
     kept = kept[~np.isneginf(kept).any(axis=1)]
     if kept.shape[1] == 0 or 2 * len(kept) <= len(logs):
-        return JudgedSignal(Direction("collapsing"), lost)
+        return JudgedSignal(DirectionVerdict(SignalLabel.COLLAPSING), lost)
     total = kept[:, -1] - kept_at_input
     found = _estimate(kept, stretches(points[: kept.shape[1]]), total, exact=exact)
     direction = found.direction
     assert direction.total_log10 is not None
     half = None if direction.error_log10 is None else direction.error_log10 * LN10
-    label = "collapsing" if lost is not None else signal_label(direction.total_log10 * LN10, half)
+    label = SignalLabel.COLLAPSING if lost is not None else signal_label(direction.total_log10 * LN10, half)
     return JudgedSignal(replace(direction, label=label), lost, found.needed, found.error, len(kept))
 
 
-def worse(forward: str, backward: str) -> str:
+def worse(forward: str, backward: str) -> Label:
     """The worse of two labels.
 
-    >>> worse("stable", "vanishing")
+    >>> str(worse("stable", "vanishing"))
     'vanishing'
     """
-    return min(forward, backward, key=ORDER.index)
+    return min(Label(forward), Label(backward), key=ORDER.index)

@@ -13,7 +13,8 @@ from varprobe.verdict import advice
 from varprobe.verdict.case import Case, first_beyond, first_zero
 from varprobe.verdict.findings import finding
 from varprobe.verdict.intervals import log_mean, reach
-from varprobe.verdict.records import Direction, Finding
+from varprobe.verdict.labels import Direction
+from varprobe.verdict.records import DirectionVerdict, Finding
 from varprobe.verdict.rule import LN10, LN100, Judged, standard_error
 
 # How many jumps are spelled out in each direction.
@@ -40,7 +41,7 @@ def labels(case: Case) -> Iterator[Finding]:
             yield _degenerate(case, way, what, judged)
 
 
-def _change(case: Case, way: str, direction: Direction) -> str:
+def _change(case: Case, way: str, direction: DirectionVerdict) -> str:
     what = "The activations" if way == "forward" else "On its way to the input the gradient"
     if direction.total_log10 is None:
         return f"{what} left the range of numbers."
@@ -78,7 +79,7 @@ def _worst_step(judged: Judged) -> tuple[int, float] | None:
     return worst + 1, float(steps[worst]) / LN10
 
 
-def _degenerate(case: Case, way: str, what: str, judged: Judged) -> Finding:
+def _degenerate(case: Case, way: Direction, what: str, judged: Judged) -> Finding:
     row = first_zero(case, way)
     share = (judged.dead + judged.ended) / case.trials
     if judged.ended > judged.dead:

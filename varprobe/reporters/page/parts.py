@@ -11,7 +11,7 @@ from varprobe.formatting import power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
 from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head
-from varprobe.verdict.records import Direction, Verdict
+from varprobe.verdict.records import DirectionVerdict, Verdict
 from varprobe.version import __version__
 
 
@@ -110,7 +110,7 @@ def way_headings() -> tuple[Heading, ...]:
     return tuple(heading for pair in pairs for heading in pair)
 
 
-def direction_cells(direction: Direction | None) -> tuple[Cell, Cell]:
+def direction_cells(direction: DirectionVerdict | None) -> tuple[Cell, Cell]:
     """Label and factor over the depth."""
     if direction is None:
         return Cell("", word=True), Cell("")
@@ -129,7 +129,7 @@ def questions_on(verdict: Verdict, what: str) -> tuple[Question, ...]:
     )
 
 
-def _total(direction: Direction) -> str:
+def _total(direction: DirectionVerdict) -> str:
     return "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
 
 

@@ -25,7 +25,7 @@ from varprobe.reporters.picture import (
     mark_powers,
 )
 from varprobe.reporters.report_phrases import activation_log10, gradient_log10, is_predicted, size_words
-from varprobe.verdict.records import Direction, Finding
+from varprobe.verdict.records import DirectionVerdict, Finding
 
 # The tallest bar of a histogram, in the distance between two: spikes must not run into each other.
 _TALLEST = 0.9
@@ -64,7 +64,7 @@ def draw_report(report: Report, *, header: bool = True) -> Figure:
 def _header(report: Report) -> tuple[str, str, str]:
     verdict = report.verdict
 
-    def said(name: str, direction: Direction) -> str:
+    def said(name: str, direction: DirectionVerdict) -> str:
         total = "" if direction.total_log10 is None else f" x {power(direction.total_log10)}"
         return f"{name} {direction.label}{total}"
 

@@ -21,7 +21,7 @@ from varprobe.reporters.sweep.scale import TICK_SIZE, Scale, fall, mark_axis, sc
 from varprobe.reporters.sweep.words import letter, letter_words
 from varprobe.sweeps.axes import numbers
 from varprobe.sweeps.records import Sweep, SweepPoint
-from varprobe.verdict.records import Direction
+from varprobe.verdict.records import DirectionVerdict
 
 # By lightness too: healthy is light, what is broken dark; the letter says which.
 _COLOURS = {
@@ -140,11 +140,11 @@ def _ink(point: SweepPoint) -> str:
     return _LIGHT if point.verdict and point.verdict.overall in ("vanishing", "exploding", "degenerate") else _DARK
 
 
-def _direction(point: SweepPoint, name: str) -> Direction | None:
+def _direction(point: SweepPoint, name: str) -> DirectionVerdict | None:
     return None if point.verdict is None else getattr(point.verdict, name)
 
 
-def _values(found: Sequence[Direction | None], key: str) -> Values:
+def _values(found: Sequence[DirectionVerdict | None], key: str) -> Values:
     """A figure of each point; nan where there is none, and for 0, which has no place on a log axis."""
     values = [getattr(direction, key, None) for direction in found]
     return np.array([value if value else math.nan for value in values])

@@ -264,7 +264,24 @@ def test_far_out_the_declared_slopes_are_the_function(name: str, arguments: dict
         return
     # The difference from the asymptote is bounded, so that at 1e15 it is at most 1e-14 of x.
     assert activation.value(ends) / ends == pytest.approx(np.array(activation.far), abs=1e-14)
-    assert activation.derivative(ends) == pytest.approx(np.array(activation.far), abs=1e-14)
+    if activation.period is None:
+        assert activation.derivative(ends) == pytest.approx(np.array(activation.far), abs=1e-14)
+
+
+@EVERY
+def test_a_declared_period_is_one(name: str, arguments: dict[str, float]) -> None:
+    activation = make_activation(name, **arguments)
+    if activation.period is None:
+        return
+    assert activation.strip is not None
+    line = activation.far or (0.0, 0.0)
+    assert line[0] == line[1]
+    x = np.linspace(-3.0, 3.0, 50) / activation.unit
+    # An argument of frequency 30 and size 100 is rounded to 2e-13.
+    rise = activation.value(x + activation.period) - activation.value(x)
+    assert rise == pytest.approx(np.full(50, line[0] * activation.period), abs=1e-12)
+    slopes = activation.derivative(x) * activation.unit
+    assert activation.derivative(x + activation.period) * activation.unit == pytest.approx(slopes, abs=1e-12)
 
 
 @EVERY

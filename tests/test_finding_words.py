@@ -49,10 +49,20 @@ def test_one_factor_for_all_weights_is_the_rate_to_minus_a_half() -> None:
         "Multiply the weights' standard deviation by about 1.19 in every layer: 0.1 -> 0.119, a variance of "
         "0.904/fan_in. Then measure again: with tanh the rate depends on the size of the signal."
     )
-    linear = [_layer(activation="relu", expected_std=None)] * 20
+    linear = [_layer(activation="relu", expected_std=None, curved=False)] * 20
     assert advice.scale_remedy(_points(*linear), linear, 3.0) == (
         "Multiply the weights' standard deviation by about 0.841 in every layer."
     )
+
+
+@pytest.mark.parametrize(
+    ("activation", "curved"),
+    [("linear", False), ("leaky_relu", False), ("abs", False), ("relu_squared", True), ("tanh", True)],
+)
+def test_a_layer_is_curved_where_its_rate_depends_on_the_size_of_the_signal(activation: str, curved: bool) -> None:
+    layers = [{"dense": {"width": 4, "activation": activation}}, {"norm": "layer"}]
+    steps = load({"input": {"features": 4}, "layers": layers}).network.steps
+    assert [describe(step).curved for step in steps] == [curved, False]
 
 
 def test_no_factor_is_named_where_none_would_do() -> None:

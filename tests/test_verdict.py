@@ -45,6 +45,7 @@ def _layer(kind: str = "dense", likeness: str = "same", width: int = 64, **parts
         "trunk": True,
         "given": False,
         "group": None,
+        "curved": True,
     }
     return LayerDescription(kind=kind, likeness=f"{kind} {width} {likeness}", **{**given, **parts})
 

@@ -22,6 +22,7 @@ class LayerDescription:
         given: its weights come from a file.
         likeness: equal for layers whose law is the same.
         group: (path of the repeated entry around it, which copy, from 1), or None.
+        curved: its activation is not straight on both sides of 0, so that the rate depends on the size of the signal.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class LayerDescription:
     given: bool
     likeness: str
     group: tuple[str, int] | None
+    curved: bool = False
 
 
 def describe(step: Step, engine: str | None = None) -> LayerDescription:
@@ -63,6 +65,7 @@ def describe(step: Step, engine: str | None = None) -> LayerDescription:
         given=dense is not None and isinstance(dense.weights, FromFile),
         likeness=_likeness(step),
         group=step.group,
+        curved=isinstance(layer, (Dense, Pointwise)) and layer.activation.degree != 1,
     )
 
 

@@ -9,8 +9,6 @@ from varprobe.formatting import power, times
 from varprobe.network.description import LayerDescription
 from varprobe.verdict.judged import JudgedLayer
 
-# Of these the rate is the same at every size of the signal, so that one factor is the whole remedy.
-_HOMOGENEOUS = ("linear", "relu", "abs")
 # Powers of ten of a factor per layer beyond which it is no advice.
 _TOO_FAR = 100
 
@@ -39,7 +37,7 @@ def scale_remedy(points: Sequence[JudgedLayer], layers: Sequence[LayerDescriptio
         return "No one factor mends so large a change: check the activation and the scale of the weights."
     factor = 10**exponent
     remedy = f"Multiply the weights' standard deviation by about {factor:.3g} in every layer{_example(points, factor)}."
-    curved = [point.layer.activation for point in points if point.layer.activation not in (*_HOMOGENEOUS, None)]
+    curved = [point.layer.activation for point in points if point.layer.curved]
     if not curved:
         return remedy
     return f"{remedy} Then measure again: with {curved[0]} the rate depends on the size of the signal."

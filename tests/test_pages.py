@@ -18,7 +18,7 @@ import pytest
 import varprobe
 from varprobe.comparison import Comparison, compare_reports
 from varprobe.config.loading import ConfigText, load_text
-from varprobe.config.rewriting import written
+from varprobe.config.rewriting import write_config
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
 from varprobe.reporters.report_phrases import (
@@ -180,7 +180,7 @@ def test_the_config_on_the_page_makes_the_report_again(pages: dict[str, str], re
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_config_written_out_is_the_same_config(path: Path) -> None:
     experiment = varprobe.load(path)
-    again = load_text(ConfigText(written(experiment.document), "again", path.parent, path.stem))
+    again = load_text(ConfigText(write_config(experiment.document), "again", path.parent, path.stem))
     assert again.document == experiment.document
 
 

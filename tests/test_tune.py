@@ -24,7 +24,7 @@ from varprobe.cli.main import run as run_command
 from varprobe.cli.tune import By
 from varprobe.config.loading import ConfigText, load
 from varprobe.config.overrides import Override, parse_assignment
-from varprobe.config.rewriting import flow, rewritten
+from varprobe.config.rewriting import flow, rewrite
 from varprobe.config.yaml_tree import parse_yaml
 from varprobe.diagnose import diagnose, predict_report
 from varprobe.errors import ConfigError
@@ -525,18 +525,30 @@ REWRITES = {
 @pytest.mark.parametrize("name", REWRITES)
 def test_a_text_is_changed_in_place(name: str) -> None:
     text, target = REWRITES[name]
-    new = rewritten(text, target, "x")
+    new = rewrite(text, target, "x")
     assert parse_yaml(new, "x").plain() == target
     assert "# x" in new
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("new key of a block", "a:\n    n: 0.25\n    b: 1 # x\n    c: 2\n"),
+        ("json", '{"a": {"b": 2}, "x": "# x", c: 3}'),
+        ("windows", "a: 5 # x\r\nb: 2\r\n"),
+    ],
+)
+def test_what_is_not_changed_stays_byte_for_byte(name: str, expected: str) -> None:
+    assert rewrite(*REWRITES[name], "x") == expected
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_can_be_edited_in_place(path: Path) -> None:
     text = path.read_text()
     document = parse_yaml(text, "x").plain()
-    assert rewritten(text, document, "x") == text
+    assert rewrite(text, document, "x") == text
     experiment = load(path, [parse_assignment("probe.trials=7"), Override("defaults.init.gain", "1.5", "x")])
-    new = rewritten(text, experiment.document, "x")
+    new = rewrite(text, experiment.document, "x")
     assert parse_yaml(new, "x").plain() == experiment.document
     assert all(line in new for line in text.splitlines() if line.startswith("#"))
 

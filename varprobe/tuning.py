@@ -22,7 +22,7 @@ from varprobe.advice.words import (
 )
 from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
-from varprobe.config.rewriting import rewritten
+from varprobe.config.rewriting import rewrite
 from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, with_threads
@@ -129,7 +129,7 @@ def tuned_text(config: ConfigText, tuning: Tuning, target: Path) -> str:
     """The user's own config with the changes in it; relative paths hold from the target's folder."""
     here, there = os.path.realpath(config.folder), os.path.realpath(target.parent)
     document = tuning.tuned.document
-    return rewritten(config.text, document if here == there else _moved(document, here, there), config.label)
+    return rewrite(config.text, document if here == there else _moved(document, here, there), config.label)
 
 
 def _moved(value: Any, here: str, there: str) -> Any:

@@ -156,14 +156,14 @@ def _range(number: CoreSchema) -> CoreSchema:
     """`[low, high]`; null leaves a side open."""
     pair = cs.list_schema(optional(number), min_length=2, max_length=2)
 
-    def written(value: Any) -> Any:
+    def check_pair(value: Any) -> Any:
         if not isinstance(value, list) or len(value) != 2:
             given = f"a list of {len(value)}" if isinstance(value, list) else shown(value)
             hint = "write it as [0.5, 2]; null leaves a side open, as in [null, 2]"
             raise problem(f"must be a range [low, high], given {given}", hint, (), value)
         return value
 
-    def ordered(value: list[float | None]) -> list[float | None]:
+    def check_order(value: list[float | None]) -> list[float | None]:
         low, high = value
         if low is None and high is None:
             raise problem("bounds nothing: both sides are open", "give at least one side a number", (), value)
@@ -171,8 +171,8 @@ def _range(number: CoreSchema) -> CoreSchema:
             raise problem(f"is empty: {low:g} is above {high:g}", "write the smaller number first", (), value)
         return value
 
-    checked = cs.no_info_after_validator_function(ordered, pair)
-    return cs.no_info_before_validator_function(written, checked, json_schema_input_schema=pair)
+    checked = cs.no_info_after_validator_function(check_order, pair)
+    return cs.no_info_before_validator_function(check_pair, checked, json_schema_input_schema=pair)
 
 
 def _sides(number: CoreSchema) -> CoreSchema:

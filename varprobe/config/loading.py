@@ -15,7 +15,7 @@ from varprobe.config.fields import FieldError, FieldPath, field_name
 from varprobe.config.files import read_at_most
 from varprobe.config.overrides import Override, apply_overrides
 from varprobe.config.schema import parse_config
-from varprobe.config.yaml_tree import MAX_BYTES, Node, parse_yaml
+from varprobe.config.yaml_tree import MAX_BYTES, Node, parse_yaml, plant
 from varprobe.errors import ConfigError, InputFileError, Place
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec
@@ -62,7 +62,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
         VarprobeError: with file, line, column, field and a hint.
     """
     if isinstance(source, Mapping):
-        return _load_tree(_plant(source, Place("config"), 0), "config", Path(), "network", overrides)
+        return _load_tree(plant(source, Place("config")), "config", Path(), "network", overrides)
     return load_text(read_config(source), overrides)
 
 
@@ -108,17 +108,6 @@ def _decode(data: bytes, label: str) -> str:
         line = data[: error.start].count(b"\n") + 1
         message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
         raise InputFileError(message, hint="save the file as UTF-8", place=Place(label, line)) from None
-
-
-def _plant(value: Any, place: Place, depth: int) -> Node:
-    """The tree of a config that is a mapping of Python's; all of it is at one place."""
-    if depth > 100:
-        raise ConfigError("nested more than 100 deep", hint="use fewer levels", place=place)
-    if isinstance(value, Mapping):
-        return Node({str(key): _plant(child, place, depth + 1) for key, child in value.items()}, place)
-    if isinstance(value, (list, tuple)):
-        return Node([_plant(child, place, depth + 1) for child in value], place)
-    return Node(value, place)
 
 
 def _load_tree(root: Node, label: str, folder: Path, stem: str, overrides: Sequence[Override]) -> Experiment:

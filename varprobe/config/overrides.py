@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from varprobe.config.parts import DEFAULT_ACTIVATION, DEFAULT_INIT
-from varprobe.config.yaml_tree import MAX_DEPTH, Node, parse_yaml, with_source
+from varprobe.config.yaml_tree import MAX_DEPTH, Node, parse_yaml, plant
 from varprobe.errors import ConfigError, Place, nearest
 from varprobe.formatting import shortened
 from varprobe.frozen import dataclass
@@ -51,7 +51,7 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
         steps = [
             int(step) if step.isdecimal() and len(step) < 10 else step for step in re.findall(r"\w+", override.path)
         ]
-        value = with_source(parse_yaml(override.text, override.option), override.option)
+        value = plant(parse_yaml(override.text, override.option).plain(), Place(override.option))
         root = _Editor(override, root).edit(root, steps, value)
     return root
 

@@ -45,7 +45,7 @@ class _Edit:
     new: str
 
 
-def rewritten(text: str, target: dict[str, Any], source: str) -> str:
+def rewrite(text: str, target: dict[str, Any], source: str) -> str:
     """The text with just those values changed that differ from `target`.
 
     Raises:
@@ -62,10 +62,10 @@ def rewritten(text: str, target: dict[str, Any], source: str) -> str:
             raise
         if held == target:
             return text
-        spans = _spans(text)
-        edits = list(_edits(text, spans, held, target))
+        spans = _find_spans(text)
+        edits = list(_find_edits(text, spans, held, target))
         if any("&" in text[edit.start : edit.end] for edit in edits):
-            edits = list(_written_out(spans, held)) or edits  # what an anchor named would be gone
+            edits = list(_write_out(spans, held)) or edits  # what an anchor named would be gone
         for edit in sorted(edits, key=lambda edit: -edit.start):
             text = text[: edit.start] + edit.new + text[edit.end :]
     raise trouble
@@ -84,10 +84,10 @@ def flow(value: Any) -> str:
     return _word(value)
 
 
-def written(document: dict[str, Any]) -> str:
+def write_config(document: dict[str, Any]) -> str:
     """A config as text: a line per key, and per entry of a list under a key.
 
-    >>> print(written({"input": {"features": 4}, "layers": [{"dense": 4, "repeat": 2}]}), end="")
+    >>> print(write_config({"input": {"features": 4}, "layers": [{"dense": 4, "repeat": 2}]}), end="")
     input: {features: 4}
     layers:
       - {dense: 4, repeat: 2}
@@ -114,31 +114,31 @@ def _word(value: Any) -> str:
     return f"{value!r}"
 
 
-def _edits(text: str, span: _Span, held: Any, target: Any) -> Iterator[_Edit]:
+def _find_edits(text: str, span: _Span, held: Any, target: Any) -> Iterator[_Edit]:
     if held == target:
         return
     alike = isinstance(held, dict) and isinstance(target, dict) and set(held) <= set(target)
     alike = alike or (isinstance(held, list) and isinstance(target, list) and len(held) == len(target))
     if span.alias or not alike:
-        yield _replaced(text, span, flow(target))
+        yield _replace(text, span, flow(target))
         return
     places = range(len(held)) if isinstance(held, list) else held
     for place in places:
-        yield from _edits(text, span.children[place], held[place], target[place])
+        yield from _find_edits(text, span.children[place], held[place], target[place])
     added = {key: target[key] for key in target if key not in held} if isinstance(target, dict) else {}
     if added:
-        yield _added(text, span, added)
+        yield _add(text, span, added)
 
 
-def _written_out(span: _Span, held: Any) -> Iterator[_Edit]:
+def _write_out(span: _Span, held: Any) -> Iterator[_Edit]:
     """Every alias as what it stands for."""
     if span.alias:
         yield _Edit(span.start, span.end, flow(held))
     for place, child in span.children.items():
-        yield from _written_out(child, held[place])
+        yield from _write_out(child, held[place])
 
 
-def _replaced(text: str, span: _Span, new: str) -> _Edit:
+def _replace(text: str, span: _Span, new: str) -> _Edit:
     """A block under its key comes up beside it; the end of its last line stays; an empty value gets its space."""
     start, old = span.start, text[span.start : span.end]
     kept = old[len(old.rstrip()) :]
@@ -148,7 +148,7 @@ def _replaced(text: str, span: _Span, new: str) -> _Edit:
     return _Edit(start, span.end, space + new + kept)
 
 
-def _added(text: str, span: _Span, added: dict[str, Any]) -> _Edit:
+def _add(text: str, span: _Span, added: dict[str, Any]) -> _Edit:
     pairs = [f"{_word(key)}: {flow(value)}" for key, value in added.items()]
     if span.flow:
         before = text[span.start : span.end - 1].rstrip()
@@ -160,15 +160,15 @@ def _added(text: str, span: _Span, added: dict[str, Any]) -> _Edit:
     return _Edit(start, start, "".join(f"{pair}\n{' ' * column}" for pair in pairs))
 
 
-def _spans(text: str) -> _Span:
+def _find_spans(text: str) -> _Span:
     events = YAML(typ="safe", pure=True).parse(text)
     for event in events:
         if isinstance(event, (ev.ScalarEvent, ev.SequenceStartEvent, ev.MappingStartEvent)):
-            return _span(text, event, events)
+            return _find_span(text, event, events)
     return _Span(0, 0)
 
 
-def _span(text: str, event: Any, events: Iterator[Any]) -> _Span:
+def _find_span(text: str, event: Any, events: Iterator[Any]) -> _Span:
     start = event.start_mark.index
     if isinstance(event, ev.AliasEvent):
         return _Span(start, event.end_mark.index, alias=True)
@@ -182,10 +182,10 @@ def _span(text: str, event: Any, events: Iterator[Any]) -> _Span:
             span.end = child.end_mark.index if span.flow else inner
             break
         if isinstance(event, ev.SequenceStartEvent):
-            span.children[place] = _span(text, child, events)
+            span.children[place] = _find_span(text, child, events)
         else:
             span.keys[child.value] = (child.start_mark.index, child.start_mark.column)
-            value = _span(text, next(events), events)
+            value = _find_span(text, next(events), events)
             if value.start == value.end:  # nothing is written: its place is behind the colon, not on the next line
                 value.start = value.end = text.index(":", child.end_mark.index) + 1
             span.children[child.value] = value

@@ -8,8 +8,8 @@ expand without end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -122,14 +122,15 @@ def _yaml_hint(problem: str) -> str:
     return "check the indentation, colons and brackets around this place"
 
 
-def with_source(node: Node, source: str) -> Node:
-    """The same tree, placed at `source` as a whole: what a command-line option sets."""
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: with_source(child, source) for key, child in value.items()}
-    elif isinstance(value, list):
-        value = [with_source(child, source) for child in value]
-    return replace(node, value=value, place=Place(source), keys={})
+def plant(value: Any, place: Place, depth: int = 0) -> Node:
+    """The tree of plain data that all stand at one place, such as a mapping of Python's or what an option sets."""
+    if depth > 100:
+        raise ConfigError("nested more than 100 deep", hint="use fewer levels", place=place)
+    if isinstance(value, Mapping):
+        return Node({str(key): plant(child, place, depth + 1) for key, child in value.items()}, place)
+    if isinstance(value, (list, tuple)):
+        return Node([plant(child, place, depth + 1) for child in value], place)
+    return Node(value, place)
 
 
 class _Builder:

@@ -18,6 +18,7 @@ import numpy as np
 
 from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
+from varprobe.config.yaml_tree import scalar
 from varprobe.engine.schedule import available_cores
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
@@ -92,7 +93,7 @@ def sweep_points(
     """
     combinations = plan.combinations
     points: dict[int, SweepPoint] = dict(journal.points) if journal else {}
-    sizes = _estimate_work(plan.axes, combinations)
+    sizes = [_estimate_work(plan.axes, values) for values in combinations]
     cores = threads or available_cores()
     workers = min(cores, len(combinations))
     each = 1 if executor else max(1, cores // workers)
@@ -142,21 +143,14 @@ def _set_axes(axes: Sequence[Axis], values: Sequence[str]) -> tuple[Override, ..
     )
 
 
-def _estimate_work(axes: Sequence[Axis], combinations: Sequence[tuple[str, ...]]) -> list[float]:
+def _estimate_work(axes: Sequence[Axis], values: Sequence[str]) -> float:
     """How much work a point is, compared with the others, as far as its own values say."""
-    factors = [_scale_work(axis) for axis in axes]
-    return [
-        math.prod(table.get(value, 1.0) for table, value in zip(factors, values, strict=True))
-        for values in combinations
+    sizes = [
+        scalar(value)
+        for axis, value in zip(axes, values, strict=True)
+        if is_whole(axis.path) and not axis.path.endswith("seed")
     ]
-
-
-def _scale_work(axis: Axis) -> dict[str, float]:
-    """What each value multiplies the work by; empty where it does not."""
-    found = numbers(axis)
-    if found is None or not is_whole(axis.path) or axis.path.endswith("seed"):
-        return {}
-    return {value: max(number, 1.0) for value, number in zip(axis.values, found, strict=True)}
+    return math.prod(max(float(size), 1.0) for size in sizes if isinstance(size, (int, float)))
 
 
 def _gather(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:

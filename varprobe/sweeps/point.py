@@ -46,24 +46,16 @@ def measure_point(task: Task) -> SweepPoint:
 def take_curves(report: Report) -> Curves:
     """The report's curves, without what stands behind them."""
     rows = report.layers
-    activation = [None if row.activation is None else row.activation.variance for row in rows]
-    gradient = [None if row.gradient is None else row.gradient.variance for row in rows]
-    low, high = _take_band(activation)
-    gradient_low, gradient_high = _take_band(gradient)
+    found: dict[str, Logs] = {}
+    for kind in ("activation", "gradient"):
+        estimates = [statistics and statistics.variance for statistics in (getattr(row, kind) for row in rows)]
+        found[kind] = _round([estimate and estimate.log10_mean for estimate in estimates])
+        found[f"{kind}_low"], found[f"{kind}_high"] = _take_band(estimates)
     return Curves(
-        activation=_take_means(activation),
-        activation_low=low,
-        activation_high=high,
         activation_theory=_round([row.predicted.log10_activation_variance for row in rows]),
-        gradient=_take_means(gradient),
-        gradient_low=gradient_low,
-        gradient_high=gradient_high,
         gradient_theory=_round([row.predicted.log10_gradient_second_moment for row in rows]),
+        **found,
     )
-
-
-def _take_means(estimates: Sequence[Estimate | None]) -> Logs:
-    return _round([None if estimate is None else estimate.log10_mean for estimate in estimates])
 
 
 def _take_band(estimates: Sequence[Estimate | None]) -> tuple[Logs, Logs]:

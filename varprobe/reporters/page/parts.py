@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from varprobe.config.rewriting import written
+from varprobe.config.rewriting import write_config
 from varprobe.formatting import power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
@@ -136,7 +136,7 @@ def _total(direction: DirectionVerdict) -> str:
 def config_of(report: Report, name: str = "") -> str:
     """The config, ready to be saved and run; under another name where one is given."""
     rest = {key: value for key, value in report.spec.items() if key != "name"} if name else report.spec
-    return written({"name": name or report.name, **rest})
+    return write_config({"name": name or report.name, **rest})
 
 
 def provenance_of(report: Report) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from varprobe.config.rewriting import written
+from varprobe.config.rewriting import write_config
 from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
@@ -97,7 +97,7 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
         curves=_curves(frame, shown[index]),
         headings=_headings(sweep),
         rows=[_row(point, place) for place, point in enumerate(sweep.points)],
-        config=written({"name": sweep.name, **sweep.spec}),
+        config=write_config({"name": sweep.name, **sweep.spec}),
         file=file,
         commands=f"varprobe sweep {file} {vary} -o sweep.html",
         provenance=f"Made by varprobe {made.varprobe}, NumPy {made.numpy}, Python {made.python}; seed {made.seed}.",

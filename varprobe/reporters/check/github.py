@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import PurePath
 
 from varprobe.formatting import count, printable
@@ -16,38 +15,28 @@ SHOWN = 10
 
 def render_github(checks: CheckRun) -> str:
     """An error for everything not met, then up to ten warnings of the reports, then the counts."""
-    errors = [line for checked in checks.checked for line in _errors(checked)]
-    warnings = [line for checked in checks.checked for line in _warnings(checked)]
+    errors, warnings = [], []
+    for checked in checks.checked:
+        trouble, verdict = words.trouble_of(checked), checked.report and checked.report.verdict
+        errors += [_of_trouble(checked, trouble)] if trouble else []
+        errors += [_of_decision(checked, decision) for decision in words.broken(checked)]
+        found = verdict.findings if verdict else ()
+        warnings += [_of_finding(checked, finding) for finding in found if finding.severity == "warning"]
     lines = [*errors, *warnings[:SHOWN]]
     if len(errors) > SHOWN:
         lines.append(f"{count(len(errors), 'error')}; GitHub annotates the first {SHOWN} of a step")
     return "\n".join([*lines, words.counts_line(checks)]) + "\n"
 
 
-def _errors(checked: CheckResult) -> Iterator[str]:
-    trouble = words.trouble_of(checked)
-    if trouble:
-        yield _of_trouble(checked, trouble)
-    for decision in words.broken(checked):
-        yield _of_decision(checked, decision)
-
-
-def _warnings(checked: CheckResult) -> Iterator[str]:
-    for finding in checked.report.verdict.findings if checked.report else ():
-        if finding.severity == "warning":
-            yield _of_finding(checked, finding)
-
-
 def _of_trouble(checked: CheckResult, trouble: CheckError) -> str:
-    lines = [words.trouble_words(trouble), *([f"hint: {printable(trouble.hint)}"] if trouble.hint else [])]
+    lines = [words.trouble_words(trouble), *words.hint_lines(trouble)]
     title = f"varprobe: {printable(checked.name)} could not be checked"
     return _command("error", checked, trouble.line, trouble.column, title, lines)
 
 
 def _of_decision(checked: CheckResult, decision: Decision) -> str:
-    lines = [words.told(decision), f"at {words.where(checked, decision)}", *words.to_do(checked, decision)]
     title = f"varprobe: {printable(checked.name)}: {printable(decision.expectation)} {words.word(decision.outcome)}"
-    return _command("error", checked, decision.line, None, title, lines)
+    return _command("error", checked, decision.line, None, title, words.decision_lines(checked, decision))
 
 
 def _of_finding(checked: CheckResult, finding: Finding) -> str:

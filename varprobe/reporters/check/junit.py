@@ -60,9 +60,7 @@ def _case(checked: CheckResult, decision: Decision) -> Element:
     case = Element("testcase", classname=words.place(checked), name=printable(decision.expectation))
     if decision.outcome != "met":
         failure = SubElement(case, "failure", type=decision.outcome, message=words.told(decision))
-        failure.text = "\n".join(
-            [words.told(decision), f"at {words.where(checked, decision)}", *words.to_do(checked, decision)]
-        )
+        failure.text = "\n".join(words.decision_lines(checked, decision))
     else:
         SubElement(case, "system-out").text = words.told(decision)
     return case
@@ -72,6 +70,5 @@ def _error(checked: CheckResult, trouble: CheckError) -> Element:
     case = Element("testcase", classname=words.place(checked), name="config")
     error = SubElement(case, "error", type=checked.outcome, message=words.trouble_words(trouble))
     at = f"at {words.place(checked, trouble.line, trouble.column)}"
-    hint = [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
-    error.text = "\n".join([words.trouble_words(trouble), at, *hint])
+    error.text = "\n".join([words.trouble_words(trouble), at, *words.hint_lines(trouble)])
     return case

@@ -13,8 +13,9 @@ from varprobe.reporters.comparison.changes import change_lines
 from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.page import parts
 from varprobe.reporters.page.svg import picture
+from varprobe.reporters.text import Cell, Heading, Row
 
-_HEADINGS = (parts.Heading("network", word=True), parts.Heading("overall", word=True), *parts.way_headings())
+_HEADINGS = (Heading("network", word=True), Heading("overall", word=True), *parts.way_headings())
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def render_page(comparison: Comparison, *, lesson: bool = False) -> str:
     )
 
 
-def _row(network: _Network) -> parts.Row:
+def _row(network: _Network) -> Row:
     verdict = network.report.verdict
     ways = (cell for way in phrases.DIRECTIONS for cell in parts.direction_cells(getattr(verdict, way)))
-    return parts.Row((parts.Cell(network.name, word=True), parts.Cell(verdict.overall, word=True), *ways))
+    return Row((Cell(network.name, word=True), Cell(verdict.overall, word=True), *ways))
 
 
 def _files(names: Sequence[str]) -> tuple[str, ...]:
@@ -60,25 +61,25 @@ def _files(names: Sequence[str]) -> tuple[str, ...]:
     return files if len(set(files)) == len(files) else tuple(f"{n}_{file}" for n, file in enumerate(files, 1))
 
 
-def _layer_headings(names: Sequence[str]) -> tuple[parts.Heading, ...]:
-    activations = (parts.Heading(f"activation variance, {name}") for name in names)
-    gradients = (parts.Heading(f"gradient variance, {name}") for name in names)
-    return parts.Heading("#", spoken="# of the layer"), *activations, *gradients
+def _layer_headings(names: Sequence[str]) -> tuple[Heading, ...]:
+    activations = (Heading(f"activation variance, {name}") for name in names)
+    gradients = (Heading(f"gradient variance, {name}") for name in names)
+    return Heading("#", spoken="# of the layer"), *activations, *gradients
 
 
-def _layers(reports: Sequence[Report]) -> list[parts.Row]:
+def _layers(reports: Sequence[Report]) -> list[Row]:
     """A row a layer, as deep as the deepest network."""
     found = []
     for place in range(max(len(report.layers) for report in reports)):
         rows = [report.layers[place] if place < len(report.layers) else None for report in reports]
         activations = (_cell(row, phrases.activation_log10) for row in rows)
         gradients = (_cell(row, phrases.gradient_log10) for row in rows)
-        found.append(parts.Row((parts.Cell(str(place + 1), place + 1), *activations, *gradients)))
+        found.append(Row((Cell(str(place + 1), place + 1), *activations, *gradients)))
     return found
 
 
-def _cell(row: LayerRow | None, get: Callable[[LayerRow], float | None]) -> parts.Cell:
+def _cell(row: LayerRow | None, get: Callable[[LayerRow], float | None]) -> Cell:
     if row is None:
-        return parts.Cell("-")
+        return Cell("-")
     log10 = get(row)
-    return parts.Cell(power(log10), log10)
+    return Cell(power(log10), log10)

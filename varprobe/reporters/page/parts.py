@@ -11,39 +11,9 @@ from varprobe.formatting import power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
 from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head, made_with, verdict_words
+from varprobe.reporters.text import Cell, Heading
 from varprobe.verdict.records import Direction, Verdict
 from varprobe.version import __version__
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A column's heading.
-
-    Attributes:
-        word: whether the column holds words.
-        spoken: what a screen reader says, where two headings look alike or the text is a sign; it holds the text.
-    """
-
-    text: str
-    word: bool = False
-    spoken: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a cell shows, and what it is sorted by: its text where it holds a word, else the key."""
-
-    text: str
-    key: float | None = None
-    word: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """Cells, and the sweep's point that they tell of."""
-
-    cells: tuple[Cell, ...]
-    point: int | None = None
 
 
 @dataclass(frozen=True)

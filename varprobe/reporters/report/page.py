@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from varprobe.report.records import LayerRow, Report
+from varprobe.report.records import Report
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.page import parts
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.report.figure import draw_report
-
-_HEADINGS = (
-    parts.Heading("#", spoken="# of the layer"),
-    parts.Heading("layer", word=True),
-    parts.Heading("kind", word=True),
-    parts.Heading("width"),
-    parts.Heading("activation variance"),
-    parts.Heading("theory", spoken="theory, activation variance"),
-    parts.Heading("se off", spoken="se off, standard errors of the activation variance off theory"),
-    parts.Heading("gradient variance"),
-    parts.Heading("theory", spoken="theory, gradient variance"),
-    parts.Heading("se off", spoken="se off, standard errors of the gradient variance off theory"),
-    parts.Heading("weight std"),
-    parts.Heading("marks", word=True),
-)
+from varprobe.reporters.report.layers import HEADINGS, layer_cells
+from varprobe.reporters.text import Row
 
 
 def render_page(report: Report, *, lesson: bool = False) -> str:
@@ -45,8 +32,8 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
             if line
         ],
         picture=picture(partial(draw_report, header=False), report, "figure", words),
-        headings=_HEADINGS,
-        rows=[_row(row, marked.get(row.index, "")) for row in report.layers],
+        headings=HEADINGS,
+        rows=[Row(layer_cells(row, marked.get(row.index, ""))) for row in report.layers],
         config=parts.config_of(report),
         file=file,
         commands=f"varprobe {verb} {file}\nvarprobe {verb} {file} -o report.html",
@@ -60,26 +47,3 @@ def _setting(report: Report) -> str:
     activations = sorted({row.activation_function for row in dense if row.activation_function})
     schemes = sorted({row.init for row in dense if row.init})
     return f"{phrases.title(report)}, {' and '.join(activations[:3])}, weights {' and '.join(schemes[:3])}"
-
-
-def _row(row: LayerRow, mark: str) -> parts.Row:
-    theory = row.predicted
-    activation, activation_theory, activation_off = phrases.activation_cells(row)
-    gradient, gradient_theory, gradient_off = phrases.gradient_cells(row)
-    measured = row.activation is not None
-    return parts.Row(
-        (
-            parts.Cell(str(row.index), row.index),
-            parts.Cell(phrases.row_label(row), word=True),
-            parts.Cell(row.kind, word=True),
-            parts.Cell(f"{row.fan_out:,}", row.fan_out),
-            parts.Cell(activation, phrases.activation_log10(row) if measured else None),
-            parts.Cell(activation_theory, theory.log10_activation_variance),
-            parts.Cell(activation_off, theory.activation_deviation),
-            parts.Cell(gradient, phrases.gradient_log10(row) if measured else None),
-            parts.Cell(gradient_theory, theory.log10_gradient_second_moment),
-            parts.Cell(gradient_off, theory.gradient_deviation),
-            parts.Cell(*phrases.weight_std_cell(row)),
-            parts.Cell(mark, word=True),
-        )
-    )

@@ -22,6 +22,7 @@ from varprobe.reporters.picture import ACTIVATION, GRADIENT, THEORY, draw_grid, 
 from varprobe.reporters.report_phrases import DIRECTIONS, finding_head, verdict_words
 from varprobe.reporters.sweep.figure import draw_sweep
 from varprobe.reporters.sweep.words import counts_line, failure_lines, made_line, sweep_title
+from varprobe.reporters.text import Cell, Heading, Row
 from varprobe.sweeps.records import Curves, Sweep, SweepPoint
 from varprobe.verdict.records import Finding
 
@@ -136,22 +137,22 @@ def _command(file: str, sweep: Sweep, point: SweepPoint) -> str:
     return " ".join(["varprobe run", file, *(f"--set {shlex.quote(f'{axis.path}={value}')}" for axis, value in pairs)])
 
 
-def _headings(sweep: Sweep) -> tuple[parts.Heading, ...]:
-    axes = (parts.Heading(printable(axis.path)) for axis in sweep.axes)
-    return *axes, parts.Heading("overall", word=True), *parts.way_headings()
+def _headings(sweep: Sweep) -> tuple[Heading, ...]:
+    axes = (Heading(printable(axis.path)) for axis in sweep.axes)
+    return *axes, Heading("overall", word=True), *parts.way_headings()
 
 
-def _row(point: SweepPoint, index: int) -> parts.Row:
+def _row(point: SweepPoint, index: int) -> Row:
     settings = tuple(_setting(value) for value in point.values)
-    overall = parts.Cell(point.verdict.overall if point.verdict else "failed", word=True)
+    overall = Cell(point.verdict.overall if point.verdict else "failed", word=True)
     ways = tuple(cell for name in DIRECTIONS for cell in parts.direction_cells(getattr(point.verdict, name, None)))
-    return parts.Row((*settings, overall, *ways), index)
+    return Row((*settings, overall, *ways), index)
 
 
-def _setting(value: str) -> parts.Cell:
+def _setting(value: str) -> Cell:
     found = scalar(value)
     number = isinstance(found, (int, float)) and not isinstance(found, bool)
-    return parts.Cell(printable(value), float(found)) if number else parts.Cell(printable(value), word=True)
+    return Cell(printable(value), float(found)) if number else Cell(printable(value), word=True)
 
 
 def _shown(point: SweepPoint, count: int) -> dict[str, Any]:

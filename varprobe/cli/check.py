@@ -10,19 +10,9 @@ from typing import Annotated
 
 import typer
 
+from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
-from varprobe.cli.options import (
-    AsJson,
-    Drawing,
-    EngineName,
-    Network,
-    Quiet,
-    Threads,
-    measuring_option,
-    output_option,
-    overrides_of,
-)
 from varprobe.gate.records import MAX_TRIALS
 from varprobe.results.kinds import RESULTS
 from varprobe.verdict.records import ALPHA
@@ -37,8 +27,8 @@ def check(
     configs: Annotated[
         list[str], typer.Argument(metavar="CONFIG...", help="YAML files, folders of them, patterns, or -.")
     ],
-    network: Network,
-    drawing: Drawing,
+    network: options.Network,
+    drawing: options.Drawing,
     baseline: Annotated[
         Path | None,
         expectation_option(
@@ -52,19 +42,19 @@ def check(
         float, expectation_option(metavar="P", help="Chance that any decision of a network is wrong.")
     ] = ALPHA,
     max_trials: Annotated[
-        int, measuring_option(min=1, max=1_000_000, metavar="N", help="Draw no more than this.")
+        int, options.measuring_option(min=1, max=1_000_000, metavar="N", help="Draw no more than this.")
     ] = MAX_TRIALS,
-    engine: EngineName = None,
-    threads: Threads = None,
-    format_: Annotated[Format, output_option("--format", help="What to print.")] = _PLAIN,
+    engine: options.EngineName = None,
+    threads: options.Threads = None,
+    format_: Annotated[Format, options.output_option("--format", help="What to print.")] = _PLAIN,
     output: Annotated[
         list[Path] | None,
-        output_option(
+        options.output_option(
             "-o", "--output", metavar="FILE", help="Write FILE: .xml (JUnit), .sarif, .md or .json. Repeatable."
         ),
     ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Hold networks to what their configs expect.
 
@@ -79,7 +69,7 @@ def check(
         raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
     delivery = plan_files("check", output, "json" if as_json else str(format_))
     tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
-    edits = overrides_of(network, drawing, engine)
+    edits = options.overrides_of(network, drawing, engine)
     gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell)
     checks = check_all(configs_of(configs), gate, quiet=quiet)
     deliver(checks, delivery)

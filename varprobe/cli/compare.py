@@ -22,8 +22,7 @@ class Networks(Network):
     """What is changed in the configs."""
 
     init: Annotated[
-        str | None,
-        network_option(metavar="NAMES", help="Initialisers for the configs, by commas: a network for each."),
+        str | None, network_option(metavar="NAMES", help="Initialisers for the configs, by commas: a network for each.")
     ] = None
 
 

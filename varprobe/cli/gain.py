@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from varprobe.cli.app import command
 from varprobe.cli.delivery import open_console
 from varprobe.cli.options import AsJson
+from varprobe.errors import ConfigError, Place, nearest
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from varprobe.theory.gains import Gain
 
 
 @command("gain", "varprobe gain tanh gelu --q 0.5")
@@ -20,10 +29,49 @@ def gain(
     as_json: AsJson = False,
 ) -> None:
     """Print the exact forward and backward gain of activations, beside PyTorch's."""
-    from varprobe.cli.gain_table import gain_json, gain_table, gains
-
-    found = gains(activations, q)
+    found = _gains(activations, q)
     if as_json:
-        print(gain_json(found))
+        print(json.dumps([asdict(gain) for gain in found], indent=2))
     else:
-        open_console().print(gain_table(found))
+        open_console().print(_table(found))
+
+
+def _gains(names: list[str] | None, q: float) -> list[Gain]:
+    """The gains of the named activations, or of all.
+
+    Raises:
+        ConfigError: for a name nobody knows, or a q that is no positive number.
+    """
+    from varprobe.network.activations import ACTIVATIONS, make_activation
+    from varprobe.theory.gains import gain_of
+
+    if not (math.isfinite(q) and 1e-30 <= q <= 1e30):
+        raise ConfigError(f"must be a number from 1e-30 to 1e30, given {q:g}", hint="try 1", place=Place("--q"))
+    aliases = {alias: name for name, kind in ACTIVATIONS.items() for alias in (name, *kind.aliases)}
+    found = []
+    for name in names or ACTIVATIONS:
+        if name.lower() not in aliases:
+            near = nearest(name, aliases)
+            hint = f"did you mean '{near}'? " if near else ""
+            raise ConfigError(f"unknown activation '{name}'", hint=f"{hint}`varprobe list activations` shows all")
+        found.append(gain_of(make_activation(aliases[name.lower()]), q))
+    return found
+
+
+def _table(found: list[Gain]) -> Table:
+    """One row per activation; `chi1` is the gradient's factor per layer at constant width with that gain."""
+    from rich.table import Table
+
+    title = f"Gains on N(0, {found[0].q:g}); chi1: the gradient's factor per layer with that gain"
+    table = Table(
+        box=None, padding=(0, 2, 0, 0), pad_edge=False, title=title, title_justify="left", header_style="bold"
+    )
+    table.add_column("activation", no_wrap=True)
+    for heading in ("forward", "chi1", "backward", "torch", "chi1"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("q is", no_wrap=True)
+    for gain in found:
+        numbers = (gain.forward_gain, gain.chi1_forward, gain.backward_gain, gain.torch_gain, gain.chi1_torch)
+        table.add_row(gain.activation, *("-" if x is None else f"{x:.4f}" if x < 1e4 else f"{x:.3g}" for x in numbers),
+                      gain.fixed_point)  # fmt: skip
+    return table

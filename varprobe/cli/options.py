@@ -33,8 +33,7 @@ EngineName = Annotated[
     Engine | None, measuring_option("--engine", help="Draw weights, never form them, or the quicker.")
 ]
 Threads = Annotated[
-    int | None,
-    measuring_option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it."),
+    int | None, measuring_option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
 ]
 AsJson = Annotated[bool, output_option("--json", help="Print JSON in place of the text.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="No progress bar.")]

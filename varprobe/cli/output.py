@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
 from varprobe.formatting import file_stem
+
+_UNWRITTEN = "nothing was written; check the disk's space and rights"
+
+
+@contextmanager
+def _refusal(target: Path, hint: str, verb: str = "written") -> Iterator[None]:
+    """What the system refuses becomes a message on the target."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot be {verb}: {reason}", hint=hint, place=Place(str(target))) from None
 
 
 def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
@@ -31,11 +43,8 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
 def reports_target(name: str, suffix: str) -> Path:
     """`reports/NAME` with the suffix, in this folder, made if need be; what a file's name cannot hold becomes `_`."""
     folder = Path("reports")
-    try:
+    with _refusal(folder, "name a file by -o", "made"):
         folder.mkdir(exist_ok=True)
-    except OSError as error:
-        hint = "name a file by -o"
-        raise OutputError(f"cannot be made: {error.strerror}", hint=hint, place=Place(str(folder))) from None
     target = folder / f"{file_stem(name)}{suffix}"
     check_writable(target)
     return target
@@ -51,18 +60,14 @@ def forget(journal: Path) -> None:
     """Deletes a journal that is no longer needed, and `reports` where nothing else is in it."""
     journal.unlink(missing_ok=True)
     if journal.parent.name == "reports":
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             journal.parent.rmdir()  # only an empty folder goes
 
 
 def check_writable(target: Path) -> None:
     """Refuses a target whose folder does not exist or may not be written."""
-    place = Place(str(target))
-    try:
-        _check_folder(Path(os.path.realpath(target)) if target.is_symlink() else target, place)
-    except OSError as error:
-        hint = "choose a shorter name or another folder"
-        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=place) from None
+    with _refusal(target, "choose a shorter name or another folder"):
+        _check_folder(Path(os.path.realpath(target)) if target.is_symlink() else target, Place(str(target)))
 
 
 def _check_folder(target: Path, place: Place, *, new: bool = False) -> None:
@@ -81,13 +86,10 @@ def _check_folder(target: Path, place: Place, *, new: bool = False) -> None:
 def check_new_folder(folder: Path) -> None:
     """Refuses a folder that holds something, and one that could not be made."""
     place = Place(str(folder))
-    try:
+    with _refusal(folder, "choose a shorter name or another place"):
         if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
             raise OutputError("exists already", hint="name another folder, or delete it", place=place)
         _check_folder(folder.absolute(), place, new=True)
-    except OSError as error:
-        hint = "choose a shorter name or another place"
-        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=place) from None
 
 
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
@@ -104,15 +106,13 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     folder = folder.absolute()
     temporary = _temporary(folder)
     try:
-        temporary.mkdir()
-        for name, text in files.items():
-            target = temporary / name
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        os.replace(temporary, folder)
-    except OSError as error:
-        hint = "nothing was written; check the disk's space and rights"
-        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(folder))) from None
+        with _refusal(folder, _UNWRITTEN):
+            temporary.mkdir()
+            for name, text in files.items():
+                target = temporary / name
+                target.parent.mkdir(exist_ok=True)
+                target.write_text(text, encoding="utf-8")
+            os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -126,18 +126,15 @@ def write_file(target: Path, content: str | bytes) -> None:
     target = Path(os.path.realpath(target))  # a link stays, and what it points to is replaced
     temporary = _temporary(target)
     try:
-        kept = target.stat().st_mode & 0o777 if target.exists() else None
-        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, kept or 0o666)) as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if kept is not None:
-            os.chmod(temporary, kept)  # whatever the mask
-        os.replace(temporary, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "nothing was written; check the disk's space and rights"
-        raise OutputError(f"cannot be written: {reason}", hint=hint, place=Place(str(target))) from None
+        with _refusal(target, _UNWRITTEN):
+            kept = target.stat().st_mode & 0o777 if target.exists() else None
+            with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, kept or 0o666)) as stream:
+                stream.write(content.encode() if isinstance(content, str) else content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if kept is not None:
+                os.chmod(temporary, kept)  # whatever the mask
+            os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -148,12 +145,8 @@ def append_file(target: Path, content: str) -> None:
     Raises:
         OutputError: where the target cannot be written.
     """
-    try:
-        with target.open("a", encoding="utf-8") as stream:
-            stream.write(content)
-    except OSError as error:
-        hint = "check the disk's space and rights"
-        raise OutputError(f"cannot be written: {error.strerror}", hint=hint, place=Place(str(target))) from None
+    with _refusal(target, "check the disk's space and rights"), target.open("a", encoding="utf-8") as stream:
+        stream.write(content)
 
 
 def _temporary(target: Path) -> Path:

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.options import (
-    Config,
-    Drawing,
-    EngineName,
-    Network,
-    Output,
-    Quiet,
-    ShortForms,
-    Threads,
-    View,
-    overrides_of,
-)
 
 if TYPE_CHECKING:
     from varprobe.config.loading import Experiment
@@ -27,20 +16,20 @@ if TYPE_CHECKING:
 
 @command("run", "varprobe run configs/xavier_tanh.yaml --init small -o report.json")
 def run(
-    config: Config,
-    network: Network,
-    drawing: Drawing,
-    output: Output,
-    short: ShortForms,
-    view: View,
-    engine: EngineName = None,
-    threads: Threads = None,
-    quiet: Quiet = False,
+    config: options.Config,
+    network: options.Network,
+    drawing: options.Drawing,
+    output: options.Output,
+    short: options.ShortForms,
+    view: options.View,
+    engine: options.EngineName = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
 
-    experiment = load(config, overrides_of(network, drawing, engine))
+    experiment = load(config, options.overrides_of(network, drawing, engine))
     delivery = plan_delivery("report", output, experiment.network.name, short.suffixes)
     deliver(measure(experiment, threads, quiet=quiet), delivery, **vars(view))
 

@@ -15,9 +15,7 @@ _CONFIG = Schema("config")
 
 
 @command("schema", "varprobe schema config > config.schema.json")
-def schema(
-    what: Annotated[Schema, typer.Argument(help="Which schema.")] = _CONFIG,
-) -> None:
+def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = _CONFIG) -> None:
     """Print the JSON Schema of configs, or of a kind of stored result."""
     import json
 

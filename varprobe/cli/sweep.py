@@ -6,43 +6,36 @@ import sys
 from contextlib import nullcontext
 from typing import Annotated
 
+from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import plan_delivery
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.options import (
-    Config,
-    Drawing,
-    Network,
-    Output,
-    Quiet,
-    ShortForms,
-    measuring_option,
-    network_option,
-    overrides_of,
-)
 from varprobe.cli.output import forget, sweep_journal
 from varprobe.formatting import count
 
 
 @command("sweep", "varprobe sweep configs/xavier_tanh.yaml --vary defaults.init.gain=0.5:2:31 -o gain.png")
 def sweep(
-    config: Config,
+    config: options.Config,
     vary: Annotated[
         list[str],
-        network_option(
+        options.network_option(
             metavar="PATH=VALUES",
             help="A setting and its values: low:high:count, the same with :log, or a,b,c. Once or twice.",
         ),
     ],
-    network: Network,
-    drawing: Drawing,
-    output: Output,
-    short: ShortForms,
-    threads: Annotated[int | None, measuring_option(min=1, max=1024, help="Cores to use; default: all.")] = None,
-    cluster: Annotated[
-        str | None, measuring_option(metavar="ADDRESS", help="A Dask scheduler whose workers measure the points.")
+    network: options.Network,
+    drawing: options.Drawing,
+    output: options.Output,
+    short: options.ShortForms,
+    threads: Annotated[
+        int | None, options.measuring_option(min=1, max=1024, help="Cores to use; default: all.")
     ] = None,
-    quiet: Quiet = False,
+    cluster: Annotated[
+        str | None,
+        options.measuring_option(metavar="ADDRESS", help="A Dask scheduler whose workers measure the points."),
+    ] = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Measure a network at many settings, each in a process of its own; started again, it goes on where it was."""
     from varprobe.config.loading import read_config
@@ -51,7 +44,7 @@ def sweep(
     from varprobe.sweeps.job import plan_sweep, sweep_points
     from varprobe.sweeps.journal import Journal
 
-    plan = plan_sweep(read_config(config), overrides_of(network, drawing), [parse_axis(text) for text in vary])
+    plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), [parse_axis(text) for text in vary])
     name = plan.experiment.network.name
     delivery = plan_delivery("sweep", output, name, short.suffixes)
     with (

@@ -9,19 +9,9 @@ from typing import Annotated
 
 import typer
 
+from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.options import (
-    AsJson,
-    Config,
-    Drawing,
-    Network,
-    Quiet,
-    Threads,
-    network_option,
-    output_option,
-    overrides_of,
-)
 from varprobe.cli.output import check_targets, write_file
 
 
@@ -38,20 +28,24 @@ class By(StrEnum):
 
 @command("tune", "varprobe tune configs/small_tanh.yaml -o tuned.yaml")
 def tune(
-    config: Config,
-    network: Network,
-    drawing: Drawing,
-    by: Annotated[By | None, network_option(help="Change only this; default: the simplest that does it.")] = None,
-    sb: Annotated[
-        float | None, network_option(min=0.0, max=1e6, metavar="S", help="Std of the biases, with --by edge.")
+    config: options.Config,
+    network: options.Network,
+    drawing: options.Drawing,
+    by: Annotated[
+        By | None, options.network_option(help="Change only this; default: the simplest that does it.")
     ] = None,
-    threads: Threads = None,
+    sb: Annotated[
+        float | None, options.network_option(min=0.0, max=1e6, metavar="S", help="Std of the biases, with --by edge.")
+    ] = None,
+    threads: options.Threads = None,
     output: Annotated[
         list[Path] | None,
-        output_option("-o", "--output", metavar="FILE", help="Write the config with the changes: .yaml or .yml."),
+        options.output_option(
+            "-o", "--output", metavar="FILE", help="Write the config with the changes: .yaml or .yml."
+        ),
     ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find the scales that make a network stable, and verify them by measuring."""
     from varprobe.config.loading import read_config
@@ -63,7 +57,7 @@ def tune(
     targets = output or []
     check_targets(targets, (".yaml", ".yml"))
     source = read_config(config)
-    overrides, way = overrides_of(network, drawing), by.value if by else None
+    overrides, way = options.overrides_of(network, drawing), by.value if by else None
     tuning = wait_for(
         lambda reached: tune(source, overrides, by=way, sb=sb, threads=threads, progress=reached),
         source.stem,

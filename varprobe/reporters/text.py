@@ -1,4 +1,4 @@
-"""Tables as CSV and as Markdown, in which text from a config stays text."""
+"""Tables: their cells, and as CSV and Markdown, in which text from a config stays text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,38 @@ from typing import Any
 
 from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import printable
+from varprobe.frozen import dataclass
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's heading.
+
+    Attributes:
+        word: whether the column holds words.
+        spoken: what a screen reader says, where two headings look alike or the text is a sign; it holds the text.
+    """
+
+    text: str
+    word: bool = False
+    spoken: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what it is sorted by: its text where it holds a word, else the key."""
+
+    text: str
+    key: float | None = None
+    word: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells, and the sweep's point that they tell of."""
+
+    cells: tuple[Cell, ...]
+    point: int | None = None
 
 
 def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -38,6 +38,7 @@ class ResultKind:
     stored: str = ""
 
 
+_PICTURES = {f".{form}": f"reporters.picture:render_{form}" for form in ("png", "svg", "pdf")}
 RESULTS: dict[str, ResultKind] = {
     "report": ResultKind(
         record="report.records:Report",
@@ -47,9 +48,7 @@ RESULTS: dict[str, ResultKind] = {
             ".json": "results.store:render_json",
             ".csv": "reporters.report.tables:render_csv",
             ".md": "reporters.report.tables:render_markdown",
-            ".png": "reporters.picture:render_png",
-            ".svg": "reporters.picture:render_svg",
-            ".pdf": "reporters.picture:render_pdf",
+            **_PICTURES,
             ".html": "reporters.report.page:render_page",
         },
         terminal="reporters.report.terminal:print_report",
@@ -65,9 +64,7 @@ RESULTS: dict[str, ResultKind] = {
             ".json": "results.store:render_json",
             ".csv": "reporters.comparison.tables:render_csv",
             ".md": "reporters.comparison.tables:render_markdown",
-            ".png": "reporters.picture:render_png",
-            ".svg": "reporters.picture:render_svg",
-            ".pdf": "reporters.picture:render_pdf",
+            **_PICTURES,
             ".html": "reporters.comparison.page:render_page",
         },
         terminal="reporters.comparison.terminal:print_comparison",
@@ -84,9 +81,7 @@ RESULTS: dict[str, ResultKind] = {
             ".json": "results.store:render_json",
             ".csv": "reporters.sweep.tables:render_csv",
             ".md": "reporters.sweep.tables:render_markdown",
-            ".png": "reporters.picture:render_png",
-            ".svg": "reporters.picture:render_svg",
-            ".pdf": "reporters.picture:render_pdf",
+            **_PICTURES,
             ".html": "reporters.sweep.page:render_page",
         },
         terminal="reporters.sweep.terminal:print_sweep",

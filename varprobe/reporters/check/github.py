@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import PurePath
 
 from varprobe.formatting import count, printable
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
-from varprobe.reporters.check.words import (
-    broken,
-    counts_line,
-    finding_words,
-    is_file,
-    layer_words,
-    row_of,
-    to_do,
-    told,
-    trouble_of,
-    trouble_words,
-    where,
-    word,
-)
+from varprobe.reporters.check import words
 from varprobe.verdict.records import Finding
 
 # GitHub shows that many errors and that many warnings of a step.
@@ -29,45 +15,35 @@ SHOWN = 10
 
 def render_github(checks: CheckRun) -> str:
     """An error for everything not met, then up to ten warnings of the reports, then the counts."""
-    errors = [line for checked in checks.checked for line in _errors(checked)]
-    warnings = [line for checked in checks.checked for line in _warnings(checked)]
+    errors, warnings = [], []
+    for checked in checks.checked:
+        trouble, verdict = words.trouble_of(checked), checked.report and checked.report.verdict
+        errors += [_of_trouble(checked, trouble)] if trouble else []
+        errors += [_of_decision(checked, decision) for decision in words.broken(checked)]
+        found = verdict.findings if verdict else ()
+        warnings += [_of_finding(checked, finding) for finding in found if finding.severity == "warning"]
     lines = [*errors, *warnings[:SHOWN]]
     if len(errors) > SHOWN:
         lines.append(f"{count(len(errors), 'error')}; GitHub annotates the first {SHOWN} of a step")
-    return "\n".join([*lines, counts_line(checks)]) + "\n"
-
-
-def _errors(checked: CheckResult) -> Iterator[str]:
-    trouble = trouble_of(checked)
-    if trouble:
-        yield _of_trouble(checked, trouble)
-    for decision in broken(checked):
-        yield _of_decision(checked, decision)
-
-
-def _warnings(checked: CheckResult) -> Iterator[str]:
-    for finding in checked.report.verdict.findings if checked.report else ():
-        if finding.severity == "warning":
-            yield _of_finding(checked, finding)
+    return "\n".join([*lines, words.counts_line(checks)]) + "\n"
 
 
 def _of_trouble(checked: CheckResult, trouble: CheckError) -> str:
-    lines = [trouble_words(trouble), *([f"hint: {printable(trouble.hint)}"] if trouble.hint else [])]
+    lines = [words.trouble_words(trouble), *words.hint_lines(trouble)]
     title = f"varprobe: {printable(checked.name)} could not be checked"
     return _command("error", checked, trouble.line, trouble.column, title, lines)
 
 
 def _of_decision(checked: CheckResult, decision: Decision) -> str:
-    lines = [told(decision), f"at {where(checked, decision)}", *to_do(checked, decision)]
-    title = f"varprobe: {printable(checked.name)}: {printable(decision.expectation)} {word(decision.outcome)}"
-    return _command("error", checked, decision.line, None, title, lines)
+    title = f"varprobe: {printable(checked.name)}: {printable(decision.expectation)} {words.word(decision.outcome)}"
+    return _command("error", checked, decision.line, None, title, words.decision_lines(checked, decision))
 
 
 def _of_finding(checked: CheckResult, finding: Finding) -> str:
-    layer = layer_words(checked, finding.layer)
-    row = row_of(checked, finding.layer)
+    layer = words.layer_words(checked, finding.layer)
+    row = words.row_of(checked, finding.layer)
     title = f"varprobe: {printable(checked.name)}: {finding.code}"
-    lines = [finding_words(finding), *([f"at {layer}"] if layer else [])]
+    lines = [words.finding_words(finding), *([f"at {layer}"] if layer else [])]
     return _command("warning", checked, row.line if row else None, None, title, lines)
 
 
@@ -76,7 +52,7 @@ def _command(
 ) -> str:
     place = (
         {"file": printable(PurePath(checked.config).as_posix()), "line": line, "col": column}
-        if is_file(checked)
+        if words.is_file(checked)
         else {}
     )
     properties = {**place, "title": title}

@@ -9,16 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from varprobe.formatting import printable
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
-from varprobe.reporters.check.words import (
-    broken,
-    place,
-    to_do,
-    told,
-    trouble_of,
-    trouble_words,
-    verdict_line,
-    where,
-)
+from varprobe.reporters.check import words
 
 
 def render_junit(checks: CheckRun) -> str:
@@ -33,10 +24,10 @@ def render_junit(checks: CheckRun) -> str:
 
 
 def _suite(checked: CheckResult) -> Element:
-    trouble = trouble_of(checked)
-    suite = Element("testsuite", name=place(checked))
+    trouble = words.trouble_of(checked)
+    suite = Element("testsuite", name=words.place(checked))
     suite.set("tests", str(len(checked.decisions) + (trouble is not None)))
-    suite.set("failures", str(len(broken(checked))))
+    suite.set("failures", str(len(words.broken(checked))))
     suite.set("errors", str(int(trouble is not None)))
     suite.set("skipped", "0")
     suite.set("time", f"{checked.seconds:.3f}")
@@ -47,7 +38,7 @@ def _suite(checked: CheckResult) -> Element:
         suite.append(_case(checked, decision))
     if trouble:
         suite.append(_error(checked, trouble))
-    SubElement(suite, "system-out").text = trouble_words(trouble) if trouble else verdict_line(checked)
+    SubElement(suite, "system-out").text = words.trouble_words(trouble) if trouble else words.verdict_line(checked)
     return suite
 
 
@@ -66,19 +57,18 @@ def properties_of(checked: CheckResult) -> dict[str, str]:
 
 
 def _case(checked: CheckResult, decision: Decision) -> Element:
-    case = Element("testcase", classname=place(checked), name=printable(decision.expectation))
+    case = Element("testcase", classname=words.place(checked), name=printable(decision.expectation))
     if decision.outcome != "met":
-        failure = SubElement(case, "failure", type=decision.outcome, message=told(decision))
-        failure.text = "\n".join([told(decision), f"at {where(checked, decision)}", *to_do(checked, decision)])
+        failure = SubElement(case, "failure", type=decision.outcome, message=words.told(decision))
+        failure.text = "\n".join(words.decision_lines(checked, decision))
     else:
-        SubElement(case, "system-out").text = told(decision)
+        SubElement(case, "system-out").text = words.told(decision)
     return case
 
 
 def _error(checked: CheckResult, trouble: CheckError) -> Element:
-    case = Element("testcase", classname=place(checked), name="config")
-    error = SubElement(case, "error", type=checked.outcome, message=trouble_words(trouble))
-    at = f"at {place(checked, trouble.line, trouble.column)}"
-    hint = [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
-    error.text = "\n".join([trouble_words(trouble), at, *hint])
+    case = Element("testcase", classname=words.place(checked), name="config")
+    error = SubElement(case, "error", type=checked.outcome, message=words.trouble_words(trouble))
+    at = f"at {words.place(checked, trouble.line, trouble.column)}"
+    error.text = "\n".join([words.trouble_words(trouble), at, *words.hint_lines(trouble)])
     return case

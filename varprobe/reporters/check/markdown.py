@@ -6,19 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from varprobe.formatting import printable
 from varprobe.gate.records import CheckResult, CheckRun, Decision
-from varprobe.reporters.check.words import (
-    broken,
-    counts_line,
-    how,
-    place,
-    sentence,
-    to_do,
-    told,
-    trouble_of,
-    trouble_words,
-    where,
-    word,
-)
+from varprobe.reporters.check import words
 from varprobe.reporters.text import escape_markdown, markdown_table
 
 # GitHub refuses a summary that is larger.
@@ -29,26 +17,26 @@ _CUT = "\nCut here: a job summary holds 1 MiB. The rest is in the JSON, `-o chec
 def render_markdown(checks: CheckRun) -> str:
     """What broke comes first, then what passed; a table a config."""
     first = sorted(checks.checked, key=lambda checked: checked.outcome == "passed")
-    lines = [f"# varprobe check: {counts_line(checks)}", ""]
+    lines = [f"# varprobe check: {words.counts_line(checks)}", ""]
     return _cut([*lines, *(line for checked in first for line in _section(checked))])
 
 
 def _section(checked: CheckResult) -> Iterator[str]:
-    yield f"## {word(checked.outcome)}: {_escape(checked.name)}"
+    yield f"## {words.word(checked.outcome)}: {_escape(checked.name)}"
     yield ""
-    trouble = trouble_of(checked)
+    trouble = words.trouble_of(checked)
     if trouble:
-        at = _escape(place(checked, trouble.line, trouble.column))
-        told_ = " ".join(_escape(sentence(part)) for part in (trouble_words(trouble), trouble.hint) if part)
-        yield f"- **{word(checked.outcome)}** at {at}: {told_}"
+        at = _escape(words.place(checked, trouble.line, trouble.column))
+        told_ = " ".join(_escape(words.sentence(part)) for part in (words.trouble_words(trouble), trouble.hint) if part)
+        yield f"- **{words.word(checked.outcome)}** at {at}: {told_}"
         yield ""
         return
-    yield f"{_escape(place(checked))}: {_escape(how(checked))}, alpha {checked.alpha:g}"
+    yield f"{_escape(words.place(checked))}: {_escape(words.how(checked))}, alpha {checked.alpha:g}"
     yield ""
     yield from _table(checked)
-    for decision in broken(checked):
+    for decision in words.broken(checked):
         yield _broken(checked, decision)
-    if broken(checked):
+    if words.broken(checked):
         yield ""
 
 
@@ -64,12 +52,15 @@ def _cells(checked: CheckResult, decision: Decision) -> tuple[str, ...]:
     if decision.outcome == "undecided" and decision.needed is not None:
         trials += f" of about {decision.needed:,}"
     texts = map(_escape, (decision.expectation, decision.wanted, decision.found))
-    return *texts, word(decision.outcome), trials
+    return *texts, words.word(decision.outcome), trials
 
 
 def _broken(checked: CheckResult, decision: Decision) -> str:
-    head = f"- **{word(decision.outcome)}: {_escape(decision.expectation)}** at {_escape(where(checked, decision))}: "
-    return head + " ".join(_escape(sentence(part)) for part in (told(decision), *to_do(checked, decision)))
+    what, where = map(_escape, (decision.expectation, words.where(checked, decision)))
+    said = (words.told(decision), *words.to_do(checked, decision))
+    return f"- **{words.word(decision.outcome)}: {what}** at {where}: " + " ".join(
+        _escape(words.sentence(one)) for one in said
+    )
 
 
 def _escape(text: str) -> str:

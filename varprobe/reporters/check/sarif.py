@@ -14,17 +14,7 @@ from urllib.parse import quote
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
 from varprobe.gate.records import CheckResult, CheckRun
-from varprobe.reporters.check.words import (
-    broken,
-    finding_words,
-    is_file,
-    row_of,
-    sentence,
-    to_do,
-    told,
-    trouble_of,
-    trouble_words,
-)
+from varprobe.reporters.check import words
 from varprobe.verdict.findings import FINDINGS
 from varprobe.version import __version__
 
@@ -74,7 +64,7 @@ def render_sarif(checks: CheckRun) -> str:
     results = [result for checked in checks.checked for result in _results(checked, index)]
     run = {
         "tool": {"driver": {"name": "varprobe", "version": __version__, "rules": rules}},
-        "invocations": [{"executionSuccessful": all(trouble_of(one) is None for one in checks.checked)}],
+        "invocations": [{"executionSuccessful": all(words.trouble_of(one) is None for one in checks.checked)}],
         "columnKind": "unicodeCodePoints",
         "results": list(_written(results, index)),
     }
@@ -102,21 +92,23 @@ def _rules() -> list[dict[str, Any]]:
 
 
 def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
-    trouble = trouble_of(checked)
+    trouble = words.trouble_of(checked)
     if trouble:
-        text = " ".join(sentence(part) for part in (trouble_words(trouble), printable(trouble.hint)) if part)
+        text = " ".join(
+            words.sentence(part) for part in (words.trouble_words(trouble), printable(trouble.hint)) if part
+        )
         rule = _TROUBLE.get(checked.outcome, _TROUBLE["error"])
         yield _Result(rule, "", "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
-    for decision in broken(checked):
+    for decision in words.broken(checked):
         rule = f"expect/{decision.expectation.split('.')[0]}"
-        head = f"{printable(checked.name)}: {printable(decision.expectation)}: {told(decision)}"
-        text = " ".join(map(sentence, (head, *to_do(checked, decision))))
+        head = f"{printable(checked.name)}: {printable(decision.expectation)}: {words.told(decision)}"
+        text = " ".join(map(words.sentence, (head, *words.to_do(checked, decision))))
         known, what = rule if rule in rules else _OTHER, decision.expectation
         yield _Result(known, what, "error", text, checked, decision.line, None, decision.layer, decision.outcome)
     for finding in checked.report.verdict.findings if checked.report else ():
-        row = row_of(checked, finding.layer)
+        row = words.row_of(checked, finding.layer)
         level = _AS_RESULT.get(finding.severity, "warning")
-        text = f"{printable(checked.name)}: {finding_words(finding)}"
+        text = f"{printable(checked.name)}: {words.finding_words(finding)}"
         rule = finding.code if finding.code in FINDINGS else _OTHER
         line, what = row.line if row else None, f"{finding.code}:{finding.layer}"
         yield _Result(rule, what, level, text, checked, line, None, finding.layer, finding.severity)
@@ -142,12 +134,12 @@ def _written(results: Iterable[_Result], index: dict[str, int]) -> Iterator[dict
 
 def _locations(result: _Result) -> list[dict[str, Any]]:
     location: dict[str, Any] = {}
-    if is_file(result.checked):
+    if words.is_file(result.checked):
         location["physicalLocation"] = {"artifactLocation": {"uri": uri(result.checked.config)}}
         if result.line is not None:
             column = {} if result.column is None else {"startColumn": result.column}
             location["physicalLocation"]["region"] = {"startLine": result.line, **column}
-    row = row_of(result.checked, result.layer)
+    row = words.row_of(result.checked, result.layer)
     if row is not None:
         location["logicalLocations"] = [{"name": printable(row.name), "fullyQualifiedName": printable(row.path)}]
     return [location] if location else []

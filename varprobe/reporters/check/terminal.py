@@ -14,18 +14,7 @@ from rich.text import Text
 
 from varprobe.formatting import printable
 from varprobe.gate.records import CheckResult, CheckRun, Decision
-from varprobe.reporters.check.words import (
-    WORDS,
-    broken,
-    counts_line,
-    how,
-    place,
-    to_do,
-    told,
-    trouble_of,
-    where,
-    word,
-)
+from varprobe.reporters.check import words
 
 _STYLES = {
     "passed": "green",
@@ -34,7 +23,7 @@ _STYLES = {
     "error": "bold red",
     "fault": "bold red",
 }
-_COLUMN = max(map(len, WORDS.values()))
+_COLUMN = max(map(len, words.WORDS.values()))
 # Decisions of one config that are told: a thousand layers may break at once.
 _TOLD = 10
 
@@ -44,7 +33,7 @@ def print_checks(checks: CheckRun, console: Console) -> None:
     for checked in checks.checked:
         _print_one(checked, console)
     console.print()
-    _put(console, counts_line(checks), style=_STYLES.get(checks.outcome, "bold"))
+    _put(console, words.counts_line(checks), style=_STYLES.get(checks.outcome, "bold"))
 
 
 def text_of(checked: CheckResult) -> str:
@@ -55,20 +44,20 @@ def text_of(checked: CheckResult) -> str:
     stream = StringIO()
     console = Console(file=stream, color_system=None, highlight=False, markup=False, emoji=False)
     _print_broken(checked, console)
-    return f"{textwrap.dedent(stream.getvalue())}{_tame(place(checked))}: {how(checked)}"
+    return f"{textwrap.dedent(stream.getvalue())}{_tame(words.place(checked))}: {words.how(checked)}"
 
 
 def _print_one(checked: CheckResult, console: Console) -> None:
-    trouble = trouble_of(checked)
+    trouble = words.trouble_of(checked)
     if trouble:
-        _head(console, checked, f"{place(checked, trouble.line, trouble.column)}: could not be checked")
+        _head(console, checked, f"{words.place(checked, trouble.line, trouble.column)}: could not be checked")
         return
-    _head(console, checked, f"{place(checked)}: {how(checked)}")
+    _head(console, checked, f"{words.place(checked)}: {words.how(checked)}")
     _print_broken(checked, console)
 
 
 def _print_broken(checked: CheckResult, console: Console) -> None:
-    decisions = broken(checked)
+    decisions = words.broken(checked)
     for decision in decisions[:_TOLD]:
         _print_decision(checked, decision, console)
     if len(decisions) > _TOLD:
@@ -76,17 +65,17 @@ def _print_broken(checked: CheckResult, console: Console) -> None:
 
 
 def _print_decision(checked: CheckResult, decision: Decision, console: Console) -> None:
-    shown = word(decision.outcome)
-    line = f"{shown} {printable(decision.expectation)}: {told(decision)}"
+    shown = words.word(decision.outcome)
+    line = f"{shown} {printable(decision.expectation)}: {words.told(decision)}"
     _put(console, line, 2, style=_STYLES.get(decision.outcome, "bold"), styled=len(shown))
-    _put(console, f"at {where(checked, decision)}", 4)
-    for line in to_do(checked, decision):
+    _put(console, f"at {words.where(checked, decision)}", 4)
+    for line in words.to_do(checked, decision):
         _put(console, f"-> {line}", 4)
 
 
 def _head(console: Console, checked: CheckResult, line: str) -> None:
     """One line a config, whatever the width: build logs are searched by line."""
-    text = Text(_tame(f"{word(checked.outcome):<{_COLUMN}} {line}"))
+    text = Text(_tame(f"{words.word(checked.outcome):<{_COLUMN}} {line}"))
     text.stylize(_STYLES.get(checked.outcome, "bold"), 0, _COLUMN)
     console.print(text, soft_wrap=True)
 

@@ -104,6 +104,16 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
+def decision_lines(checked: CheckResult, decision: Decision) -> list[str]:
+    """What was wanted and found, where, and what to do."""
+    return [told(decision), f"at {where(checked, decision)}", *to_do(checked, decision)]
+
+
+def hint_lines(trouble: CheckError) -> list[str]:
+    """The way out, where one is known."""
+    return [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
+
+
 def trouble_of(checked: CheckResult) -> CheckError | None:
     """Why the config could not be checked; None where it could."""
     if checked.trouble is None and checked.outcome in _TROUBLED:

@@ -10,61 +10,10 @@ from varprobe.config.rewriting import write_config
 from varprobe.formatting import power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
-from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head
+from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head, made_with, verdict_words
+from varprobe.reporters.text import Cell, Heading
 from varprobe.verdict.records import DirectionVerdict, Verdict
 from varprobe.version import __version__
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A column's heading.
-
-    Attributes:
-        word: whether the column holds words.
-        spoken: what a screen reader says, where two headings look alike or the text is a sign; it holds the text.
-    """
-
-    text: str
-    word: bool = False
-    spoken: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a cell shows, and what it is sorted by: its text where it holds a word, else the key."""
-
-    text: str
-    key: float | None = None
-    word: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """Cells, and the sweep's point that they tell of."""
-
-    cells: tuple[Cell, ...]
-    point: int | None = None
-
-
-@dataclass(frozen=True)
-class Line:
-    """A direction of the verdict as a table shows it."""
-
-    name: str
-    label: str
-    rate: str
-    total: str
-    scale: str
-
-
-@dataclass(frozen=True)
-class Told:
-    """A finding as pages tell it."""
-
-    severity: str
-    head: str
-    message: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +29,12 @@ def environment(package: str = "", folder: str = "") -> Environment:
     """Templates of this room, and of a folder of another package that builds on them; text is escaped."""
     own = PackageLoader("varprobe.reporters.page", "templates")
     loader = ChoiceLoader([PackageLoader(package, folder), own]) if package else own
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.globals |= {"ways": DIRECTIONS, "config_of": config_of}
+    made.globals |= {
+        function.__name__: function for function in (direction_figures, finding_head, verdict_words, made_with)
+    }
+    return made
 
 
 def common(heading: str, questions: tuple[Question, ...] = ()) -> dict[str, Any]:
@@ -91,17 +45,6 @@ def common(heading: str, questions: tuple[Question, ...] = ()) -> dict[str, Any]
 def render_template(template: str, heading: str, questions: tuple[Question, ...] = (), **content: Any) -> str:
     """The page: text is escaped, unless it is `Markup`."""
     return environment().get_template(template).render(**common(heading, questions), **content)
-
-
-def lines_of(verdict: Verdict) -> tuple[Line, ...]:
-    """The three directions with their figures."""
-    found = ((name, getattr(verdict, name)) for name in DIRECTIONS)
-    return tuple(Line(name, direction.label, *direction_figures(direction)) for name, direction in found)
-
-
-def findings_of(verdict: Verdict) -> tuple[Told, ...]:
-    """The findings, with their remedies."""
-    return tuple(Told(f.severity, finding_head(f), f.message, f.remedy) for f in verdict.findings)
 
 
 def way_headings() -> tuple[Heading, ...]:

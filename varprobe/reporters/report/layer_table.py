@@ -9,15 +9,7 @@ from rich.text import Text
 
 from varprobe.formatting import number
 from varprobe.report.records import LayerRow, Predicted, Report
-from varprobe.reporters.report_phrases import (
-    activation_cells,
-    activation_log10,
-    gradient_cells,
-    gradient_log10,
-    marks,
-    row_label,
-    theory_value,
-)
+from varprobe.reporters import report_phrases as phrases
 
 # Rows of the table up to which nothing is folded, and how many then stay at each end.
 FULL_TABLE, KEPT_ENDS = 24, 4
@@ -39,14 +31,14 @@ def measured_table(report: Report, width: int, *, every_row: bool, ascii_only: b
         if bars:
             table.add_column("", width=bars + 1, no_wrap=True)
     table.add_column("", no_wrap=True)
-    activation_bar = _bars([activation_log10(row) for row in report.layers], ascii_only=ascii_only)
-    gradient_bar = _bars([gradient_log10(row) for row in report.layers], ascii_only=ascii_only)
+    activation_bar = _bars([phrases.activation_log10(row) for row in report.layers], ascii_only=ascii_only)
+    gradient_bar = _bars([phrases.gradient_log10(row) for row in report.layers], ascii_only=ascii_only)
     for row, mark in shown_rows(report, every_row=every_row):
         if isinstance(row, int):
             _fold(table, row)
             continue
-        cells = [*activation_cells(row), *([activation_bar(activation_log10(row))] if bars else [])]
-        cells += [*gradient_cells(row), *([gradient_bar(gradient_log10(row))] if bars else [])]
+        cells = [*phrases.activation_cells(row), *([activation_bar(phrases.activation_log10(row))] if bars else [])]
+        cells += [*phrases.gradient_cells(row), *([gradient_bar(phrases.gradient_log10(row))] if bars else [])]
         table.add_row(*_place(row), *(f" {cell}" for cell in cells), Text(f" {mark}", style=_BAD))
     return table
 
@@ -72,11 +64,11 @@ def predicted_table(report: Report, *, every_row: bool) -> Table:
 
 def _signal(theory: Predicted) -> tuple[str, ...]:
     return (
-        theory_value(theory.second_moment, theory.log10_second_moment),
+        phrases.theory_value(theory.second_moment, theory.log10_second_moment),
         number(theory.mean),
         number(theory.variance),
         number(theory.sample_variance),
-        theory_value(theory.gradient_second_moment, theory.log10_gradient_second_moment),
+        phrases.theory_value(theory.gradient_second_moment, theory.log10_gradient_second_moment),
     )
 
 
@@ -84,7 +76,7 @@ def _output(theory: Predicted) -> tuple[str, ...]:
     return (
         number(theory.activation_second_moment),
         number(theory.activation_mean),
-        theory_value(theory.activation_variance, theory.log10_activation_variance),
+        phrases.theory_value(theory.activation_variance, theory.log10_activation_variance),
         number(theory.activation_sample_variance),
         number(theory.activation_gradient_second_moment),
     )
@@ -100,7 +92,7 @@ def _table(report: Report) -> Table:
 
 
 def _place(row: LayerRow) -> tuple[str, Text, str]:
-    return str(row.index), Text(f" {row_label(row)}"), f" {row.fan_out:,}"
+    return str(row.index), Text(f" {phrases.row_label(row)}"), f" {row.fan_out:,}"
 
 
 def _fold(table: Table, left_out: int) -> None:
@@ -109,7 +101,7 @@ def _fold(table: Table, left_out: int) -> None:
 
 def shown_rows(report: Report, *, every_row: bool) -> Iterator[tuple[LayerRow | int, str]]:
     """The rows to print with their marks, and numbers of rows left out in their place."""
-    rows, marked = report.layers, marks(report)
+    rows, marked = report.layers, phrases.marks(report)
     near = {index + offset for index in marked for offset in (-1, 0, 1)}
     last = 0
     for position, row in enumerate(rows):

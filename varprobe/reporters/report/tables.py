@@ -14,6 +14,7 @@ from varprobe.report.records import (
     SignalStatistics,
 )
 from varprobe.reporters import report_phrases as phrases
+from varprobe.reporters.report.layers import HEADINGS, layer_cells
 from varprobe.reporters.text import csv_table, escape_markdown, markdown_table
 
 _PLACE = ("index", "name", "kind", "path", "line", "repeat_index", "fan_in", "fan_out", "activation_function", "init",
@@ -26,8 +27,6 @@ _GROUPS = {
     "weight_gradient": GradientStatistics,
 }
 _FIGURES = ("mean", "typical", "low", "high", "log10_mean", "log10_typical")
-_HEADINGS = ("#", "layer", "kind", "width", "activation variance", "theory", "se off", "gradient variance", "theory",
-             "se off", "weight std", "marks")  # fmt: skip
 
 
 def render_csv(report: Report) -> str:
@@ -69,12 +68,11 @@ def render_markdown(report: Report) -> str:
             for head, f in heads
         ]
         lines += ["## Findings", "", *told, ""]
-    numeric = set(_HEADINGS) - {"layer", "kind", "marks"}
+    numeric = {heading.text for heading in HEADINGS if not heading.word}
     rows = (_cells(row, marked.get(row.index, "")) for row in report.layers)
-    return "\n".join([*lines, "## Layers", "", *markdown_table(_HEADINGS, rows, numeric), ""])
+    table = markdown_table([heading.text for heading in HEADINGS], rows, numeric)
+    return "\n".join([*lines, "## Layers", "", *table, ""])
 
 
-def _cells(row: LayerRow, mark: str) -> tuple[str, ...]:
-    place = str(row.index), escape_markdown(phrases.row_label(row)), escape_markdown(row.kind), f"{row.fan_out:,}"
-    figures = *phrases.activation_cells(row), *phrases.gradient_cells(row)
-    return *place, *figures, phrases.weight_std_cell(row)[0], mark
+def _cells(row: LayerRow, mark: str) -> list[str]:
+    return [*(escape_markdown(cell.text) for cell in layer_cells(row, mark)[:-1]), mark]

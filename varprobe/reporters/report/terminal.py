@@ -9,21 +9,8 @@ from rich.text import Text
 
 from varprobe.formatting import power
 from varprobe.report.records import Report
+from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.report.layer_table import measured_table, predicted_table
-from varprobe.reporters.report_phrases import (
-    DIRECTIONS,
-    activation_log10,
-    direction_figures,
-    expectation_lines,
-    finding_counts,
-    finding_head,
-    gradient_log10,
-    is_predicted,
-    made_with,
-    tested_line,
-    theory_line,
-    title,
-)
 
 _STYLES = {
     "stable": "bold green",
@@ -54,10 +41,10 @@ def print_report(
         from varprobe.reporters.report.number_formats import print_number_formats
 
         print_number_formats(report, console)
-    console.print(Text(title(report), style="bold"))
-    console.print(Text(made_with(report)))
+    console.print(Text(phrases.title(report), style="bold"))
+    console.print(Text(phrases.made_with(report)))
     console.print()
-    if is_predicted(report):
+    if phrases.is_predicted(report):
         console.print(predicted_table(report, every_row=every_row))
     else:
         ascii_only = console.options.ascii_only
@@ -76,28 +63,28 @@ def _verdict(report: Report) -> Panel:
     parts: list[RenderableType] = [_directions(report)]
     for finding in verdict.findings:
         style = {"error": _BAD, "warning": "bold yellow"}.get(finding.severity, "bold")
-        parts += [Text(), Text(finding_head(finding), style=style), Text(finding.message)]
+        parts += [Text(), Text(phrases.finding_head(finding), style=style), Text(finding.message)]
         if finding.remedy:
             parts.append(Text(f"-> {finding.remedy}"))
-    theory = [line for line in (theory_line(report), tested_line(report)) if line]
+    theory = [line for line in (phrases.theory_line(report), phrases.tested_line(report)) if line]
     if theory:
         parts += [Text(), *(Text(line) for line in theory)]
-    lines = expectation_lines(report)
+    lines = phrases.expectation_lines(report)
     if lines:
         parts += [Text(), *(Text(line) for line in lines)]
-    heading = Text(f"{verdict.overall} ({finding_counts(report)})", style=_STYLES.get(verdict.overall, _BAD))
+    heading = Text(f"{verdict.overall} ({phrases.finding_counts(report)})", style=_STYLES.get(verdict.overall, _BAD))
     return Panel(Group(*parts), title=heading, title_align="left")
 
 
 def _directions(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    rate = "rate per layer" if is_predicted(report) else "rate per layer (95 %)"
+    rate = "rate per layer" if phrases.is_predicted(report) else "rate per layer (95 %)"
     for column in ("", "", rate, "over the depth", "e-fold in"):
         table.add_column(column, no_wrap=True)
-    for name in DIRECTIONS:
+    for name in phrases.DIRECTIONS:
         direction = getattr(report.verdict, name)
         label = Text(direction.label, style=_STYLES.get(direction.label, _BAD))
-        table.add_row(name, label, *direction_figures(direction))
+        table.add_row(name, label, *phrases.direction_figures(direction))
     return table
 
 
@@ -111,7 +98,10 @@ def curve_lines(report: Report, width: int = 64, height: int = 8) -> list[str]:
     if columns < 2:
         return []
     picked = [rows[round(i * (len(rows) - 1) / (columns - 1))] for i in range(columns)]
-    series = {"a": [activation_log10(row) for row in picked], "g": [gradient_log10(row) for row in picked]}
+    series = {
+        "a": [phrases.activation_log10(row) for row in picked],
+        "g": [phrases.gradient_log10(row) for row in picked],
+    }
     known = [value for values in series.values() for value in values if value is not None]
     if not known:
         return []

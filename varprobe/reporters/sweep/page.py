@@ -16,31 +16,21 @@ from varprobe.config.rewriting import write_config
 from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
-from varprobe.reporters.page.parts import (
-    Cell,
-    Heading,
-    Question,
-    Row,
-    direction_cells,
-    file_name,
-    findings_of,
-    questions_on,
-    render_template,
-    way_headings,
-)
+from varprobe.reporters.page import parts
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.picture import ACTIVATION, GRADIENT, THEORY, draw_grid, house_style, mark_layers, mark_powers
-from varprobe.reporters.report_phrases import DIRECTIONS, verdict_words
+from varprobe.reporters.report_phrases import DIRECTIONS, finding_head, verdict_words
 from varprobe.reporters.sweep.figure import draw_sweep
 from varprobe.reporters.sweep.words import counts_line, failure_lines, made_line, sweep_title
+from varprobe.reporters.text import Cell, Heading, Row
 from varprobe.sweeps.records import Curves, Sweep, SweepPoint
+from varprobe.verdict.records import Finding
 
 # Values that all curves of a page may have together, and the fewest of one curve.
 _VALUES, _FEWEST = 160_000, 12
 _DECIMALS = 3
-# Letters that the findings of all points may have together, and what is shown of each.
+# Letters that the findings of all points may have together.
 _WORDS = 500_000
-_TOLD = ("severity", "head", "message", "remedy")
 _LINES = ("activation", "gradient", "activation_theory", "gradient_theory")
 _BANDS = ("activation_low", "activation_high", "gradient_low", "gradient_high")
 _LOOKS = {
@@ -71,7 +61,7 @@ class _Frame:
 
 def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
     """The page; as a lesson it asks what the learner expects before it shows anything."""
-    file = file_name(sweep.name)
+    file = parts.file_name(sweep.name)
     findings = _findings(sweep.points)
     shown = [
         _shown(point, len(sweep.points)) | {"findings": each, "command": _command(file, sweep, point)}
@@ -84,7 +74,7 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
     vary = " ".join(f"--vary {shlex.quote(axis.path + '=' + ','.join(axis.values))}" for axis in sweep.axes)
     said = f"{sweep_title(sweep)}. {counts_line(sweep)}."
     made = sweep.provenance
-    return render_template(
+    return parts.render_template(
         "sweep.html",
         sweep_title(sweep),
         _questions(sweep) if lesson else (),
@@ -109,16 +99,16 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
     )
 
 
-def _questions(sweep: Sweep) -> tuple[Question, ...]:
+def _questions(sweep: Sweep) -> tuple[parts.Question, ...]:
     """On the first point, the one in the middle and the last."""
     measured = [point for point in sweep.points if point.verdict]
     picked = dict.fromkeys((0, len(measured) // 2, len(measured) - 1))
     return tuple(question for place in picked for question in _asked(sweep, measured[place]))
 
 
-def _asked(sweep: Sweep, point: SweepPoint) -> tuple[Question, ...]:
+def _asked(sweep: Sweep, point: SweepPoint) -> tuple[parts.Question, ...]:
     where = ", ".join(f"{axis.path} {value}" for axis, value in zip(sweep.axes, point.values, strict=True))
-    return questions_on(point.verdict, printable(f"{sweep.name} at {where}")) if point.verdict else ()
+    return parts.questions_on(point.verdict, printable(f"{sweep.name} at {where}")) if point.verdict else ()
 
 
 def _sentence(point: SweepPoint) -> str:
@@ -129,13 +119,16 @@ def _sentence(point: SweepPoint) -> str:
 
 def _findings(points: Sequence[SweepPoint]) -> list[list[dict[str, str]]]:
     """Errors and warnings of every point; their heads alone where there is no room for all words."""
-    told_of = (findings_of(point.verdict) if point.verdict else () for point in points)
-    found = [[one for one in each if one.severity != "info"] for each in told_of]
-    words = sum(len(one.message) + len(one.remedy) for each in found for one in each)
-    plain = [[{field: getattr(one, field) for field in _TOLD} for one in each] for each in found]
-    if words > _WORDS:
-        plain = [[one | {"message": "", "remedy": ""} for one in each] for each in plain]
-    return plain
+    found = [
+        [one for one in point.verdict.findings if one.severity != "info"] if point.verdict else [] for point in points
+    ]
+    is_full = sum(len(one.message) + len(one.remedy) for each in found for one in each) > _WORDS
+    return [[_told(one, is_full=is_full) for one in each] for each in found]
+
+
+def _told(finding: Finding, *, is_full: bool) -> dict[str, str]:
+    words = {"message": "", "remedy": ""} if is_full else {"message": finding.message, "remedy": finding.remedy}
+    return {"severity": finding.severity, "head": finding_head(finding), **words}
 
 
 def _command(file: str, sweep: Sweep, point: SweepPoint) -> str:
@@ -146,13 +139,13 @@ def _command(file: str, sweep: Sweep, point: SweepPoint) -> str:
 
 def _headings(sweep: Sweep) -> tuple[Heading, ...]:
     axes = (Heading(printable(axis.path)) for axis in sweep.axes)
-    return *axes, Heading("overall", word=True), *way_headings()
+    return *axes, Heading("overall", word=True), *parts.way_headings()
 
 
 def _row(point: SweepPoint, index: int) -> Row:
     settings = tuple(_setting(value) for value in point.values)
     overall = Cell(point.verdict.overall if point.verdict else "failed", word=True)
-    ways = tuple(cell for name in DIRECTIONS for cell in direction_cells(getattr(point.verdict, name, None)))
+    ways = tuple(cell for name in DIRECTIONS for cell in parts.direction_cells(getattr(point.verdict, name, None)))
     return Row((*settings, overall, *ways), index)
 
 

@@ -7,15 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from varprobe.formatting import printable
-from varprobe.reporters.sweep.words import (
-    counts_line,
-    failure_lines,
-    letter,
-    letter_words,
-    made_line,
-    sweep_title,
-    verdict_cells,
-)
+from varprobe.reporters.sweep import words
 from varprobe.sweeps.records import Sweep
 
 # Letters of a value beside a map.
@@ -24,15 +16,15 @@ _ASIDE = 24
 
 def print_sweep(sweep: Sweep, console: Console) -> None:
     """The verdict of every point: a line each on one axis, a letter each on two."""
-    console.print(Text(sweep_title(sweep), style="bold"))
-    console.print(Text(made_line(sweep)))
+    console.print(Text(words.sweep_title(sweep), style="bold"))
+    console.print(Text(words.made_line(sweep)))
     console.print()
     if len(sweep.axes) == 1:
         console.print(_table(sweep))
     else:
         console.print(Text("\n".join(letter_map(sweep, console.width))))
     console.print()
-    for line in (counts_line(sweep), *failure_lines(sweep)):
+    for line in (words.counts_line(sweep), *words.failure_lines(sweep)):
         console.print(Text(line))
 
 
@@ -42,7 +34,7 @@ def _table(sweep: Sweep) -> Table:
     for heading in ("forward", "", "backward", "", "signal"):
         table.add_column(heading, no_wrap=True)
     for point in sweep.points:
-        table.add_row(Text(printable(point.values[0])), *verdict_cells(point))
+        table.add_row(Text(printable(point.values[0])), *words.verdict_cells(point))
     return table
 
 
@@ -58,10 +50,10 @@ def letter_map(sweep: Sweep, width: int) -> list[str]:
     lines = [printable(f"{up.path}")]
     for row in reversed(range(len(up.values))):
         points = [sweep.points[column * len(up.values) + row] for column in range(0, columns, step)]
-        lines.append(f"{printable(up.values[row])[:label]:>{label}} |{gap.join(map(letter, points))}")
+        lines.append(f"{printable(up.values[row])[:label]:>{label}} |{gap.join(map(words.letter, points))}")
     shown = (-(-columns // step)) * (1 + len(gap))
     first, last = printable(across.values[0]), printable(across.values[-1])
     lines.append(f"{'':>{label}} +{'-' * shown}")
     lines.append(f"{'':>{label}}  {first}{last:>{max(len(last) + 1, shown - len(first))}}")
     lines.append(f"{'':>{label}}  {printable(across.path)}" + (f" (one value in {step})" if step > 1 else ""))
-    return [*lines, "", letter_words(sweep)]
+    return [*lines, "", words.letter_words(sweep)]

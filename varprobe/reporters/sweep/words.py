@@ -10,14 +10,7 @@ from varprobe.sweeps.records import Axis, Sweep, SweepPoint
 # Failed points whose reasons are told, and names that a title tells.
 _TOLD, _NAMED = 3, 6
 # The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
-LETTERS = {
-    "stable": "s",
-    "borderline": "b",
-    "inconclusive": "i",
-    "vanishing": "v",
-    "exploding": "e",
-    "degenerate": "d",
-}
+LETTERS = {"stable": "s", "borderline": "b", "inconclusive": "i", "vanishing": "v", "exploding": "e", "degenerate": "d"}
 
 
 def sweep_title(sweep: Sweep) -> str:
@@ -62,13 +55,7 @@ def verdict_cells(point: SweepPoint) -> list[str]:
     if point.verdict is None:
         return ["failed", "", "", "", ""]
     forward, backward, signal = (getattr(point.verdict, name) for name in DIRECTIONS)
-    return [
-        forward.label,
-        direction_figures(forward)[1],
-        backward.label,
-        direction_figures(backward)[1],
-        signal.label,
-    ]
+    return [forward.label, direction_figures(forward)[1], backward.label, direction_figures(backward)[1], signal.label]
 
 
 def letter(point: SweepPoint) -> str:

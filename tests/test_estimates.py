@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from varprobe.report.estimates import finite_exp, positive_estimates, signed_estimates
+from varprobe.report.estimates import positive_estimates, signed_estimates
 from varprobe.report.records import Estimate
+from varprobe.verdict.intervals import finite_exp
 
 LN10 = math.log(10)
 TRIALS = 7

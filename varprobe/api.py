@@ -35,7 +35,7 @@ def run(source: Source, settings: Settings | None = None) -> Report:
     Raises:
         VarprobeError: where the config does not describe a network that can be measured.
     """
-    return diagnose(_loaded(source), settings)
+    return diagnose(_load(source), settings)
 
 
 def measure(source: Source | NetworkSpec, settings: Settings | None = None) -> Measurement:
@@ -53,10 +53,10 @@ def predict(source: Source | NetworkSpec, settings: Settings | None = None) -> P
 
 
 def _network(source: Source | NetworkSpec) -> NetworkSpec:
-    return source if isinstance(source, NetworkSpec) else _loaded(source).network
+    return source if isinstance(source, NetworkSpec) else _load(source).network
 
 
-def _loaded(source: Source) -> Experiment:
+def _load(source: Source) -> Experiment:
     return source if isinstance(source, Experiment) else load(source)
 
 
@@ -84,7 +84,7 @@ def check(
     from varprobe.gate.check import check as hold
     from varprobe.results.baseline import load_baseline
 
-    experiment = _loaded(source)
+    experiment = _load(source)
     stored = baseline if isinstance(baseline, Report) or baseline is None else load_baseline(Path(baseline))
     return hold(experiment, settings, alpha=alpha, max_trials=max_trials, baseline=stored)
 

@@ -129,7 +129,7 @@ class VarprobeCheck:
         except (VarprobeError, pytest.UsageError) as error:
             mistake = str(error)
         else:
-            return self._passed(checked)
+            return self._conclude(checked)
         pytest.fail(mistake, pytrace=False)  # here, where there is no exception that pytest would show as its cause
 
     def _surroundings(self, alpha: float | None, max_trials: int | None) -> Surroundings:
@@ -144,7 +144,7 @@ class VarprobeCheck:
             max_trials=_max_trials(config, max_trials),
         )
 
-    def _passed(self, checked: CheckResult) -> CheckResult:
+    def _conclude(self, checked: CheckResult) -> CheckResult:
         """The same, where it passed; what was found goes into the test's properties."""
         from varprobe.reporters.check.junit import properties_of
 
@@ -169,7 +169,7 @@ def _alpha(config: pytest.Config, given: float | None) -> float:
     except (TypeError, ValueError):
         chance = 0.0
     if not 0 < chance < 1:
-        raise pytest.UsageError(f"{_named('alpha', given)}: must be a chance between 0 and 1, given {value!r}")
+        raise pytest.UsageError(f"{_name('alpha', given)}: must be a chance between 0 and 1, given {value!r}")
     return chance
 
 
@@ -180,10 +180,10 @@ def _max_trials(config: pytest.Config, given: int | None) -> int:
     except ValueError:
         most = 0
     if not 1 <= most <= _MOST_TRIALS:
-        name = _named("max_trials", given)
+        name = _name("max_trials", given)
         raise pytest.UsageError(f"{name}: must be a whole number from 1 to {_MOST_TRIALS:,}, given {value!r}")
     return most
 
 
-def _named(name: str, given: Any) -> str:
+def _name(name: str, given: Any) -> str:
     return f"varprobe_{name}" if given is None else name

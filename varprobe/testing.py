@@ -55,22 +55,22 @@ def hold(
         VarprobeError: where there is no such file, or what it says cannot be checked.
     """
     try:
-        experiment = _loaded(config, [_edit(path, value) for path, value in edits.items()], around)
-        stored = load_baseline(_found(baseline, around)) if isinstance(baseline, (str, Path)) else baseline
+        experiment = _load(config, [_edit(path, value) for path, value in edits.items()], around)
+        stored = load_baseline(_find(baseline, around)) if isinstance(baseline, (str, Path)) else baseline
         settings = with_threads(experiment.network.settings, _threads(around.processes))
         done = check(experiment, settings, alpha=around.alpha, max_trials=around.max_trials, baseline=stored)
     except VarprobeError as error:
         if error.place is not None:
-            error.place = replace(error.place, source=_shown(error.place.source, around))
+            error.place = replace(error.place, source=_shorten(error.place.source, around))
         raise
-    return replace(done, config=_shown(done.config, around))
+    return replace(done, config=_shorten(done.config, around))
 
 
-def _loaded(
+def _load(
     config: str | Path | Mapping[str, Any] | Experiment, overrides: list[Override], around: Surroundings
 ) -> Experiment:
     if isinstance(config, (str, Path)):
-        return load(_found(config, around), overrides)
+        return load(_find(config, around), overrides)
     if not isinstance(config, Experiment):
         return load(config, overrides)
     if overrides:
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
     return [_plain(child) for child in value] if isinstance(value, (list, tuple)) else value
 
 
-def _found(path: str | Path, around: Surroundings) -> Path:
+def _find(path: str | Path, around: Surroundings) -> Path:
     places = [folder / path for folder in around.folders]
     existing = next((place for place in places if place.exists()), None)
     if existing is None:
@@ -101,7 +101,7 @@ def _found(path: str | Path, around: Surroundings) -> Path:
     return existing
 
 
-def _shown(source: str, around: Surroundings) -> str:
+def _shorten(source: str, around: Surroundings) -> str:
     """The path as people write it; what is no path below the folder stays as it is."""
     path = Path(source)
     return str(path.relative_to(around.shown_from)) if path.is_relative_to(around.shown_from) else source

@@ -31,17 +31,17 @@ def _drift(baseline: Report, diagnosis: Diagnosis, level: float) -> Answer:
         return Answer(Outcome.MET, f"none in {count(found.tested, 'statistic')}")
     first = min(found.changes, key=lambda change: (change.layer, -abs(change.deviation)))
     worst = max(found.changes, key=lambda change: abs(change.deviation))
-    more = f"; {_moved(worst)}" if worst is not first else ""
+    more = f"; {_tell(worst)}" if worst is not first else ""
     layers = len({change.layer for change in found.changes})
     return Answer(
         Outcome.FAILED,
-        f"{_moved(first)}{more}; {count(len(found.changes), 'statistic')} of {count(layers, 'layer')} drifted",
+        f"{_tell(first)}{more}; {count(len(found.changes), 'statistic')} of {count(layers, 'layer')} drifted",
         "If the change is meant, write the baseline anew by --update-baseline.",
         layer=first.layer,
     )
 
 
-def _moved(change: Change) -> str:
+def _tell(change: Change) -> str:
     deviation = "exactly" if math.isinf(change.deviation) else f"{abs(change.deviation):.1f} standard errors"
     return (
         f"{change.statistic} of layer {change.layer} ({change.name}) went from {power(change.before)} to "

@@ -12,6 +12,7 @@ from varprobe.formatting import number, power
 from varprobe.gate.claim import Answer, Claim, in_words, outcome_of, trials_needed
 from varprobe.network.spec import NetworkSpec
 from varprobe.verdict.case import Case
+from varprobe.verdict.intervals import finite_exp
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Direction, Outcome
 from varprobe.verdict.possible import (
@@ -64,16 +65,16 @@ def _label(what: str, allowed: tuple[str, ...], diagnosis: Diagnosis, level: flo
         value=_log10(found.value),
         low=_log10(found.low),
         high=_log10(found.high),
-        needed=_label_needed(diagnosis.case, what, allowed, level) if outcome == Outcome.UNDECIDED else None,
+        needed=_count_for_labels(diagnosis.case, what, allowed, level) if outcome == Outcome.UNDECIDED else None,
     )
 
 
-def _label_needed(case: Case, what: str, allowed: tuple[str, ...], level: float) -> int | None:
+def _count_for_labels(case: Case, what: str, allowed: tuple[str, ...], level: float) -> int | None:
     """Trials that would tell the labels that are allowed from the others."""
     borders = edges(SIGNAL_REGIONS if what == Direction.SIGNAL else DIRECTION_REGIONS, allowed)
     if what != OVERALL:
-        return _needed(possible(case, what, level), borders, level)
-    each = [_needed(possible(case, way, level / 2), borders, level) for way, _, _ in case.directions]
+        return _count_needed(possible(case, what, level), borders, level)
+    each = [_count_needed(possible(case, way, level / 2), borders, level) for way, _, _ in case.directions]
     return max((trials for trials in each if trials), default=None)
 
 
@@ -81,7 +82,7 @@ def _range(what: str, bound: SideRange, diagnosis: Diagnosis, level: float) -> A
     found = possible(diagnosis.case, bound.side, level)
     if math.isnan(found.value):
         known = len(found.labels) == 1
-        needed = None if known else _needed(found, [], level)
+        needed = None if known else _count_needed(found, [], level)
         return Answer(Outcome.FAILED if known else Outcome.UNDECIDED, _words(found), needed=needed)
     scale = found.layers if what == "rate" else LN10
     low, high = _limits(what, bound.range)
@@ -89,8 +90,8 @@ def _range(what: str, bound: SideRange, diagnosis: Diagnosis, level: float) -> A
     inside, outside = low <= least and most <= high and found.spared, most < low or least > high
     needed = None
     if not inside and not outside:
-        needed = _needed(found, [limit * scale for limit in (low, high) if math.isfinite(limit)], level)
-    numbers = [_exp(log) for log in (value, least, most)] if what == "rate" else [value, least, most]
+        needed = _count_needed(found, [limit * scale for limit in (low, high) if math.isfinite(limit)], level)
+    numbers = [finite_exp(log) for log in (value, least, most)] if what == "rate" else [value, least, most]
     shown, lower, upper = (number(one) if what == "rate" else f"{one:.4g}" for one in numbers)
     words = f"{shown} a layer ({lower} to {upper})" if what == "rate" else f"{shown} ({lower} to {upper})"
     return Answer(
@@ -125,7 +126,7 @@ def _log10(log: float) -> float | None:
     return None if math.isnan(log) else log / LN10
 
 
-def _needed(found: LabelSet, borders: list[float], level: float) -> int | None:
+def _count_needed(found: LabelSet, borders: list[float], level: float) -> int | None:
     """Trials that would tell T from the nearest border, and the share of dead draws from one half."""
     for_share = 0 if found.spared else _draws_to_spare(level)
     if math.isnan(found.value):
@@ -145,7 +146,3 @@ def _draws_to_spare(level: float) -> int:
     12
     """
     return next(trials for trials in itertools.count(1) if 2.0**-trials < share_level(trials, level) / 2)
-
-
-def _exp(log: float) -> float | None:
-    return math.exp(log) if log < 700 else None

@@ -15,7 +15,7 @@ from varprobe.formatting import count, number, percent, power
 from varprobe.frozen import dataclass
 from varprobe.gate.claim import Answer, Claim, in_words, outcome_of, trials_needed
 from varprobe.network.number_formats import FORMATS, NumberFormat
-from varprobe.verdict.intervals import binomial_interval, log_mean, reach
+from varprobe.verdict.intervals import binomial_interval, finite_exp, log_mean, reach
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Outcome
 from varprobe.verdict.rule import LN10
@@ -49,12 +49,12 @@ def bound_claim(bound: LayerBound, line: int | None) -> Claim:
     """The mean over draws of a statistic lies in a range, at each of some layers."""
     wanted = in_words(bound.range)
     expectation = f"layers.{bound.key}.{bound.statistic}"
-    return Claim(expectation, wanted, line, partial(_bounded, bound.statistic, bound.rows, bound.range))
+    return Claim(expectation, wanted, line, partial(_hold, bound.statistic, bound.rows, bound.range))
 
 
 def limit_claim(name: str, limit: float, rows: tuple[int, ...], line: int | None) -> Claim:
     """No layer's mean share is above a limit: of saturated values, or of dead units."""
-    answer = partial(_bounded, f"activation.{name}", rows, Range(None, limit))
+    answer = partial(_hold, f"activation.{name}", rows, Range(None, limit))
     return Claim(name, f"at most {percent(limit)} in every layer", line, answer)
 
 
@@ -75,14 +75,14 @@ class _Means:
     is_log: bool
 
 
-def _bounded(statistic: str, rows: Sequence[int], limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
+def _hold(statistic: str, rows: Sequence[int], limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
     """The level is shared by the rows."""
     if not rows:
         return Answer(Outcome.MET, "no layer has it")
     name, is_log = _FIELDS[statistic]
     table: Table = getattr(diagnosis.case.measured.statistics, name)
     means = _means(table[:, [row - 1 for row in rows]], level / len(rows), is_log=is_log)
-    low, high = _scaled(limits.low, -math.inf, means), _scaled(limits.high, math.inf, means)
+    low, high = _scale(limits.low, -math.inf, means), _scale(limits.high, math.inf, means)
     ended = np.isnan(means.mean)
     outside = ended | (means.high < low) | (means.low > high)
     inside = ~ended & (means.low >= low) & (means.high <= high)
@@ -94,10 +94,10 @@ def _bounded(statistic: str, rows: Sequence[int], limits: Range, diagnosis: Diag
         distance = min(abs(means.mean[at] - limit) for limit in (low, high) if math.isfinite(limit))
         needed = trials_needed(diagnosis.case.trials, float(half), float(distance))
     more = int(outside.sum()) - 1 if outcome == Outcome.FAILED else 0
-    return _told(means, at, rows[at], outcome, needed, more)
+    return _tell(means, at, rows[at], outcome, needed, more)
 
 
-def _told(means: _Means, at: int, row: int, outcome: Outcome, needed: int | None, more: int) -> Answer:
+def _tell(means: _Means, at: int, row: int, outcome: Outcome, needed: int | None, more: int) -> Answer:
     if math.isnan(means.mean[at]):
         return Answer(outcome, f"the arithmetic ended at layer {row}", layer=row)
     three = [float(one[at]) for one in (means.mean, means.low, means.high)]
@@ -111,7 +111,7 @@ def _told(means: _Means, at: int, row: int, outcome: Outcome, needed: int | None
 def _plain(value: float, *, is_log: bool) -> float | None:
     """The statistic itself; None where it is no finite double."""
     if is_log:
-        return math.exp(value) if value < 700 else None
+        return finite_exp(value)
     return value if math.isfinite(value) else None
 
 
@@ -131,7 +131,7 @@ def _means(table: Table, level: float, *, is_log: bool) -> _Means:
         return _Means(mean, mean - half, mean + half, is_log)
 
 
-def _scaled(limit: float | None, otherwise: float, means: _Means) -> float:
+def _scale(limit: float | None, otherwise: float, means: _Means) -> float:
     if limit is None:
         return otherwise
     if not means.is_log:
@@ -155,7 +155,7 @@ def _in_format(form: NumberFormat, diagnosis: Diagnosis, level: float) -> Answer
     margins, worst = _margins(diagnosis.case.measured.statistics, form)
     left, trials = int((margins < 0).sum()), len(margins)
     least, most = binomial_interval(left, trials, level)
-    safe = most <= LEAVING_LIMIT or (left == 0 and trials > 1 and _kept(margins, level) >= 0)
+    safe = most <= LEAVING_LIMIT or (left == 0 and trials > 1 and _bound_below(margins, level) >= 0)
     outcome = outcome_of(inside=safe, outside=least > LEAVING_LIMIT)
     found = f"{left:,} of {count(trials, 'draw')} left it"
     if not left:
@@ -180,7 +180,7 @@ def _margins(s: StackStatistics, form: NumberFormat) -> tuple[Table, int]:
     return rows.min(axis=1), int(np.argmin(rows.min(axis=0)))
 
 
-def _kept(margins: Table, level: float) -> float:
+def _bound_below(margins: Table, level: float) -> float:
     """The lower tolerance bound: below it lies at most `LEAVING_LIMIT` of the draws, with confidence 1 - level."""
     from statistics import NormalDist
 

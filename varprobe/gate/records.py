@@ -33,7 +33,7 @@ class Decision:
         expectation: the path below `expect` in the config, such as `forward`, `rate.forward`,
             `layers.3.activation.variance`; `findings` for error-level findings, `baseline` for drift.
         wanted: what is expected, in words.
-        outcome: an `Outcome`: met, failed or undecided.
+        outcome: met, failed or undecided.
         found: what was found, in words, with its interval.
         remedy: what to do about it; empty where it is met.
         layer: the row of the report, from 1, where it is that of one layer.
@@ -76,8 +76,8 @@ class CheckResult:
     Attributes:
         config: the file as it was named, for messages and annotations.
         name: of the network; the file's stem where it could not be read.
-        outcome: a `CheckOutcome`: passed, failed, undecided (some expectation neither met nor failed at `max_trials`),
-            error (the user's mistake) or fault (varprobe's).
+        outcome: passed, failed, undecided (some expectation neither met nor failed at `max_trials`), error (the
+            user's mistake) or fault (varprobe's).
         decisions: in the order of the config; empty where it could not be checked.
         trials, looks: how many were drawn, and how often they were looked at.
         alpha: the chance that any of the decisions is wrong, over all looks together.

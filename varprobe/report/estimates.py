@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.report.records import Estimate
-from varprobe.verdict.intervals import log_mean, student_quantile
+from varprobe.verdict.intervals import finite_exp, log_mean, student_quantile
 from varprobe.verdict.rule import LN10
-
-_LARGEST, _SMALLEST = math.log(np.finfo(np.float64).max), math.log(5e-324)
 
 Table = NDArray[np.float64]
 
@@ -72,10 +70,3 @@ def _plain(table: Table) -> list[Any]:
     cleaned[~finite] = None
     plain: list[Any] = cleaned.T.tolist()
     return plain
-
-
-def finite_exp(log: float) -> float | None:
-    """exp(log); None above the largest double, 0.0 below the smallest."""
-    if log > _LARGEST:
-        return None
-    return math.exp(log) if log > _SMALLEST else 0.0

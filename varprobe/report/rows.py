@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.network.description import LayerDescription
-from varprobe.report.estimates import finite_exp, positive_estimates, signed_estimates
+from varprobe.report.estimates import positive_estimates, signed_estimates
 from varprobe.report.records import (
     ActivationStatistics,
     Estimate,
@@ -26,6 +26,7 @@ from varprobe.report.records import (
 )
 from varprobe.theory.records import FixedPoint, Fluctuation, Prediction, SignalMoments
 from varprobe.verdict.agreement import LARGEST, Agreement
+from varprobe.verdict.intervals import finite_exp
 from varprobe.verdict.rule import LN10
 
 if TYPE_CHECKING:
@@ -154,14 +155,14 @@ def theory_rows(layers: Sequence[LayerDescription], agreement: Agreement) -> tup
             gradient=None,
             activation_gradient=None,
             weight_gradient=None,
-            predicted=_predicted(agreement, i),
+            predicted=_row_of_theory(agreement, i),
             histogram=None,
         )
         for i, layer in enumerate(layers)
     )
 
 
-def _predicted(agreement: Agreement, index: int) -> Predicted:
+def _row_of_theory(agreement: Agreement, index: int) -> Predicted:
     """One row of theory (from 0), as the report keeps it."""
     row, bands = agreement.prediction.rows[index], agreement.rows[index]
     z, a = row.source, row.output
@@ -192,11 +193,11 @@ def _predicted(agreement: Agreement, index: int) -> Predicted:
         deviation=forward.deviation,
         gradient_deviation=backward.deviation,
         activation_deviation=bands.output_deviation,
-        reason=row.reason or _untested(row.width.source, row.width.gradient),
+        reason=row.reason or _why_untested(row.width.source, row.width.gradient),
     )
 
 
-def _untested(*widths: Fluctuation | None) -> str:
+def _why_untested(*widths: Fluctuation | None) -> str:
     """Why a row's bands are missing."""
     spread = max((width.variance for width in widths if width is not None), default=0.0)
     if spread > LARGEST:

@@ -81,7 +81,7 @@ class Agreement:
 
 def foresee(prediction: Prediction, trials: int) -> Agreement:
     """The bands that theory alone foresees for a mean over that many trials."""
-    tested = _tested(prediction)
+    tested = _count_tested(prediction)
     critical = _critical(tested, trials)
 
     def band(log: float | None, width: Fluctuation | None) -> Band:
@@ -100,7 +100,7 @@ def compare(measurement: Measurement, prediction: Prediction, family_error: floa
         family_error: chance that any layer of a network that follows its config leaves its band.
     """
     s, trials = measurement.statistics, measurement.trials
-    tested = _tested(prediction)
+    tested = _count_tested(prediction)
     critical = _critical(tested, trials, family_error)
     floor = _ROUNDINGS * float(np.finfo(measurement.dtype).eps)
     tables = (
@@ -126,7 +126,7 @@ def _log_source(row: RowPrediction) -> float | None:
     return None if row.source is None else row.source.log_second_moment
 
 
-def _tested(prediction: Prediction) -> int:
+def _count_tested(prediction: Prediction) -> int:
     """How many second moments of dense rows have a band."""
     rows = [row for row in prediction.rows if row.is_dense]
     return sum(_is_tested(_log_source(row), row.width.source) for row in rows) + sum(
@@ -171,11 +171,11 @@ def _band(
     draws = (middle - half, middle + half)
     if not _is_tested(log, width) or critical is None or error is None or not math.isfinite(error):
         return Band(None, None, *draws, deviation, measured, log)
-    reach = critical * error + _allowed(width)
+    reach = critical * error + _allow(width)
     return Band(centre - reach, centre + reach, *draws, deviation, measured, log)
 
 
-def _allowed(width: Fluctuation) -> float:
+def _allow(width: Fluctuation) -> float:
     return width.variance * (UNSHIFTED if width.shift is None else MARGIN) + width.unknown
 
 

@@ -1,4 +1,4 @@
-"""Small statistics over trials: means on the log scale, jackknife errors, Student's t."""
+"""Small statistics over trials: means on the log scale, jackknife errors, Student's t, shares."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Logs = NDArray[np.float64]
+_LARGEST, _SMALLEST = math.log(np.finfo(np.float64).max), math.log(5e-324)
+
+
+def finite_exp(log: float) -> float | None:
+    """exp(log); None above the largest double, 0.0 below the smallest."""
+    if log > _LARGEST:
+        return None
+    return math.exp(log) if log > _SMALLEST else 0.0
 
 
 def log_mean(logs: Logs, axis: int = 0) -> Any:

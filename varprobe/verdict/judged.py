@@ -226,7 +226,7 @@ def trace_prediction(spec: NetworkSpec, prediction: Prediction, points: Sequence
             backward,
             np.where(np.isneginf(sample), -np.inf, sample - forward),
             forward[:, -1] - source.log_second_moment,
-            np.array([_known(prediction.log_input_gradient) + narrowing]),
+            np.array([_or_nan(prediction.log_input_gradient) + narrowing]),
             np.array([at_input]) - source.log_second_moment,
             exact=True,
         )
@@ -239,12 +239,12 @@ def _forward(row: RowPrediction, point: JudgedLayer) -> float:
 
 def _spread(row: RowPrediction, point: JudgedLayer) -> float:
     level = row.output if point.is_join else row.source
-    return math.nan if level is None else _known(level.log_spread)
+    return math.nan if level is None else _or_nan(level.log_spread)
 
 
 def _backward(row: RowPrediction, point: JudgedLayer) -> float:
-    return _known(row.log_output_gradient if point.is_join else row.log_gradient)
+    return _or_nan(row.log_output_gradient if point.is_join else row.log_gradient)
 
 
-def _known(log: float | None) -> float:
+def _or_nan(log: float | None) -> float:
     return math.nan if log is None else log

@@ -13,7 +13,7 @@ class DirectionVerdict:
     """One direction of the verdict.
 
     Attributes:
-        label: a `Label`, of the signal a `SignalLabel`; see `varprobe.verdict.rule`.
+        label: see `varprobe.verdict.rule`.
         rate, rate_low, rate_high: factor per layer of the judged quantity and its 95 % interval; None where the
             network has fewer than four judged layers, or one trial (the interval).
         total_log10: T/ln 10, what the deep half extrapolates to over the whole depth; of a signal that falls below
@@ -37,13 +37,7 @@ class DirectionVerdict:
 
 @record(frozen=True)
 class Finding:
-    """Something worth saying.
-
-    Attributes:
-        code, severity: an entry of `varprobe.verdict.findings.FINDINGS` and its `Severity`.
-        layer: a row of the report, from 1.
-        measured, limit: its figures.
-    """
+    """Something worth saying. `layer` is a row of the report, from 1; `measured` and `limit` are its figures."""
 
     code: str
     severity: str

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
+from varprobe.verdict.intervals import finite_exp, jackknife_error, leave_one_out_log_means, log_mean, reach
 from varprobe.verdict.judged import JudgedLayer, Stretch, stretches, terms
 from varprobe.verdict.labels import Label, SignalLabel
 from varprobe.verdict.records import DirectionVerdict
@@ -128,7 +128,7 @@ def _estimate(logs: Logs, cut: Sequence[Stretch], total: Logs, *, exact: bool) -
         logs,
         spread=float(change.std(ddof=1)) if trials > 1 else math.nan,
         typical_label=direction_label(float(typical.mean()), typical_half),
-        needed=_needed(half, trials),
+        needed=_count_needed(half, trials),
         error=error,
     )
 
@@ -144,19 +144,15 @@ def _rates(total: float, half: float | None, count: int) -> dict[str, float | No
     if count < 4:
         return {}
     log_rate = total / count
-    rates: dict[str, float | None] = {"rate": _exp(log_rate)}
+    rates: dict[str, float | None] = {"rate": finite_exp(log_rate)}
     if half is not None:
-        rates["rate_low"], rates["rate_high"] = _exp((total - half) / count), _exp((total + half) / count)
+        rates["rate_low"], rates["rate_high"] = finite_exp((total - half) / count), finite_exp((total + half) / count)
         if abs(total) > half:
             rates["depth_scale"] = 1 / abs(log_rate)
     return rates
 
 
-def _exp(value: float) -> float | None:
-    return math.exp(value) if value < 700 else None
-
-
-def _needed(half: float | None, trials: int) -> int | None:
+def _count_needed(half: float | None, trials: int) -> int | None:
     """Trials after which h would be ln 10, for errors that fall as one over their root; with a tenth to spare."""
     if half is None:
         return 20

@@ -25,7 +25,6 @@ from varprobe.config.expectation import Expectation
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.diagnose import diagnose
 from varprobe.errors import InputFileError
-from varprobe.findings import FINDINGS
 from varprobe.formatting import printable
 from varprobe.gate.records import CHECK_VERSION, CheckError, CheckResult, CheckRun, Decision
 from varprobe.gate.storage import check_from_json, check_schema, check_to_json
@@ -34,7 +33,7 @@ from varprobe.reporters import CHECKERS, FORMATS
 from varprobe.reporters.check_markdown import MAX_BYTES
 from varprobe.reporters.check_sarif import EXPECTATIONS, uri
 from varprobe.reporters.check_text import print_checks
-from varprobe.verdict.findings import finding
+from varprobe.verdict.findings import FINDINGS, finding
 
 SCHEMAS = Path(__file__).parent / "schemas"
 HOSTILE = (

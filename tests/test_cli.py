@@ -23,10 +23,10 @@ from ruamel.yaml import YAML
 
 from varprobe.cli.main import run as run_command
 from varprobe.cli.tables import LAYERS
-from varprobe.findings import FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.report.storage import from_dict, load_report, to_dict
+from varprobe.verdict.findings import FINDINGS
 from varprobe.version import __version__
 
 ROOT = Path(__file__).parents[1]

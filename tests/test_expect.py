@@ -11,9 +11,9 @@ import pytest
 import varprobe
 from varprobe.config.expectation import Expectation, LayerBound, Range, SideRange
 from varprobe.config.schema import config_schema
-from varprobe.findings import FINDINGS
 from varprobe.network.statistics import STATISTICS
 from varprobe.report.storage import to_dict
+from varprobe.verdict.findings import FINDINGS
 
 HEAD = """\
 input: {features: 16}

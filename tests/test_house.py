@@ -13,7 +13,6 @@ PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
     ("version", "formatting", "frozen", "machine"),
-    ("findings",),
     ("errors",),
     ("network",),
     ("gaussian",),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.advice.remedies import advise
 from varprobe.config.expectation import Expectation
 from varprobe.config.experiment import Experiment
 from varprobe.network.description import describe
@@ -26,7 +27,7 @@ from varprobe.report.records import (
 from varprobe.report.theory import network_prediction, theory_rows
 from varprobe.theory.predict import predict
 from varprobe.verdict.agreement import compare, foreseen
-from varprobe.verdict.judge import judge, judge_prediction
+from varprobe.verdict.judge import measured_case, predicted_case, verdict_of
 from varprobe.verdict.ranges import format_ranges
 from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.version import __version__
@@ -48,7 +49,7 @@ def diagnose(
         experiment: a network as its config has it, from `load`.
         settings: how to measure; by default what the config says.
         progress: called after every pass through a layer with how many are done and how many there are.
-        remedies: whether findings get the remedies that theory has, which takes a search.
+        remedies: whether the remedies that take a search are looked for; without it those findings have none.
 
     Raises:
         VarprobeError: where the network cannot be measured; what it measures is never an error.
@@ -68,11 +69,11 @@ def report_on(experiment: Experiment, settings: Settings, measurement: Measureme
     prediction = predict(spec, settings)
     agreement = compare(measurement, prediction)
     formats = format_ranges(spec, settings, prediction, measurement)
-    verdict = judge(measurement, agreement, formats)
+    case = measured_case(measurement, agreement, formats)
     return _report(
         experiment,
         settings,
-        verdict=_advised(experiment, settings, verdict) if remedies else verdict,
+        verdict=advise(experiment, settings, case, verdict_of(case), search=remedies),
         layers=layer_rows(measurement, agreement),
         objective=objective_of(measurement),
         prediction=network_prediction(prediction),
@@ -95,10 +96,11 @@ def predict_report(experiment: Experiment, settings: Settings | None = None) -> 
     agreement = foreseen(prediction, settings.trials)
     formats = format_ranges(spec, settings, prediction)
     layers = tuple(describe(step) for step in spec.rows)
+    case = predicted_case(spec, settings, agreement, formats, layers)
     return _report(
         experiment,
         settings,
-        verdict=_advised(experiment, settings, judge_prediction(spec, settings, agreement, formats, layers)),
+        verdict=advise(experiment, settings, case, verdict_of(case)),
         layers=theory_rows(layers, agreement),
         objective=Objective(spec.objective.kind, None),
         prediction=network_prediction(prediction),
@@ -106,15 +108,6 @@ def predict_report(experiment: Experiment, settings: Settings | None = None) -> 
         threads=1,
         seconds=time.perf_counter() - started,
     )
-
-
-def _advised(experiment: Experiment, settings: Settings, verdict: Verdict) -> Verdict:
-    """The verdict with the remedies that theory has; a healthy network needs no search for them."""
-    if all(finding.severity == "info" for finding in verdict.findings):
-        return verdict
-    from varprobe.advice.remedies import with_remedies
-
-    return with_remedies(experiment, settings, verdict)
 
 
 def _report(

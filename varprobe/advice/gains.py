@@ -15,7 +15,7 @@ from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open,
 _LEAST, _MOST = 1e-8, 1e6
 
 
-def keeping_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
+def find_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
     """Of every entry the gain on 1/sqrt(fan_in) that makes the second moment of z that of the input, or 1.
 
     Width does not matter to it: fan_in keeps the second moment forward, and width times that of the gradient backward.

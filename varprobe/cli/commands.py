@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from varprobe.advice.ways import By
 from varprobe.cli.app import app
 from varprobe.cli.delivery import (
     COMPARERS,
@@ -125,17 +126,6 @@ def predict(
     deliver(predict_report(experiment), delivery, every_row=every_row, formats=formats, explain=explain)
 
 
-class By(StrEnum):
-    """What `tune` may change."""
-
-    layer = "layer"
-    branch = "branch"
-    scale = "scale"
-    layers = "layers"
-    edge = "edge"
-    both = "both"
-
-
 @app.command(epilog="Example: varprobe tune configs/small_tanh.yaml -o tuned.yaml")
 def tune(
     config: Config,
@@ -162,21 +152,20 @@ def tune(
     from varprobe.cli.progress import progress_bar
     from varprobe.config.loading import read_config
     from varprobe.reporters.tuning_text import render_tuning, render_tuning_json
-    from varprobe.tuning import tune, tuned_text
+    from varprobe.tuning import rewrite_config, tune
 
-    if sb is not None and by is not By.edge:
+    if sb is not None and by is not By.EDGE:
         raise typer.BadParameter("--sb goes with --by edge")
     targets = output or []
     check_targets(targets, (".yaml", ".yml"))
     source = read_config(config)
     overrides = overrides_of(fields(init, activation, trials, batch, seed), set_ or [])
     with progress_bar(source.stem, quiet=quiet) as progress:
-        way = by.value if by else None
         tuning = wait_for(
-            lambda reached: tune(source, overrides, by=way, sb=sb, threads=threads, progress=reached), progress
+            lambda reached: tune(source, overrides, by=by, sb=sb, threads=threads, progress=reached), progress
         )
     for target in targets:
-        write_file(target, tuned_text(source, tuning, target))
+        write_file(target, rewrite_config(source, tuning, target))
     sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
     if targets and not as_json:
         print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")

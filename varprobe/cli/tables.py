@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from varprobe.config.parameters import Parameters
-from varprobe.findings import FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
+from varprobe.verdict.findings import FINDINGS
 
 Kind = Literal["activations", "initializers", "layers", "findings"]
 Rows = Iterator[tuple[str, str]]

@@ -12,9 +12,9 @@ from varprobe.config.parts import shown
 from varprobe.config.records import Expect, Sides
 from varprobe.config.sections import section
 from varprobe.errors import nearest
-from varprobe.findings import FINDINGS
 from varprobe.network.number_formats import FORMATS
 from varprobe.network.statistics import STATISTICS
+from varprobe.verdict.findings import FINDINGS
 
 DIRECTION_LABELS = ("stable", "vanishing", "exploding", "borderline", "inconclusive", "degenerate")
 SIGNAL_LABELS = ("preserved", "fading", "collapsing", "inconclusive", "undefined")

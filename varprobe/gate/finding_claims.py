@@ -7,12 +7,13 @@ from functools import partial
 
 import numpy as np
 
+from varprobe.advice.remedies import plain_remedy
 from varprobe.comparison import Change, compared
 from varprobe.formatting import count, power
 from varprobe.gate.evidence import Answer, Claim, Evidence, outcome_of, trials_needed
 from varprobe.report.records import Report
 from varprobe.verdict.agreement import Band, compare
-from varprobe.verdict.checks import all_findings
+from varprobe.verdict.findings import all_findings
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
 from varprobe.verdict.rule import LN10, LN100, Judged
 
@@ -41,7 +42,8 @@ def baseline_claim(baseline: Report) -> Claim:
 def _findings(allow: tuple[str, ...], evidence: Evidence, level: float) -> Answer:
     for finding in all_findings(evidence.case):
         if finding.severity == "error" and finding.code not in (*LABEL_CODES, "jump", *allow):
-            return Answer("failed", f"{finding.code}: {finding.message}", finding.remedy, finding.layer)
+            remedy = plain_remedy(evidence.case, finding)
+            return Answer("failed", f"{finding.code}: {finding.message}", remedy, finding.layer)
     if "jump" in allow:
         return Answer("met", "none")
     answers = [_jumps(evidence, judged, way, level / 2) for way, _, judged in evidence.case.directions]

@@ -11,7 +11,6 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from varprobe.findings import FINDINGS
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
 from varprobe.gate.records import CheckResult, CheckRun
@@ -26,6 +25,7 @@ from varprobe.reporters.check_words import (
     trouble_of,
     trouble_words,
 )
+from varprobe.verdict.findings import FINDINGS
 from varprobe.version import __version__
 
 # What the first step of an expectation's path holds the network to.

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from varprobe.advice.changes import branch_line, change_line, change_of, fold, modes_line
 from varprobe.advice.predicted_verdict import PredictedVerdict
-from varprobe.advice.words import branch_line, change_line, change_of, fold, modes_line
+from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
 from varprobe.network.spec import Dense
 from varprobe.tuning import Tuning
@@ -17,12 +18,12 @@ from varprobe.verdict.records import Direction, Verdict
 
 _WIDTH = 80
 _WAYS = {
-    "layer": "the scale of one layer",
-    "branch": "the scale of the residual branches",
-    "scale": "one factor for all weights",
-    "layers": "a gain for every layer",
-    "edge": "the edge of chaos",
-    "both": "the scale of the residual branches and a gain for every layer",
+    By.LAYER: "the scale of one layer",
+    By.BRANCH: "the scale of the residual branches",
+    By.SCALE: "one factor for all weights",
+    By.LAYERS: "a gain for every layer",
+    By.EDGE: "the edge of chaos",
+    By.BOTH: "the scale of the residual branches and a gain for every layer",
 }
 
 
@@ -130,7 +131,7 @@ def render_tuning_json(tuning: Tuning) -> str:
     """The same as one line of JSON."""
     record = {
         "name": tuning.network.name,
-        "by": tuning.by or None,
+        "by": tuning.by,
         "changes": [asdict(change) for change in tuning.changes],
         "branches": [asdict(change) for change in tuning.branches],
         "edits": [f"{edit.path}={edit.text}" for edit in tuning.edits],
@@ -149,7 +150,7 @@ def _outlook(outlook: PredictedVerdict) -> dict[str, Any]:
         "forward": asdict(outlook.forward),
         "backward": asdict(outlook.backward),
         "overall": outlook.overall,
-        "jump": outlook.jump is not None,
+        "jump": outlook.jump,
     }
 
 

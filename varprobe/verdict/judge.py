@@ -11,7 +11,7 @@ from varprobe.network.description import LayerDescription, describe
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.case import Case
-from varprobe.verdict.checks import all_findings
+from varprobe.verdict.findings import all_findings
 from varprobe.verdict.judged import judged_points, stretches
 from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.verdict.rule import judge_direction, judge_signal, worse
@@ -55,14 +55,25 @@ def judge_prediction(
     formats: tuple[FormatRange, ...] = (),
     layers: Sequence[LayerDescription] = (),
 ) -> Verdict:
-    """The verdict that theory alone gives, by the same rule: the totals have no error.
+    """The verdict that theory alone gives, by the same rule: the totals have no error."""
+    return verdict_of(predicted_case(spec, settings, agreement, formats, layers))
+
+
+def predicted_case(
+    spec: NetworkSpec,
+    settings: Settings,
+    agreement: Agreement,
+    formats: tuple[FormatRange, ...] = (),
+    layers: Sequence[LayerDescription] = (),
+) -> Case:
+    """What a prediction comes to, before its findings are looked for.
 
     Arguments:
         layers: the rows of `spec`, where they have been described already.
     """
     layers = layers or tuple(describe(step) for step in spec.rows)
     traces = predicted_traces(spec, agreement.prediction, judged_points(layers))
-    return verdict_of(_case(layers, traces, agreement, formats, settings.batch, settings.dtype))
+    return _case(layers, traces, agreement, formats, settings.batch, settings.dtype)
 
 
 def verdict_of(case: Case) -> Verdict:

@@ -1,15 +1,16 @@
-"""A plan in words: which layers, by what factor, which scheme, what remains and why."""
+"""A proposal in numbers and words: which layers, by what factor, which scheme, what remains and why."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from varprobe.advice.gains import keeping_gains
+from varprobe.advice.gains import find_gains
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
-from varprobe.advice.proposal import COMPROMISE, NAMED, UNMOVED, Proposal
-from varprobe.advice.variants import fan, is_tunable, std_of, tunable, with_recipes
+from varprobe.advice.proposal import NAMED, Proposal
+from varprobe.advice.variants import fan, find_shared_mean, find_tunable, is_tunable, std_of, with_recipes
+from varprobe.advice.ways import Outcome
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
@@ -49,26 +50,25 @@ class BranchChange:
 
 def scale_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[ScaleChange, ...]:
     """Every layer whose weights have another scale in `steps`."""
-    found = []
-    for row, (old, new) in enumerate(_rows(spec, steps), 1):
-        before, after = std_of(old), std_of(new)
-        if before and after and abs(after / before - 1) > _UNCHANGED:
-            found.append(ScaleChange(row, old.name, old.path, before, after, after / before, scheme_name(new)))
-    return tuple(found)
+    return tuple(
+        ScaleChange(row, old.name, old.path, before, after, after / before, scheme_name(new))
+        for row, old, new in _rows(spec, steps)
+        if (before := std_of(old)) and (after := std_of(new)) and abs(after / before - 1) > _UNCHANGED
+    )
 
 
 def branch_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[BranchChange, ...]:
     """Every residual block whose branch has another scale in `steps`."""
-    found = []
-    for row, (old, new) in enumerate(_rows(spec, steps), 1):
-        if isinstance(old.layer, Join) and isinstance(new.layer, Join) and old.layer.scale != new.layer.scale:
-            factor = new.layer.scale / old.layer.scale
-            found.append(BranchChange(row, old.name, old.path, old.layer.scale, new.layer.scale, factor))
-    return tuple(found)
+    return tuple(
+        BranchChange(row, old.name, old.path, one.scale, two.scale, two.scale / one.scale)
+        for row, old, new in _rows(spec, steps)
+        if isinstance(one := old.layer, Join) and isinstance(two := new.layer, Join) and one.scale != two.scale
+    )
 
 
-def _rows(spec: NetworkSpec, steps: Sequence[Step]) -> list[tuple[Step, Step]]:
-    return [pair for pair in zip(spec.steps, steps, strict=True) if not isinstance(pair[0].layer, Open)]
+def _rows(spec: NetworkSpec, steps: Sequence[Step]) -> Iterator[tuple[int, Step, Step]]:
+    pairs = [pair for pair in zip(spec.steps, steps, strict=True) if not isinstance(pair[0].layer, Open)]
+    return ((row, old, new) for row, (old, new) in enumerate(pairs, 1))
 
 
 def scheme_name(step: Step) -> str:
@@ -87,9 +87,7 @@ def scheme_name(step: Step) -> str:
         return "orthogonal" if abs(gain - 1) < _EXACT else f"orthogonal with gain {gain:.3g}"
     square = step.fan_in == step.fan_out
     names = [*NAMED, ("he fan_out", "fan_out", math.sqrt(2)), ("xavier fan_out", "fan_out", 1.0)]
-    if square:
-        names = [("xavier", "fan_avg", 1.0), NAMED[2]]
-    ratios = [(name, std * math.sqrt(fan(mode, step)) / gain) for name, mode, gain in names]
+    ratios = [(name, std * math.sqrt(fan(mode, step)) / gain) for name, mode, gain in (NAMED[1:] if square else names)]
     name, ratio = min(ratios, key=lambda pair: abs(math.log(pair[1])))
     if abs(ratio - 1) < _EXACT:
         return name
@@ -98,31 +96,41 @@ def scheme_name(step: Step) -> str:
     return f"{'xavier' if square else 'lecun'} with gain {std * math.sqrt(step.fan_in):.3g}"
 
 
-def fold(changes: Sequence[ScaleChange], spec: NetworkSpec) -> list[tuple[ScaleChange, ...]]:
+def fold(changes: Sequence[ScaleChange], spec: NetworkSpec) -> list[list[ScaleChange]]:
     """Runs of neighbouring dense layers with the same change."""
     dense = [row for row, step in enumerate(spec.rows, 1) if isinstance(step.layer, Dense)]
     place = {row: position for position, row in enumerate(dense)}
     runs: list[list[ScaleChange]] = []
     for change in changes:
         last = runs[-1][-1] if runs else None
-        same = last is not None and _alike(last, change) and place[change.layer] == place[last.layer] + 1
-        if same:
+        if last is not None and _is_alike(last, change) and place[change.layer] == place[last.layer] + 1:
             runs[-1].append(change)
         else:
             runs.append([change])
-    return [tuple(run) for run in runs]
+    return runs
 
 
-def _alike(one: ScaleChange, other: ScaleChange) -> bool:
+def _is_alike(one: ScaleChange, other: ScaleChange) -> bool:
     pairs = (one.std_before, other.std_before), (one.std_after, other.std_after)
     return one.scheme == other.scheme and all(math.isclose(a, b, rel_tol=1e-9) for a, b in pairs)
 
 
 def change_line(run: Sequence[ScaleChange]) -> str:
-    """`layers 2 to 20: std 0.0100 -> 0.0884, x8.84`, and the scheme."""
+    """`layers 2 to 20: std 0.0100 -> 0.0884, x8.84`."""
     first, last = run[0], run[-1]
     where = f"layer {first.layer}" if len(run) == 1 else f"layers {first.layer} to {last.layer}"
     return f"{where}: std {digits(first.std_before)} -> {digits(first.std_after)}, x{digits(first.factor)}"
+
+
+def branch_line(changes: Sequence[BranchChange]) -> str:
+    """`residual scale of 16 blocks (layers 3 to 33): 1 -> 0.25, x0.250: 1/sqrt(blocks)`."""
+    first = changes[0]
+    usual = math.isclose(abs(first.scale_after), 1 / math.sqrt(len(changes)), rel_tol=1e-6)
+    name = ": 1/sqrt(blocks)" if usual and len(changes) > 1 else ""
+    return (
+        f"residual scale of {count(len(changes), 'block')} (layers {first.layer} to {changes[-1].layer}): "
+        f"{number(first.scale_before)} -> {number(first.scale_after)}, x{digits(first.factor)}{name}"
+    )
 
 
 def digits(value: float) -> str:
@@ -136,44 +144,67 @@ def digits(value: float) -> str:
 
 def change_of(direction: Direction) -> str:
     """The change over the depth, as a factor."""
-    if direction.total_log10 is None:
-        return direction.label
-    return f"x {power(direction.total_log10)}"
+    return direction.label if direction.total_log10 is None else f"x {power(direction.total_log10)}"
 
 
-def why(plan: Proposal, spec: NetworkSpec) -> str:
-    """Why the plan does not make the network stable, with the growth that remains; empty where it does."""
-    if not plan.reason:
-        return ""
-    left = _remains(plan.after)
-    if plan.reason not in (UNMOVED, COMPROMISE):
-        return f"It is not tuned: {plan.reason}."
-    if plan.reason == COMPROMISE:
-        return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
+def explain(found: Proposal, spec: NetworkSpec) -> str:
+    """Why the proposal does not make the network stable, with the growth that remains; empty where it does."""
+    left = _remains(found.after)
+    match found.outcome:
+        case Outcome.SOUND:
+            return ""
+        case Outcome.UNREACHED:
+            why = f"theory does not reach it: {found.before.reason}"
+        case Outcome.DEGENERATE:
+            why = "the signal is exactly zero somewhere, and no factor changes zero"
+        case Outcome.SHARED_MEAN:
+            where = find_shared_mean(spec)
+            why = f"the weights of {where} have a mean, which moves all units together: take the mean out first"
+        case Outcome.NO_WAY:
+            why = f"there is nothing to be had here by `{found.asked}`"
+        case Outcome.COMPROMISE:
+            return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
+        case Outcome.UNMOVED:
+            return _explain_unmoved(spec, left)
+    return f"It is not tuned: {why}."
+
+
+def _explain_unmoved(spec: NetworkSpec, left: str) -> str:
     norms = [step.layer.variant for step in spec.steps if isinstance(step.layer, Norm)]
     if norms:
         cause = "batch norm" if "batch" in norms else f"{norms[0]} norm"
-        activation = next(
-            (step.layer.activation.name for step in spec.steps if isinstance(step.layer, (Pointwise, Dense))
-             and step.layer.activation.name != "linear"), "the activation")  # fmt: skip
         return (
             f"No scale of the weights helps: {cause} takes it out again, of the signal and of the gradient. "
-            f"What {cause} and {activation} make of the gradient remains: {left}."
+            f"What {cause} and {next(iter(_curved(spec)), 'the activation')} make of the gradient remains: {left}."
         )
-    if not tunable(spec):
+    if not find_tunable(spec):
         return f"There are no weights here whose scale could be changed. It leaves {left}."
     return f"No change of scale makes it better{_conflict(spec)}. It leaves {left}."
 
 
 def _conflict(spec: NetworkSpec) -> str:
-    names = {
-        step.layer.activation.name
-        for step in spec.steps
-        if isinstance(step.layer, (Dense, Pointwise)) and step.layer.activation.name != "linear"
-    }
+    names = _curved(spec)
     if len(names) != 1:
         return ""
-    return f": with {names.pop()} what holds the activations at this depth does not hold the gradient"
+    return f": with {names[0]} what holds the activations at this depth does not hold the gradient"
+
+
+def _curved(spec: NetworkSpec) -> list[str]:
+    """The names of its activations but linear, each once, in their order."""
+    layers = (step.layer for step in spec.steps)
+    names = dict.fromkeys(layer.activation.name for layer in layers if isinstance(layer, (Dense, Pointwise)))
+    return [name for name in names if name != "linear"]
+
+
+def _remains(outlook: PredictedVerdict) -> str:
+    parts = []
+    for way, direction in (("activations", outlook.forward), ("gradient", outlook.backward)):
+        rate = f" ({direction.rate:.4g} a layer)" if direction.rate is not None else ""
+        if direction.label != "stable":
+            parts.append(f"the {way} {change_of(direction)} over the depth{rate}")
+    if outlook.jump:
+        parts.append("a step beyond a factor 100")
+    return " and ".join(parts) or f"the activations {change_of(outlook.forward)}, the gradient stable"
 
 
 def unit_input(spec: NetworkSpec, settings: Settings) -> str:
@@ -188,26 +219,15 @@ def unit_input(spec: NetworkSpec, settings: Settings) -> str:
     return f"It comes from the input, whose root mean square is {size:.4g}: with one of 1 the network is stable."
 
 
-def _remains(outlook: PredictedVerdict) -> str:
-    parts = []
-    for way, direction in (("activations", outlook.forward), ("gradient", outlook.backward)):
-        rate = f" ({direction.rate:.4g} a layer)" if direction.rate is not None else ""
-        if direction.label != "stable":
-            parts.append(f"the {way} {change_of(direction)} over the depth{rate}")
-    if outlook.jump is not None:
-        parts.append("a step beyond a factor 100")
-    return " and ".join(parts) or f"the activations {change_of(outlook.forward)}, the gradient stable"
+def compare_modes(spec: NetworkSpec, settings: Settings) -> dict[str, PredictedVerdict]:
+    """What each fan mode would give, with the gains that the activations ask for; empty where no width changes.
 
-
-def is_pyramid(spec: NetworkSpec) -> bool:
-    """Whether weights that can be scaled lead from one width to another between judged layers."""
-    return sum(is_tunable(step) and step.fan_in != step.fan_out for step in spec.steps) > 1
-
-
-def mode_outlooks(spec: NetworkSpec, settings: Settings) -> dict[str, PredictedVerdict]:
-    """What each fan mode would give, with the gains that the activations ask for."""
+    Widths change where weights that can be scaled lead from one to another between judged layers, more than once.
+    """
+    if sum(is_tunable(step) and step.fan_in != step.fan_out for step in spec.steps) < 2:
+        return {}
     bench = bench_for(spec, settings)
-    base = keeping_gains(spec, [spec.steps[index].path for index in tunable(spec)])
+    base = find_gains(spec, [spec.steps[index].path for index in find_tunable(spec)])
     return {
         mode: bench.outlook(with_recipes(spec, {path: replace(recipe, mode=mode) for path, recipe in base.items()}))
         for mode in MODES
@@ -219,15 +239,4 @@ def modes_line(outlooks: dict[str, PredictedVerdict]) -> str:
     return ", ".join(
         f"{mode} {change_of(each.forward)} forward and {change_of(each.backward)} backward"
         for mode, each in outlooks.items()
-    )
-
-
-def branch_line(changes: Sequence[BranchChange]) -> str:
-    """`residual scale of 16 blocks: 1 -> 0.25`."""
-    first = changes[0]
-    usual = math.isclose(abs(first.scale_after), 1 / math.sqrt(len(changes)), rel_tol=1e-6)
-    name = ": 1/sqrt(blocks)" if usual and len(changes) > 1 else ""
-    return (
-        f"residual scale of {count(len(changes), 'block')} (layers {first.layer} to {changes[-1].layer}): "
-        f"{number(first.scale_before)} -> {number(first.scale_after)}, x{digits(first.factor)}{name}"
     )

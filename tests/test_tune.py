@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.advice.changes import compare_modes, fold, scale_changes, scheme_name
+from varprobe.advice.changes import compare_modes, find_changes, fold, scheme_name
 from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.gains import edge_of_chaos, find_gains
 from varprobe.advice.predicted_verdict import bench_for
@@ -114,7 +114,7 @@ def test_tuning_finds_the_simplest_change(name: str) -> None:
     assert tuning.after.is_sound
     assert tuning.reason == ""
     if by == "branch":
-        assert [change.scale_after for change in tuning.branches] == pytest.approx(16 * [number], rel=2e-3)
+        assert [change.after for change in tuning.branches] == pytest.approx(16 * [number], rel=2e-3)
     else:
         assert max(change.factor for change in tuning.changes) == pytest.approx(number, rel=3e-3)
 
@@ -688,4 +688,4 @@ def test_advice_for_fifty_layers_takes_few_predictions(monkeypatch: pytest.Monke
 
 def test_changes_of_a_network_to_itself_are_none() -> None:
     spec = load(CASES["small tanh"][0]).network
-    assert scale_changes(spec, spec.steps) == ()
+    assert find_changes(spec, spec.steps) == ((), ())

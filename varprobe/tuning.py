@@ -7,15 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from varprobe.advice.changes import (
-    BranchChange,
-    ScaleChange,
-    branch_changes,
-    compare_modes,
-    explain,
-    scale_changes,
-    unit_input,
-)
+from varprobe.advice.changes import Change, compare_modes, explain, find_changes, unit_input
 from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
 from varprobe.advice.proposal import propose
@@ -42,6 +34,7 @@ class Tuning:
 
     Attributes:
         by: what is changed; None where nothing is.
+        changes, branches: of the weights and of the residual branches.
         edits: of the config, beside those of the command line.
         before, after: by theory.
         modes: what each fan mode would give, where widths change.
@@ -52,8 +45,8 @@ class Tuning:
     """
 
     by: By | None
-    changes: tuple[ScaleChange, ...]
-    branches: tuple[BranchChange, ...]
+    changes: tuple[Change, ...]
+    branches: tuple[Change, ...]
     edits: tuple[Override, ...]
     before: PredictedVerdict
     after: PredictedVerdict
@@ -106,10 +99,11 @@ def tune(
     if found.by or found.before.overall not in ("inconclusive", "degenerate"):
         verdict = _verify(tuned, threads, progress)
         reasons += [unit_input(spec, spec.settings)] if reasons[0] else []
+    changes, branches = find_changes(spec, tuned.network.steps)
     return Tuning(
         by=found.by,
-        changes=scale_changes(spec, tuned.network.steps),
-        branches=branch_changes(spec, tuned.network.steps),
+        changes=changes,
+        branches=branches,
         edits=edits,
         before=found.before,
         after=bench_for(tuned.network, tuned.network.settings).outlook(tuned.network.steps) if edits else found.after,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from varprobe.advice.gains import find_gains
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
 from varprobe.advice.proposal import NAMED, Proposal
-from varprobe.advice.variants import fan, find_shared_mean, find_tunable, is_tunable, std_of, with_recipes
+from varprobe.advice.variants import fan, find_shared_mean, find_tunable, is_tunable, scale_of, std_of, with_recipes
 from varprobe.advice.ways import Outcome
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
-from varprobe.network.spec import Dense, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.spec import Dense, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 from varprobe.verdict.records import Direction
 
 # A scheme is named as it is up to this relative difference, and as near up to the next.
@@ -24,55 +24,40 @@ MODES = ("fan_in", "fan_avg", "fan_out")
 
 
 @dataclass(frozen=True)
-class ScaleChange:
-    """What becomes of one layer: `layer` is its row in the report, from 1."""
+class Change:
+    """What becomes of one scale.
+
+    Attributes:
+        layer: its row in the report, from 1.
+        before, after: standard deviation of the weights, or the scale of the residual branch.
+        scheme: the name of the new one; empty of a branch.
+    """
 
     layer: int
     name: str
     path: str
-    std_before: float
-    std_after: float
-    factor: float
+    before: float
+    after: float
     scheme: str
 
-
-@dataclass(frozen=True)
-class BranchChange:
-    """What becomes of one residual scale."""
-
-    layer: int
-    name: str
-    path: str
-    scale_before: float
-    scale_after: float
-    factor: float
+    @property
+    def factor(self) -> float:
+        return self.after / self.before
 
 
-def scale_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[ScaleChange, ...]:
-    """Every layer whose weights have another scale in `steps`."""
-    return tuple(
-        ScaleChange(row, old.name, old.path, before, after, after / before, scheme_name(new))
-        for row, old, new in _rows(spec, steps)
-        if (before := std_of(old)) and (after := std_of(new)) and abs(after / before - 1) > _UNCHANGED
-    )
-
-
-def branch_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[BranchChange, ...]:
-    """Every residual block whose branch has another scale in `steps`."""
-    return tuple(
-        BranchChange(row, old.name, old.path, one.scale, two.scale, two.scale / one.scale)
-        for row, old, new in _rows(spec, steps)
-        if isinstance(one := old.layer, Join) and isinstance(two := new.layer, Join) and one.scale != two.scale
-    )
-
-
-def _rows(spec: NetworkSpec, steps: Sequence[Step]) -> Iterator[tuple[int, Step, Step]]:
+def find_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Every layer whose weights have another scale in `steps`, and every residual block whose branch has one."""
     pairs = [pair for pair in zip(spec.steps, steps, strict=True) if not isinstance(pair[0].layer, Open)]
-    return ((row, old, new) for row, (old, new) in enumerate(pairs, 1))
+    found = [
+        Change(row, old.name, old.path, before, after, scheme_name(new))
+        for row, (old, new) in enumerate(pairs, 1)
+        if (before := scale_of(old)) and (after := scale_of(new)) and abs(after / before - 1) > _UNCHANGED
+    ]
+    return tuple(each for each in found if each.scheme), tuple(each for each in found if not each.scheme)
 
 
 def scheme_name(step: Step) -> str:
-    """The named scheme whose standard deviation is nearest, with the gain that it takes where none is near.
+    """The scheme whose standard deviation is nearest, with a gain where none is near; empty where nothing is drawn.
 
     >>> from varprobe.config.loading import load
     >>> defaults = {"init": {"name": "small", "std": 0.125}}
@@ -81,7 +66,7 @@ def scheme_name(step: Step) -> str:
     """
     std = std_of(step)
     if not std:
-        return "-"
+        return ""
     if isinstance(step.layer, Dense) and isinstance(step.layer.weights, Orthogonal):
         gain = step.layer.weights.gain
         return "orthogonal" if abs(gain - 1) < _EXACT else f"orthogonal with gain {gain:.3g}"
@@ -96,11 +81,11 @@ def scheme_name(step: Step) -> str:
     return f"{'xavier' if square else 'lecun'} with gain {std * math.sqrt(step.fan_in):.3g}"
 
 
-def fold(changes: Sequence[ScaleChange], spec: NetworkSpec) -> list[list[ScaleChange]]:
+def fold(changes: Sequence[Change], spec: NetworkSpec) -> list[list[Change]]:
     """Runs of neighbouring dense layers with the same change."""
     dense = [row for row, step in enumerate(spec.rows, 1) if isinstance(step.layer, Dense)]
     place = {row: position for position, row in enumerate(dense)}
-    runs: list[list[ScaleChange]] = []
+    runs: list[list[Change]] = []
     for change in changes:
         last = runs[-1][-1] if runs else None
         if last is not None and _is_alike(last, change) and place[change.layer] == place[last.layer] + 1:
@@ -110,26 +95,26 @@ def fold(changes: Sequence[ScaleChange], spec: NetworkSpec) -> list[list[ScaleCh
     return runs
 
 
-def _is_alike(one: ScaleChange, other: ScaleChange) -> bool:
-    pairs = (one.std_before, other.std_before), (one.std_after, other.std_after)
+def _is_alike(one: Change, other: Change) -> bool:
+    pairs = (one.before, other.before), (one.after, other.after)
     return one.scheme == other.scheme and all(math.isclose(a, b, rel_tol=1e-9) for a, b in pairs)
 
 
-def change_line(run: Sequence[ScaleChange]) -> str:
+def change_line(run: Sequence[Change]) -> str:
     """`layers 2 to 20: std 0.0100 -> 0.0884, x8.84`."""
     first, last = run[0], run[-1]
     where = f"layer {first.layer}" if len(run) == 1 else f"layers {first.layer} to {last.layer}"
-    return f"{where}: std {digits(first.std_before)} -> {digits(first.std_after)}, x{digits(first.factor)}"
+    return f"{where}: std {digits(first.before)} -> {digits(first.after)}, x{digits(first.factor)}"
 
 
-def branch_line(changes: Sequence[BranchChange]) -> str:
+def branch_line(changes: Sequence[Change]) -> str:
     """`residual scale of 16 blocks (layers 3 to 33): 1 -> 0.25, x0.250: 1/sqrt(blocks)`."""
     first = changes[0]
-    usual = math.isclose(abs(first.scale_after), 1 / math.sqrt(len(changes)), rel_tol=1e-6)
+    usual = math.isclose(abs(first.after), 1 / math.sqrt(len(changes)), rel_tol=1e-6)
     name = ": 1/sqrt(blocks)" if usual and len(changes) > 1 else ""
     return (
         f"residual scale of {count(len(changes), 'block')} (layers {first.layer} to {changes[-1].layer}): "
-        f"{number(first.scale_before)} -> {number(first.scale_after)}, x{digits(first.factor)}{name}"
+        f"{number(first.before)} -> {number(first.after)}, x{digits(first.factor)}{name}"
     )
 
 
@@ -147,26 +132,24 @@ def change_of(direction: Direction) -> str:
     return direction.label if direction.total_log10 is None else f"x {power(direction.total_log10)}"
 
 
+_NOT_TUNED = {
+    Outcome.UNREACHED: "theory does not reach it: {found.before.reason}",
+    Outcome.DEGENERATE: "the signal is exactly zero somewhere, and no factor changes zero",
+    Outcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: take the mean out first",
+    Outcome.NO_WAY: "there is nothing to be had here by `{found.asked}`",
+}
+
+
 def explain(found: Proposal, spec: NetworkSpec) -> str:
     """Why the proposal does not make the network stable, with the growth that remains; empty where it does."""
+    if found.outcome is Outcome.SOUND:
+        return ""
+    if found.outcome in _NOT_TUNED:
+        return f"It is not tuned: {_NOT_TUNED[found.outcome].format(found=found, layer=find_shared_mean(spec))}."
     left = _remains(found.after)
-    match found.outcome:
-        case Outcome.SOUND:
-            return ""
-        case Outcome.UNREACHED:
-            why = f"theory does not reach it: {found.before.reason}"
-        case Outcome.DEGENERATE:
-            why = "the signal is exactly zero somewhere, and no factor changes zero"
-        case Outcome.SHARED_MEAN:
-            where = find_shared_mean(spec)
-            why = f"the weights of {where} have a mean, which moves all units together: take the mean out first"
-        case Outcome.NO_WAY:
-            why = f"there is nothing to be had here by `{found.asked}`"
-        case Outcome.COMPROMISE:
-            return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
-        case Outcome.UNMOVED:
-            return _explain_unmoved(spec, left)
-    return f"It is not tuned: {why}."
+    if found.outcome is Outcome.COMPROMISE:
+        return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
+    return _explain_unmoved(spec, left)
 
 
 def _explain_unmoved(spec: NetworkSpec, left: str) -> str:

@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterator, Mapping
 
 from varprobe.advice.changes import (
-    branch_changes,
     branch_line,
     change_line,
     change_of,
     compare_modes,
     digits,
     explain,
+    find_changes,
     fold,
     modes_line,
-    scale_changes,
     unit_input,
 )
 from varprobe.advice.edits import find_edits
@@ -81,7 +80,7 @@ def find_cure(experiment: Experiment, settings: Settings, *, is_steady: bool) ->
     smaller = "" if is_whole else unit_input(spec, settings)
     if smaller:
         return Cure(smaller)
-    factors = {change.layer: change.factor for change in scale_changes(spec, found.steps)}
+    factors = {change.layer: change.factor for change in find_changes(spec, found.steps)[0]}
     return Cure(" ".join(_sentences(experiment, settings, found)), is_whole, _is_steady(found.after), factors)
 
 
@@ -138,17 +137,17 @@ def _sentences(experiment: Experiment, settings: Settings, found: Proposal) -> I
 
 def _changes(experiment: Experiment, found: Proposal) -> Iterator[str]:
     spec = experiment.network
-    runs = fold(scale_changes(spec, found.steps), spec)
+    changes, branches = find_changes(spec, found.steps)
+    runs = fold(changes, spec)
     if len(runs) == 1 and len(runs[0]) > 1:
         change = runs[0][0]
         where = f"in layers {change.layer} to {runs[0][-1].layer}"
-        std = f"{change.std_before:.3g} -> {change.std_after:.3g}"
+        std = f"{change.before:.3g} -> {change.after:.3g}"
         yield f"Multiply the weights' standard deviation by about {change.factor:.4g} {where}: {std}, {change.scheme}."
     elif runs:
         shown = "; ".join(f"{change_line(run)}, {run[0].scheme}" for run in runs[:_MOST_RUNS])
         more = f"; {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
         yield f"Change {shown}{more}."
-    branches = branch_changes(spec, found.steps)
     if branches:
         yield f"Change the {branch_line(branches)}."
     try:
@@ -173,7 +172,7 @@ def _options(experiment: Experiment, found: Proposal) -> str:
 def _one_name(experiment: Experiment, found: Proposal) -> str:
     """The scheme that `--init` would have to name, where all layers are on the defaults and become exactly that."""
     spec = experiment.network
-    changes = scale_changes(spec, found.steps)
+    changes, _ = find_changes(spec, found.steps)
     names = {change.scheme for change in changes}
     if len(names) != 1 or found.branches != 1.0 or not names <= set(INITIALIZERS):
         return ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from varprobe.advice.gains import bias_moment
 from varprobe.advice.proposal import Proposal
-from varprobe.advice.variants import Recipe, fan, find_tunable, is_tunable, std_of
+from varprobe.advice.variants import Recipe, fan, find_tunable, is_tunable, scale_of, std_of
 from varprobe.config.experiment import Experiment
 from varprobe.config.overrides import Override
 from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
@@ -162,9 +162,7 @@ def largest_difference(spec: NetworkSpec, other: NetworkSpec, found: Proposal) -
     """The largest relative difference of a weight's or branch's scale between a network and the one proposed."""
     worst, judged = 0.0, set(find_tunable(spec))
     for index, (step, wanted) in enumerate(zip(other.steps, found.steps, strict=True)):
-        one, two = std_of(step), std_of(wanted)
-        if isinstance(step.layer, Join) and isinstance(wanted.layer, Join):
-            one, two = step.layer.scale, wanted.layer.scale
+        one, two = scale_of(step), scale_of(wanted)
         free = is_tunable(wanted) and index not in judged  # a norm takes its scale out again
         if one is not None and two and not free:
             worst = max(worst, abs(one / two - 1))

@@ -12,6 +12,7 @@ from varprobe.network.description import LayerDescription
 from varprobe.verdict.case import Case
 from varprobe.verdict.depth_checks import step_changes
 from varprobe.verdict.judged import JudgedLayer
+from varprobe.verdict.records import Finding
 from varprobe.verdict.rule import LN10, Judged
 
 # Of these the rate is the same at every size of the signal, so that one factor is the whole remedy.
@@ -20,7 +21,7 @@ _HOMOGENEOUS = ("linear", "relu", "abs")
 _TOO_FAR = 100
 
 
-def undo_change(case: Case, way: str) -> str:
+def undo_change(way: str, case: Case, _: Finding) -> str:
     """How to bring the change over the depth, forward or backward, back to 1."""
     judged = case.forward if way == "forward" else case.backward
     worst = _worst_step(judged)

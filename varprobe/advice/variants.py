@@ -48,6 +48,11 @@ def std_of(step: Step) -> float | None:
     return None if variance is None else variance**0.5
 
 
+def scale_of(step: Step) -> float | None:
+    """The standard deviation of its weights, or the scale of its residual branch; None where it has neither."""
+    return step.layer.scale if isinstance(step.layer, Join) else std_of(step)
+
+
 def is_tunable(step: Step) -> bool:
     """Whether a factor of the weights changes the layer's scale, and nothing else about it."""
     if not isinstance(step.layer, Dense) or isinstance(step.layer.weights, (FromFile, Lsuv, Identity, Constant)):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from varprobe.advice.changes import branch_line, change_line, change_of, fold, modes_line
+from varprobe.advice.changes import Change, branch_line, change_line, change_of, fold, modes_line
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
@@ -107,13 +107,9 @@ def _broken_expectations(tuning: Tuning) -> str:
     expect, verdict = tuning.tuned.expect, tuning.measured
     if not tuning.by or expect is None or verdict is None:
         return ""
-    sides = (
-        ("forward", expect.forward, verdict.forward.label),
-        ("backward", expect.backward, verdict.backward.label),
-        ("overall", expect.overall, verdict.overall),
-        ("signal", expect.signal, verdict.signal.label),
-    )
-    broken = [f"{way} {' or '.join(allowed)}" for way, allowed, found in sides if allowed and found not in allowed]
+    found = {"forward": verdict.forward.label, "backward": verdict.backward.label, "overall": verdict.overall}
+    sides = [(side, label, getattr(expect, side)) for side, label in {**found, "signal": verdict.signal.label}.items()]
+    broken = [f"{side} {' or '.join(allowed)}" for side, label, allowed in sides if allowed and label not in allowed]
     return f"The config's `expect` is of the network as it was: {', '.join(broken)}. Change it too." if broken else ""
 
 
@@ -132,8 +128,8 @@ def render_tuning_json(tuning: Tuning) -> str:
     record = {
         "name": tuning.network.name,
         "by": tuning.by,
-        "changes": [asdict(change) for change in tuning.changes],
-        "branches": [asdict(change) for change in tuning.branches],
+        "changes": [_change(change, "std") | {"scheme": change.scheme} for change in tuning.changes],
+        "branches": [_change(change, "scale") for change in tuning.branches],
         "edits": [f"{edit.path}={edit.text}" for edit in tuning.edits],
         "before": _outlook(tuning.before),
         "after": _outlook(tuning.after),
@@ -143,6 +139,11 @@ def render_tuning_json(tuning: Tuning) -> str:
         "reason": tuning.reason or None,
     }
     return json.dumps(record, allow_nan=False) + "\n"
+
+
+def _change(change: Change, what: str) -> dict[str, Any]:
+    scales = {f"{what}_before": change.before, f"{what}_after": change.after}
+    return {"layer": change.layer, "name": change.name, "path": change.path, **scales, "factor": change.factor}
 
 
 def _outlook(outlook: PredictedVerdict) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 from varprobe.frozen import dataclass
 from varprobe.verdict.case import Case
@@ -35,7 +35,7 @@ from varprobe.verdict.layer_checks import (
 from varprobe.verdict.records import Finding
 
 Severity = Literal["error", "warning", "info"]
-_SEVERITIES = ("error", "warning", "info")
+_SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -53,77 +53,45 @@ class FindingKind:
     needs_trials: bool = False
 
 
-_of_trials = partial(FindingKind, needs_trials=True)
+_error, _warning, _info = (partial(FindingKind, severity) for severity in _SEVERITIES)
+_TRIALS = True
 FINDINGS: dict[str, FindingKind] = {
-    "forward-vanishing": FindingKind(
-        "error", "the activations lose more than a factor 100 over the depth", find_labels
+    "forward-vanishing": _error("the activations lose more than a factor 100 over the depth", find_labels),
+    "forward-exploding": _error("the activations grow by more than a factor 100 over the depth", find_labels),
+    "forward-degenerate": _error("in half of the trials or more the activations are exactly zero", find_labels),
+    "forward-borderline": _warning("the activations change by a factor of 10 to 100 over the depth", find_labels),
+    "backward-vanishing": _error("the gradient loses more than a factor 100 over the depth", find_labels),
+    "backward-exploding": _error("the gradient grows by more than a factor 100 over the depth", find_labels),
+    "backward-degenerate": _error("in half of the trials or more the gradient is exactly zero", find_labels),
+    "backward-borderline": _warning("the gradient changes by a factor of 10 to 100 over the depth", find_labels),
+    "inconclusive": _warning("the trials differ too much, or are too few, to decide", find_too_few_trials, _TRIALS),
+    "jump": _error("a single layer changes the signal by more than a factor 100", find_jumps),
+    "non-finite": _error(
+        "the arithmetic ended: values overflowed, or given arrays hold nan or inf", find_end_of_arithmetic, _TRIALS
     ),
-    "forward-exploding": FindingKind(
-        "error", "the activations grow by more than a factor 100 over the depth", find_labels
+    "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
+    "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
+    "total-change": _warning(
+        "more than a factor 100 is lost or gained, though the deep half is stable", find_early_change
     ),
-    "forward-degenerate": FindingKind(
-        "error", "in half of the trials or more the activations are exactly zero", find_labels
+    "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials, _TRIALS),
+    "finite-width": _warning("single draws differ much: the width is small for the depth", find_spread, _TRIALS),
+    "saturated": _warning(
+        "more than half of a layer's values are at the activation's limits", find_saturation, _TRIALS
     ),
-    "forward-borderline": FindingKind(
-        "warning", "the activations change by a factor of 10 to 100 over the depth", find_labels
+    "dead-units": _warning(
+        "more units are zero for the whole batch than in a healthy network", find_dead_units, _TRIALS
     ),
-    "backward-vanishing": FindingKind("error", "the gradient loses more than a factor 100 over the depth", find_labels),
-    "backward-exploding": FindingKind(
-        "error", "the gradient grows by more than a factor 100 over the depth", find_labels
-    ),
-    "backward-degenerate": FindingKind(
-        "error", "in half of the trials or more the gradient is exactly zero", find_labels
-    ),
-    "backward-borderline": FindingKind(
-        "warning", "the gradient changes by a factor of 10 to 100 over the depth", find_labels
-    ),
-    "inconclusive": _of_trials("warning", "the trials differ too much, or are too few, to decide", find_too_few_trials),
-    "jump": FindingKind("error", "a single layer changes the signal by more than a factor 100", find_jumps),
-    "non-finite": _of_trials(
-        "error", "the arithmetic ended: values overflowed, or given arrays hold nan or inf", find_end_of_arithmetic
-    ),
-    "chaotic": FindingKind("warning", "stable activations with exploding gradients: the chaotic phase", find_chaos),
-    "collapsed-signal": FindingKind(
-        "warning", "all samples end at the same point: the output forgets its input", find_collapse
-    ),
-    "total-change": FindingKind(
-        "warning", "more than a factor 100 is lost or gained, though the deep half is stable", find_early_change
-    ),
-    "dead-trials": _of_trials("warning", "some draws of the weights give exact zeros", find_dead_trials),
-    "finite-width": _of_trials("warning", "single draws differ much: the width is small for the depth", find_spread),
-    "saturated": _of_trials(
-        "warning", "more than half of a layer's values are at the activation's limits", find_saturation
-    ),
-    "dead-units": _of_trials(
-        "warning", "more units are zero for the whole batch than in a healthy network", find_dead_units
-    ),
-    "float32-range": FindingKind("warning", "values leave the range of float32", partial(find_end_of_range, "float32")),
-    "bfloat16-range": FindingKind("info", "values leave the range of bfloat16", partial(find_end_of_range, "bfloat16")),
-    "float16-range": FindingKind("info", "values leave the range of float16", partial(find_end_of_range, "float16")),
-    "theory-mismatch": _of_trials(
-        "warning", "a layer lies outside the band that theory foresees for it", find_mismatch
-    ),
-    "theory-ends": FindingKind("warning", "theory alone does not reach all of the network", find_end_of_theory),
-    "width-ratio": FindingKind(
-        "info", "changing widths alone change the gradient per entry; it is not judged", find_width_ratio
-    ),
-    "zero-branch": _of_trials(
-        "info", "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches
+    "float32-range": _warning("values leave the range of float32", partial(find_end_of_range, "float32")),
+    "bfloat16-range": _info("values leave the range of bfloat16", partial(find_end_of_range, "bfloat16")),
+    "float16-range": _info("values leave the range of float16", partial(find_end_of_range, "float16")),
+    "theory-mismatch": _warning("a layer lies outside the band that theory foresees for it", find_mismatch, _TRIALS),
+    "theory-ends": _warning("theory alone does not reach all of the network", find_end_of_theory),
+    "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
+    "zero-branch": _info(
+        "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS
     ),
 }
-
-
-def finding(
-    code: str,
-    message: str,
-    remedy: str = "",
-    *,
-    layer: int | None = None,
-    measured: float | None = None,
-    limit: float | None = None,
-) -> Finding:
-    """A finding with the severity of its code."""
-    return Finding(code, FINDINGS[code].severity, layer, message, remedy, measured, limit)
 
 
 def all_findings(case: Case) -> tuple[Finding, ...]:
@@ -133,10 +101,13 @@ def all_findings(case: Case) -> tuple[Finding, ...]:
     """
     measured = case.measurement is not None
     checks = dict.fromkeys(kind.check for kind in FINDINGS.values() if measured or not kind.needs_trials)
-    found = [finding(**vars(each)) for check in checks for each in check(case)]
-    return tuple(sorted(found, key=_precedence))
+    found = [each for check in checks for each in check(case)]
+    return tuple(
+        Finding(severity=FINDINGS[each.code].severity, remedy="", **vars(each))
+        for each in sorted(found, key=_precedence)
+    )
 
 
-def _precedence(found: Finding) -> tuple[int, bool, bool]:
-    late = FINDINGS[found.code].needs_trials
-    return _SEVERITIES.index(found.severity), found.code != "non-finite", late
+def _precedence(found: Found) -> tuple[int, bool, bool]:
+    kind = FINDINGS[found.code]
+    return _SEVERITIES.index(kind.severity), found.code != "non-finite", kind.needs_trials

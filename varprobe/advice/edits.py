@@ -49,11 +49,11 @@ def _inits(experiment: Experiment, recipes: Mapping[str, Recipe], digits: int) -
         entries.setdefault(spec.steps[index].path, []).append(spec.steps[index])
     wanted: dict[str, tuple[Part, Init | None]] = {}
     for path, steps in entries.items():
-        own, default = _written(document, path, "init")
+        own, default = _look_up(document, path, "init")
         part = INITIALIZER_PART.parse(next((each for each in (own, default) if each is not None), DEFAULT_INIT))
         recipe = recipes.get(path)
         new = None if recipe is None else _new_init(part, recipe, steps, digits)
-        if recipe is not None and recipe.bias is not None and _written(document, path, "bias") != (None, None):
+        if recipe is not None and recipe.bias is not None and _look_up(document, path, "bias") != (None, None):
             hint = "remove `bias`, or leave --sb away: then the weights are fitted to the biases that are there"
             raise ConfigError("has a bias of its own, which --sb would not change", hint=hint, field=path)
         if own is None:
@@ -69,7 +69,7 @@ def _inits(experiment: Experiment, recipes: Mapping[str, Recipe], digits: int) -
             yield f"{path}.dense.init", _init_text(new or _as_mapping(part))
 
 
-def _written(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any]:
+def _look_up(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any]:
     """What a dense entry and what the defaults say of a key; None where they do not."""
     entry: Any = document
     for step in path.replace("[", ".").replace("]", "").split("."):
@@ -101,13 +101,13 @@ def _init_text(init: Init) -> str:
 
 def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> Init:
     if recipe.mode is None:
-        return _multiplied(part, recipe.factor, steps, digits)
+        return _multiply(part, recipe.factor, steps, digits)
     gain, has_bias = _round(recipe.gain, digits), INITIALIZERS[part.name].bias is not None
     if recipe.bias is not None:
         return {"name": "mean_field", "sw": gain, "sb": _round(recipe.bias, digits)}
     factors = [recipe.gain / math.sqrt(fan(recipe.mode, step)) / (std_of(step) or 1.0) for step in steps]
     if has_bias and max(factors) / min(factors) < 1 + 1e-9:
-        return _multiplied(part, factors[0], steps, digits)
+        return _multiply(part, factors[0], steps, digits)
     layer = steps[0].layer
     assert isinstance(layer, Dense)
     if isinstance(layer.weights, Orthogonal) and all(step.fan_in >= step.fan_out for step in steps):
@@ -123,7 +123,7 @@ def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> Ini
     return {**new, "distribution": shape} if shape else new
 
 
-def _multiplied(part: Part, factor: float, steps: list[Step], digits: int) -> Init:
+def _multiply(part: Part, factor: float, steps: list[Step], digits: int) -> Init:
     """The same scheme, its standard deviation times a factor: by its std, its sw or its gain."""
     init, arguments = _as_mapping(part), part.arguments
     for key in ("std", "sw"):

@@ -237,7 +237,7 @@ class _Search:
         for step in self.spec.steps:
             if step.path not in self.paths or not isinstance(step.layer, Dense) or step.path in recipes:
                 continue
-            if step.layer.activation.name == "linear":  # a read-out: there is no phase to be on the edge of
+            if step.layer.activation.is_linear:  # a read-out: there is no phase to be on the edge of
                 recipes[step.path] = Recipe(mode="fan_in")
                 continue
             moment = bias_moment(step.layer.bias) if self.sb is None else self.sb**2

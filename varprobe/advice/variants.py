@@ -66,7 +66,7 @@ def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
     after: Layer | None = None
     for index in range(len(spec.steps) - 1, -1, -1):
         step = spec.steps[index]
-        linear = isinstance(step.layer, Dense) and step.layer.activation.name == "linear"
+        linear = isinstance(step.layer, Dense) and step.layer.activation.is_linear
         if is_tunable(step) and not (linear and isinstance(after, Norm)):
             found.append(index)
         if not isinstance(step.layer, Dropout):

@@ -70,23 +70,23 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _table(tuning: Tuning) -> Iterator[str]:
-    changed = bool(tuning.by)
-    measured = tuning.measured
-    heads = ["", "theory", *(["theory, tuned"] if changed else []), *(["measured"] if measured else [])]
-    rows = [heads]
-    for way in ("forward", "backward"):
-        outlooks = [tuning.before, *([tuning.after] if changed else [])]
-        cells = [_cell(getattr(outlook, way)) for outlook in outlooks]
-        rows.append([way, *cells, *([_cell(getattr(measured, way))] if measured else [])])
-    if measured:
-        rows.append(["signal", *[""] * (len(heads) - 2), _cell(measured.signal)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    columns: dict[str, PredictedVerdict | Verdict] = {"theory": tuning.before}
+    if tuning.by:
+        columns["theory, tuned"] = tuning.after
+    if tuning.measured:
+        columns["measured"] = tuning.measured
+    ways = ("forward", "backward", "signal") if tuning.measured else ("forward", "backward")
+    rows = [["", *columns], *([way, *(_cell(getattr(each, way, None)) for each in columns.values())] for way in ways)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _cell(direction: Direction) -> str:
-    return direction.label if direction.total_log10 is None else f"{direction.label} {change_of(direction)}"
+def _cell(direction: Direction | None) -> str:
+    """Empty where theory was not asked."""
+    if direction is None or direction.total_log10 is None:
+        return direction.label if direction else ""
+    return f"{direction.label} {change_of(direction)}"
 
 
 def _conclusion(tuning: Tuning) -> str:

@@ -672,6 +672,19 @@ def test_a_healthy_network_pays_nothing_for_advice(monkeypatch: pytest.MonkeyPat
         predict_report(load(CASES["small tanh"][0]))
 
 
+@pytest.mark.parametrize("name", ["small tanh", "bad layer", "chaotic", "residual", "sigmoid xavier"])
+def test_without_a_search_a_finding_has_the_words_of_a_run_or_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load(CASES[name][0])
+    run = diagnose(experiment).verdict.findings
+    monkeypatch.setattr("varprobe.advice.cure.propose", None)
+    quick = diagnose(experiment, remedies=False).verdict.findings
+    assert [replace(item, remedy="") for item in quick] == [replace(item, remedy="") for item in run]
+    assert any(not item.remedy for item in quick)
+    for one, other in zip(quick, run, strict=True):
+        curable = one.code in ("jump", "chaotic", "total-change") or one.code.endswith(("ing", "borderline"))
+        assert one.remedy == ("" if curable else other.remedy)
+
+
 def test_advice_for_fifty_layers_takes_few_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[NetworkSpec] = []
 

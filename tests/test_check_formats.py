@@ -33,7 +33,8 @@ from varprobe.reporters.check.sarif import EXPECTATIONS, uri
 from varprobe.reporters.check.terminal import print_checks
 from varprobe.results.kinds import RESULTS, render
 from varprobe.results.store import from_json, json_schema, render_json
-from varprobe.verdict.findings import FINDINGS, finding
+from varprobe.verdict.findings import FINDINGS
+from varprobe.verdict.records import Finding
 
 SCHEMAS = Path(__file__).parent / "schemas"
 HOSTILE = (
@@ -61,7 +62,7 @@ def report(name: str = "net", layer: str = "hidden") -> Report:
         "  - {dense: 8, repeat: 5}\nprobe: {batch: 4, trials: 3}\n"
     )
     made = diagnose(load_text(ConfigText(text, "net.yaml", Path(), "net")))
-    warning = finding("dead-units", f"Units of {layer} are dead.", "Widen it.", layer=2)
+    warning = Finding("dead-units", "warning", 2, f"Units of {layer} are dead.", "Widen it.")
     verdict = replace(made.verdict, findings=(*made.verdict.findings, warning))
     return replace(made, name=name, layers=tuple(replace(row, name=layer) for row in made.layers), verdict=verdict)
 
@@ -491,7 +492,7 @@ def test_sarif_has_a_result_for_all_that_was_not_met() -> None:
 
 
 def test_findings_are_warnings_and_notes_of_a_passed_check() -> None:
-    info = finding("width-ratio", "Widths change.", "")
+    info = Finding("width-ratio", "info", None, "Widths change.", "")
     made = replace(report(), verdict=replace(report().verdict, findings=(*report().verdict.findings, info)))
     run = sarif(checks(checked("a.yaml", "passed", MET, report=made)))
     found = {result["ruleId"]: result["level"] for result in run["results"]}

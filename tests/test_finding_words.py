@@ -11,6 +11,8 @@ import pytest
 from scipy import stats
 from test_verdict import _layer, _line, _measurement, _walk
 
+from varprobe.advice import rates
+from varprobe.advice.remedies import plain_remedy
 from varprobe.config.loading import load
 from varprobe.diagnose import predict_report
 from varprobe.network.description import describe
@@ -18,39 +20,43 @@ from varprobe.network.number_formats import FORMATS
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.theory.predict import predict
-from varprobe.verdict import advice
 from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare, foresee
 from varprobe.verdict.case import Case, build_case, foresee_case
-from varprobe.verdict.judge import conclude, judge
+from varprobe.verdict.findings import all_findings
+from varprobe.verdict.judge import judge
 from varprobe.verdict.judged import JudgedLayer, pick_points, trace_prediction
-from varprobe.verdict.layer_checks import number_ranges
 from varprobe.verdict.ranges import count_chances
 from varprobe.verdict.records import Finding, FormatRange, Leaving
-from varprobe.verdict.theory_checks import theory_mismatch
 
 LN10 = math.log(10)
 
 
 def _found(measurement: Measurement, code: str) -> list[Finding]:
-    return [finding for finding in judge(measurement).findings if finding.code == code]
+    return _told(build_case(measurement), code)
+
+
+def _told(case: Case, code: str) -> list[Finding]:
+    """Findings of a case with the remedies that take no search."""
+    found = [finding for finding in all_findings(case) if finding.code == code]
+    return [replace(finding, remedy=plain_remedy(case, finding)) for finding in found]
 
 
 def _points(*layers: Any) -> tuple[JudgedLayer, ...]:
     return pick_points(layers)
 
 
-# --- advice ---
+# --- rates ---
 
 
 def test_one_factor_for_all_weights_is_the_rate_to_minus_a_half() -> None:
     layers = [_layer()] * 20
     # 10**(3/40) = 1.1885; the variance is 64 (0.11885)**2.
-    assert advice.scale_remedy(_points(*layers), layers, -3.0) == (
+    assert rates.scale_weights(_points(*layers), layers, -3.0) == (
         "Multiply the weights' standard deviation by about 1.19 in every layer: 0.1 -> 0.119, a variance of "
         "0.904/fan_in. Then measure again: with tanh the rate depends on the size of the signal."
     )
     linear = [_layer(activation="relu", expected_std=None, curved=False)] * 20
-    assert advice.scale_remedy(_points(*linear), linear, 3.0) == (
+    assert rates.scale_weights(_points(*linear), linear, 3.0) == (
         "Multiply the weights' standard deviation by about 0.841 in every layer."
     )
 
@@ -68,37 +74,37 @@ def test_a_layer_is_curved_where_its_rate_depends_on_the_size_of_the_signal(acti
 def test_no_factor_is_named_where_none_would_do() -> None:
     layers = [_layer()] * 2
     check = "Check the scale of the weights, layer by layer."
-    assert advice.scale_remedy(_points(*layers), layers, None) == check
-    assert advice.scale_remedy((), layers, 3.0) == check
+    assert rates.scale_weights(_points(*layers), layers, None) == check
+    assert rates.scale_weights((), layers, 3.0) == check
     # 10**100 a layer is the end of it.
-    assert advice.scale_remedy(_points(*layers), layers, 399.9).startswith("Multiply the weights'")
+    assert rates.scale_weights(_points(*layers), layers, 399.9).startswith("Multiply the weights'")
     for far in (400.1, -400.1):
-        assert advice.scale_remedy(_points(*layers), layers, far) == (
+        assert rates.scale_weights(_points(*layers), layers, far) == (
             "No one factor mends so large a change: check the activation and the scale of the weights."
         )
 
 
 def test_blocks_and_norms_have_their_own_remedies() -> None:
     layers = [_layer(), *[_layer("residual")] * 4, _layer("residual", trunk=False)]
-    assert advice.scale_remedy(_points(*layers), layers, 3.0) == (
+    assert rates.scale_weights(_points(*layers), layers, 3.0) == (
         "Each block adds its branch to the skip. Scale the branches by 1/sqrt(blocks), 0.5 "
         "(`residual: {scale: ...}`), or start the last map of each branch at zero."
     )
     normed = [_layer(), _layer("norm")]
-    assert advice.scale_remedy(_points(*normed), normed, 3.0) == (
+    assert rates.scale_weights(_points(*normed), normed, 3.0) == (
         "A norm takes the weights' scale out again, so no scale of the weights helps here. Use fewer layers, "
         "residual blocks, or layer norm in place of batch norm."
     )
     inner = [_layer(), _layer("norm", trunk=False)]
-    assert advice.scale_remedy(_points(*inner), inner, 3.0).startswith("Multiply the weights'")
+    assert rates.scale_weights(_points(*inner), inner, 3.0).startswith("Multiply the weights'")
 
 
 def test_a_single_step_is_named_with_its_factor() -> None:
-    assert advice.single_remedy(7, _layer(), -4.0, "forward") == (
+    assert rates.mend_step(7, _layer(), -4.0, "forward") == (
         "Most of it happens at one step, at layer 7 (fell 1.00e+4-fold, forward): look at that layer and what stands "
         "before it, or multiply its weights by about 100."
     )
-    assert advice.single_remedy(7, _layer("residual"), 4.0, "backward") == (
+    assert rates.mend_step(7, _layer("residual"), 4.0, "backward") == (
         "Most of it happens at one step, at layer 7 (grew 1.00e+4-fold, backward): look at that layer and what stands "
         "before it."
     )
@@ -110,8 +116,8 @@ def test_the_chaotic_phase_has_smaller_weights_for_a_remedy() -> None:
         " Lower the weights' standard deviation until the backward rate is 1 (the edge of chaos), and keep the biases "
         "small."
     )
-    assert advice.chaotic_remedy(None) == head + tail
-    assert advice.chaotic_remedy(1.23456) == (
+    assert rates.lower_weights(None) == head + tail
+    assert rates.lower_weights(1.23456) == (
         f"{head} Each layer multiplies the gradient's second moment by 1.235.{tail}"
     )
 
@@ -180,10 +186,10 @@ def test_one_step_that_makes_most_of_the_change_is_the_remedy() -> None:
     # Within the deep half's window the step counts in T; the layer is the thirteenth.
     (found,) = _found(_measurement(logs, np.zeros((5, 20))), "forward-vanishing")
     assert found.layer == 13
-    assert found.remedy == advice.single_remedy(13, _layer(), -6.0 / LN10, "forward")
+    assert found.remedy == rates.mend_step(13, _layer(), -6.0 / LN10, "forward")
     (back,) = _found(_measurement(np.zeros((5, 20)), -logs), "backward-vanishing")
     assert back.layer == 12
-    assert back.remedy == advice.single_remedy(13, _layer(), -6.0 / LN10, "backward")
+    assert back.remedy == rates.mend_step(13, _layer(), -6.0 / LN10, "backward")
     # Less than half of the whole change, or less than a factor three, is not most of it.
     steep = _line(-8.0) + np.where(np.arange(20) >= 12, -6.0, 0.0)
     (part,) = _found(_measurement(steep, np.zeros((5, 20))), "forward-vanishing")
@@ -204,7 +210,7 @@ def test_a_chaotic_network_is_told_both_ways() -> None:
         1.0,
     )
     (backward,) = _found(measurement, "backward-exploding")
-    assert backward.remedy == advice.chaotic_remedy(10**0.15)
+    assert backward.remedy == rates.lower_weights(10**0.15)
     # Blocks and norms have remedies of their own.
     layers = [*[_layer("residual")] * 20]
     (other,) = _found(_measurement(np.zeros((5, 20)), -_line(3 * LN10), layers=layers), "backward-exploding")
@@ -356,7 +362,7 @@ def test_dead_trials_are_counted() -> None:
 def test_draws_that_differ_are_told_with_their_spread() -> None:
     logs = _walk(10, 20, noise=0.5, seed=3)
     verdict = judge(_measurement(logs, np.zeros((10, 20))))
-    (found,) = (item for item in verdict.findings if item.code == "finite-width")
+    (found,) = _told(build_case(_measurement(logs, np.zeros((10, 20)))), "finite-width")
     spread = float((logs[:, -1] - logs[:, 0]).std(ddof=1))
     assert found.measured == pytest.approx(spread)
     total, typical = verdict.forward.total_log10, verdict.forward.typical_log10
@@ -501,7 +507,7 @@ _STAYS = Leaving(None, 0.0, None, 0.0, None, 0.0, None, 0.0, 0)
 def _ranges(measured: Leaving | None, predicted: Leaving = _STAYS, name: str = "float16") -> list[Finding]:
     case = build_case(_measurement(np.zeros((4, 6))))
     number = FormatRange(name, 65504.0, 2.0**-24, measured, predicted)
-    return list(number_ranges(replace(case, formats=(number,))))
+    return _told(replace(case, formats=(number,)), f"{name}-range")
 
 
 def test_activations_that_leave_a_format_are_told_before_gradients() -> None:
@@ -629,8 +635,7 @@ def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
     bad = {"dense": {"width": 32, "init": {"name": "he", "gain": 1e-4}}}
     layers = [{"dense": 32, "repeat": 6}, bad, {"dense": 32, "repeat": 6}]
     spec = load({"input": {"features": 32}, "defaults": {"activation": "relu", "init": "he"}, "layers": layers}).network
-    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), 20)))
-    (found,) = (item for item in verdict.findings if item.code == "forward-vanishing")
+    (found,) = _told(foresee_case(spec, spec.settings, foresee(predict(spec), 20)), "forward-vanishing")
     assert found.remedy.startswith("Most of it happens at one step, at layer 7 (")
 
 
@@ -699,7 +704,7 @@ def test_layers_that_leave_theory_are_counted_and_the_first_is_told() -> None:
     rows[5] = RowAgreement(low, low)  # of no dense layer: it is not tested
     case: Case = build_case(_measurement(np.zeros((4, 6)), layers=layers))
     prediction: Any = None
-    found = list(theory_mismatch(replace(case, agreement=Agreement(prediction, tuple(rows), 12))))
+    found = _told(replace(case, agreement=Agreement(prediction, tuple(rows), 12)), "theory-mismatch")
     tail = " A network that follows its config shows this in fewer than 1 % of the runs."
     remedy = "Run it with another --seed and more --trials; if it stays, varprobe's theory is wrong for this network."
     assert found == [
@@ -722,4 +727,4 @@ def test_layers_that_leave_theory_are_counted_and_the_first_is_told() -> None:
             -6.25,
         ),
     ]
-    assert list(theory_mismatch(case)) == []
+    assert _told(case, "theory-mismatch") == []

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from varprobe.advice.remedies import REMEDIES
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose, predict_report, report_on
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
-from varprobe.verdict.findings import FINDINGS, finding
+from varprobe.verdict.findings import FINDINGS
 from varprobe.verdict.healthy import healthy_dead_share
 
 LINEAR = {"activation": "linear"}
@@ -97,8 +98,8 @@ def _report(code: str) -> Report:
     return diagnose(experiment)
 
 
-def test_the_cases_are_all_of_the_table() -> None:
-    assert list(CASES) == list(FINDINGS)
+def test_the_cases_and_the_remedies_are_all_of_the_table() -> None:
+    assert list(CASES) == list(FINDINGS) == list(REMEDIES)
 
 
 @pytest.mark.parametrize("code", CASES)
@@ -138,9 +139,10 @@ def test_a_healthy_network_has_no_finding() -> None:
     assert report.verdict.findings == ()
 
 
-def test_a_code_outside_the_table_cannot_be_made() -> None:
+def test_a_code_outside_the_table_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(FINDINGS, "forward-exploding")
     with pytest.raises(KeyError):
-        finding("no-such-code", "message.", "remedy.")
+        predict_report(load(LARGE))
 
 
 def test_given_nan_is_a_finding_and_no_crash(tmp_path: Path) -> None:

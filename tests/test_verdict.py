@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from varprobe.advice.remedies import plain_remedy
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
 from varprobe.engine.record import StackStatistics
@@ -20,6 +21,7 @@ from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
+from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import judge
 from varprobe.verdict.judged import pick_points, stretches
 from varprobe.verdict.records import DirectionVerdict, Verdict
@@ -225,14 +227,16 @@ def test_labels_of_the_signal(total: float, half: float | None, label: str) -> N
 
 @pytest.mark.parametrize("total", [-300.0, 0.0, 300.0])
 def test_one_trial_decides_nothing(total: float) -> None:
-    verdict = judge(_measurement(_line(total, trials=1), _line(total, trials=1)))
+    measurement = _measurement(_line(total, trials=1), _line(total, trials=1))
+    verdict = judge(measurement)
     for direction in (verdict.forward, verdict.backward):
         assert direction.label == "inconclusive"
         assert direction.total_log10 is not None
         assert (direction.rate_low, direction.rate_high, direction.depth_scale) == (None, None, None)
         assert direction.error_log10 is None
     assert verdict.overall == "inconclusive"
-    remedies = [finding.remedy for finding in verdict.findings if finding.code == "inconclusive"]
+    case = build_case(measurement)
+    remedies = [plain_remedy(case, finding) for finding in verdict.findings if finding.code == "inconclusive"]
     assert remedies == ["Run with --trials 20."] * 3  # forward, backward and signal
 
 
@@ -241,7 +245,7 @@ def test_an_inconclusive_run_says_how_many_trials_would_do() -> None:
     verdict = judge(_measurement(few))
     assert verdict.forward.label == "inconclusive"
     (finding,) = (item for item in verdict.findings if item.code == "inconclusive")
-    asked = int(finding.remedy.split()[-1].strip("."))
+    asked = int(plain_remedy(build_case(_measurement(few)), finding).split()[-1].strip("."))
     # Errors fall as one over the root of the trials: h = ln 10 is asked for.
     half = verdict.forward.error_log10
     assert half is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from varprobe.advice.remedies import advise
 from varprobe.config.expectation import Expectation
 from varprobe.config.loading import Experiment
 from varprobe.network.spec import NetworkSpec, Settings
@@ -27,10 +28,10 @@ from varprobe.theory.records import Prediction
 from varprobe.verdict.agreement import compare, foresee
 from varprobe.verdict.case import Case, build_case, foresee_case
 from varprobe.verdict.judge import Diagnosis, conclude
-from varprobe.verdict.labels import Direction, Label, Outcome, Severity
+from varprobe.verdict.labels import Direction, Label, Outcome
 from varprobe.verdict.possible import OVERALL, decide, possible, settle
 from varprobe.verdict.ranges import format_ranges
-from varprobe.verdict.records import ALPHA, Verdict
+from varprobe.verdict.records import ALPHA
 from varprobe.version import __version__
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def diagnose(
         experiment: a network as its config has it, from `load`.
         settings: how to measure; by default what the config says.
         progress: called after every pass through a layer with how many are done and how many there are.
-        remedies: whether findings get the remedies that theory has, which takes a search.
+        remedies: whether the remedies that take a search are looked for; without it those findings have none.
 
     Raises:
         VarprobeError: where the network cannot be measured; what it measures is never an error.
@@ -113,20 +114,11 @@ def report_on(experiment: Experiment, settings: Settings, diagnosis: Diagnosis, 
             seconds=measurement.seconds if measurement else 0.0,
         ),
         layers=layers,
-        verdict=_advise(experiment, settings, diagnosis.verdict) if remedies else diagnosis.verdict,
+        verdict=advise(experiment, settings, case, diagnosis.verdict, search=remedies),
         prediction=network_prediction(case.agreement.prediction),
         formats=case.formats,
         expect=_expectations(experiment.expect, case),
     )
-
-
-def _advise(experiment: Experiment, settings: Settings, verdict: Verdict) -> Verdict:
-    """The verdict with the remedies that theory has; a healthy network needs no search for them."""
-    if all(finding.severity == Severity.INFO for finding in verdict.findings):
-        return verdict
-    from varprobe.advice.remedies import with_remedies
-
-    return with_remedies(experiment, settings, verdict)
 
 
 def _expectations(expect: Expectation | None, case: Case) -> tuple[Expected, ...]:

@@ -7,19 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from varprobe.advice.edits import differences, edits
+from varprobe.advice.changes import Change, compare_modes, explain, find_changes, unit_input
+from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
-from varprobe.advice.proposal import Proposal, plan
-from varprobe.advice.words import (
-    BranchChange,
-    ScaleChange,
-    branch_changes,
-    is_pyramid,
-    mode_outlooks,
-    scale_changes,
-    unit_input,
-    why,
-)
+from varprobe.advice.proposal import propose
+from varprobe.advice.remedies import advise
+from varprobe.advice.ways import By
 from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
 from varprobe.config.rewriting import rewrite
@@ -27,7 +20,8 @@ from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, with_threads
 from varprobe.probe.measure import measure
-from varprobe.verdict.judge import judge
+from varprobe.verdict.case import build_case
+from varprobe.verdict.judge import conclude
 from varprobe.verdict.records import Verdict
 
 # How exactly the config that is written holds what was planned.
@@ -39,7 +33,8 @@ class Tuning:
     """What tuning a network came to.
 
     Attributes:
-        by: layer, branch, scale, layers or edge; empty where nothing is changed.
+        by: what is changed; None where nothing is.
+        changes, branches: of the weights and of the residual branches.
         edits: of the config, beside those of the command line.
         before, after: by theory.
         modes: what each fan mode would give, where widths change.
@@ -49,9 +44,9 @@ class Tuning:
         tuned: what the config then says.
     """
 
-    by: str
-    changes: tuple[ScaleChange, ...]
-    branches: tuple[BranchChange, ...]
+    by: By | None
+    changes: tuple[Change, ...]
+    branches: tuple[Change, ...]
     edits: tuple[Override, ...]
     before: PredictedVerdict
     after: PredictedVerdict
@@ -76,7 +71,7 @@ def tune(
     config: ConfigText,
     overrides: Sequence[Override] = (),
     *,
-    by: str | None = None,
+    by: By | None = None,
     sb: float | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -94,52 +89,54 @@ def tune(
     """
     experiment = load_text(config, overrides)
     spec = experiment.network
-    found = plan(spec, spec.settings, by=by, sb=sb)
-    changed = edits(experiment, found)
-    written = load_text(config, (*overrides, *changed))
-    tuned = written.network
-    if differences(spec, tuned, found) > _EXACT:
+    found = propose(spec, spec.settings, by=by, sb=sb)
+    edits = find_edits(experiment, found)
+    tuned = load_text(config, (*overrides, *edits))
+    if largest_difference(spec, tuned.network, found) > _EXACT:
         hint = "give the layers an `init` of their own"
         raise ConfigError("its entries cannot hold what was found", hint=hint, place=spec.place)
-    verdict = None if _is_unreached(found) else judge(measure(tuned, with_threads(tuned.settings, threads), progress))
+    verdict, reasons = None, [explain(found, spec)]
+    if found.by or found.before.overall not in ("inconclusive", "degenerate"):
+        verdict = _verify(tuned, threads, progress)
+        reasons += [unit_input(spec, spec.settings)] if reasons[0] else []
+    changes, branches = find_changes(spec, tuned.network.steps)
     return Tuning(
         by=found.by,
-        changes=scale_changes(spec, tuned.steps),
-        branches=branch_changes(spec, tuned.steps),
-        edits=changed,
+        changes=changes,
+        branches=branches,
+        edits=edits,
         before=found.before,
-        after=bench_for(tuned, tuned.settings).outlook(tuned.steps) if changed else found.after,
-        modes=mode_outlooks(spec, spec.settings) if is_pyramid(spec) and not found.before.reason else {},
+        after=bench_for(tuned.network, tuned.network.settings).outlook(tuned.network.steps) if edits else found.after,
+        modes={} if found.before.reason else compare_modes(spec, spec.settings),
         measured=verdict,
-        reason=" ".join(part for part in (why(found, spec), _of_the_input(found, spec)) if part),
+        reason=" ".join(filter(None, reasons)),
         network=spec,
-        tuned=written,
+        tuned=tuned,
     )
 
 
-def _of_the_input(found: Proposal, spec: NetworkSpec) -> str:
-    return unit_input(spec, spec.settings) if found.reason and not _is_unreached(found) else ""
+def _verify(tuned: Experiment, threads: int | None, progress: Callable[[int, int], None] | None) -> Verdict:
+    """The measured verdict, with the remedies that take no search: there has been one."""
+    settings = with_threads(tuned.network.settings, threads)
+    case = build_case(measure(tuned.network, settings, progress))
+    return advise(tuned, settings, case, conclude(case).verdict, search=False)
 
 
-def _is_unreached(found: Proposal) -> bool:
-    return not found.by and found.before.overall in ("inconclusive", "degenerate")
-
-
-def tuned_text(config: ConfigText, tuning: Tuning, target: Path) -> str:
+def rewrite_config(config: ConfigText, tuning: Tuning, target: Path) -> str:
     """The user's own config with the changes in it; relative paths hold from the target's folder."""
     here, there = os.path.realpath(config.folder), os.path.realpath(target.parent)
     document = tuning.tuned.document
-    return rewrite(config.text, document if here == there else _moved(document, here, there), config.label)
+    return rewrite(config.text, document if here == there else _move(document, here, there), config.label)
 
 
-def _moved(value: Any, here: str, there: str) -> Any:
+def _move(value: Any, here: str, there: str) -> Any:
+    """The document with its relative paths as seen from another folder."""
     if isinstance(value, list):
-        return [_moved(child, here, there) for child in value]
+        return [_move(child, here, there) for child in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: os.path.relpath(os.path.join(here, child), there)
-        if key == "path" and isinstance(child, str) and not os.path.isabs(child)
-        else _moved(child, here, there)
-        for key, child in value.items()
-    }
+    moved = {key: _move(child, here, there) for key, child in value.items()}
+    path = moved.get("path")
+    if isinstance(path, str) and not os.path.isabs(path):
+        moved["path"] = os.path.relpath(os.path.join(here, path), there)
+    return moved

@@ -1,4 +1,4 @@
-"""A plan as edits of the config, in the grammar of `--set`."""
+"""A proposal as edits of the config, in the grammar of `--set`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from varprobe.advice.gains import bias_moment
 from varprobe.advice.proposal import Proposal
-from varprobe.advice.variants import Recipe, fan, is_tunable, std_of, tunable
+from varprobe.advice.variants import Recipe, fan, find_tunable, is_tunable, scale_of, std_of
 from varprobe.config.loading import Experiment
 from varprobe.config.overrides import Override
 from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
@@ -24,122 +24,106 @@ DIGITS = 8
 # `gain: auto` is one number per layer; these can still be multiplied, as variance_scaling.
 _SCALABLE = ("lecun", "xavier", "he")
 _SHAPES = {Uniform: "uniform", TruncatedNormal: "truncated_normal"}
-Init = Mapping[str, Any]
+Init = dict[str, Any]
 
 
-def edits(experiment: Experiment, plan: Proposal, digits: int = DIGITS) -> tuple[Override, ...]:
-    """What to set in the config to make it the plan's network, numbers to so many digits.
+def find_edits(experiment: Experiment, found: Proposal, digits: int = DIGITS) -> tuple[Override, ...]:
+    """What to set in the config to make it the proposed network, numbers to so many digits.
 
     Raises:
         ConfigError: where the config's own words cannot say it.
     """
-    inits = _inits(experiment, plan, digits) if plan.recipes else ()
-    return (*_scales(experiment.network, plan, digits), *inits)
+    joins = {step.path: step.layer.scale for step in experiment.network.steps if isinstance(step.layer, Join)}
+    scales = [(path, scale * found.branches) for path, scale in joins.items() if scale and found.branches != 1.0]
+    edits = [(f"{path}.residual.scale", repr(_round(scale, digits))) for path, scale in scales]
+    if found.recipes:
+        edits += _inits(experiment, found.recipes, digits)
+    return tuple(Override(path, text, OPTION) for path, text in edits)
 
 
-def _scales(spec: NetworkSpec, plan: Proposal, digits: int) -> Iterator[Override]:
-    joins = {step.path: step.layer for step in spec.steps if isinstance(step.layer, Join)}
-    for path, join in joins.items():
-        if join.scale and plan.branches != 1.0:
-            yield Override(f"{path}.residual.scale", _text(join.scale * plan.branches, digits), OPTION)
-
-
-def _inits(experiment: Experiment, plan: Proposal, digits: int) -> Iterator[Override]:
+def _inits(experiment: Experiment, recipes: Mapping[str, Recipe], digits: int) -> Iterator[tuple[str, str]]:
     """Own inits where entries have them; of those on the defaults, the most common change goes there."""
     spec, document = experiment.network, experiment.document
     entries: dict[str, list[Step]] = {}
-    for index in tunable(spec):
+    for index in find_tunable(spec):
         entries.setdefault(spec.steps[index].path, []).append(spec.steps[index])
-    common: Counter[str] = Counter()
-    wanted: dict[str, tuple[Part, dict[str, Any] | None]] = {}
+    wanted: dict[str, tuple[Part, Init | None]] = {}
     for path, steps in entries.items():
-        part, own = _part(document, path)
-        recipe = plan.recipes.get(path)
+        own, default = _look_up(document, path, "init")
+        part = INITIALIZER_PART.parse(next((each for each in (own, default) if each is not None), DEFAULT_INIT))
+        recipe = recipes.get(path)
         new = None if recipe is None else _new_init(part, recipe, steps, digits)
-        if recipe is not None and recipe.bias is not None:
-            _check_bias(document, path)
-        if own:
-            yield from _set(f"{path}.dense.init", part, new)
-        else:
+        if recipe is not None and recipe.bias is not None and _look_up(document, path, "bias") != (None, None):
+            hint = "remove `bias`, or leave --sb away: then the weights are fitted to the biases that are there"
+            raise ConfigError("has a bias of its own, which --sb would not change", hint=hint, field=path)
+        if own is None:
             wanted[path] = part, new
-            common[flow(new)] += 1
+        else:
+            yield from _set(f"{path}.dense.init", part, new)
     if not wanted:
         return
-    most = common.most_common(1)[0][0]
-    part, new = next(pair for pair in wanted.values() if flow(pair[1]) == most)
-    yield from _set("defaults.init", part, new)
+    most = Counter(flow(new) for _, new in wanted.values()).most_common(1)[0][0]
+    yield from _set("defaults.init", *next(pair for pair in wanted.values() if flow(pair[1]) == most))
     for path, (part, new) in wanted.items():
         if flow(new) != most:
-            own_init = new or _as_mapping(part)
-            yield Override(f"{path}.dense.init", own_init["name"] if len(own_init) == 1 else flow(own_init), OPTION)
+            yield f"{path}.dense.init", _init_text(new or _as_mapping(part))
 
 
-def _part(document: Mapping[str, Any], path: str) -> tuple[Part, bool]:
-    """The scheme of an entry, and whether it is the entry's own."""
-    dense = _dense_entry(document, path)
-    own = dense.get("init") if isinstance(dense, dict) else None
-    written = own if own is not None else (document.get("defaults") or {}).get("init")
-    return INITIALIZER_PART.parse(DEFAULT_INIT if written is None else written), own is not None
-
-
-def _dense_entry(document: Mapping[str, Any], path: str) -> Any:
+def _look_up(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any]:
+    """What a dense entry and what the defaults say of a key; None where they do not."""
     entry: Any = document
     for step in path.replace("[", ".").replace("]", "").split("."):
         entry = entry[int(step)] if step.isdecimal() else entry[step]
-    return entry["dense"]
+    dense = entry["dense"]
+    return dense.get(key) if isinstance(dense, dict) else None, (document.get("defaults") or {}).get(key)
 
 
-def _check_bias(document: Mapping[str, Any], path: str) -> None:
-    dense = _dense_entry(document, path)
-    own = dense.get("bias") if isinstance(dense, dict) else None
-    default = (document.get("defaults") or {}).get("bias")
-    if own is not None or default is not None:
-        hint = "remove `bias`, or leave --sb away: then the weights are fitted to the biases that are there"
-        raise ConfigError("has a bias of its own, which --sb would not change", hint=hint, field=path)
-
-
-def _set(path: str, part: Part, new: dict[str, Any] | None) -> Iterator[Override]:
+def _set(path: str, part: Part, new: Init | None) -> Iterator[tuple[str, str]]:
     """One number where that is all, else the whole mapping."""
     if new is None:
         return
     old = _as_mapping(part)
     changed = [key for key in new if old.get(key) != new[key]]
     if len(changed) == 1 and new["name"] == part.name and set(old) <= set(new):
-        yield Override(f"{path}.{changed[0]}", _word(new[changed[0]]), OPTION)
+        value = new[changed[0]]
+        yield f"{path}.{changed[0]}", repr(value) if isinstance(value, float) else str(value)
     elif changed or set(old) != set(new):
-        yield Override(path, new["name"] if len(new) == 1 else flow(new), OPTION)
+        yield path, _init_text(new)
 
 
-def _as_mapping(part: Part) -> dict[str, Any]:
+def _as_mapping(part: Part) -> Init:
     return {"name": part.name, **{key: part.arguments[key] for key in part.arguments if key in part.given}}
 
 
-def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> dict[str, Any]:
+def _init_text(init: Init) -> str:
+    return str(init["name"]) if len(init) == 1 else flow(init)
+
+
+def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> Init:
     if recipe.mode is None:
-        return _multiplied(part, recipe.factor, steps, digits)
+        return _multiply(part, recipe.factor, steps, digits)
+    gain, has_bias = _round(recipe.gain, digits), INITIALIZERS[part.name].bias is not None
     if recipe.bias is not None:
-        return {"name": "mean_field", "sw": _round(recipe.gain, digits), "sb": _round(recipe.bias, digits)}
+        return {"name": "mean_field", "sw": gain, "sb": _round(recipe.bias, digits)}
     factors = [recipe.gain / math.sqrt(fan(recipe.mode, step)) / (std_of(step) or 1.0) for step in steps]
-    if INITIALIZERS[part.name].bias is not None and max(factors) / min(factors) < 1 + 1e-9:
-        return _multiplied(part, factors[0], steps, digits)
-    new: dict[str, Any] = {"name": "lecun"} if recipe.mode == "fan_in" else {"name": "xavier"}
-    if recipe.mode == "fan_in" and abs(recipe.gain / math.sqrt(2) - 1) < 1e-9:
-        new = {"name": "he"}
-    elif abs(recipe.gain - 1) > 1e-9:
-        new["gain"] = _round(recipe.gain, digits)
+    if has_bias and max(factors) / min(factors) < 1 + 1e-9:
+        return _multiply(part, factors[0], steps, digits)
     layer = steps[0].layer
     assert isinstance(layer, Dense)
     if isinstance(layer.weights, Orthogonal) and all(step.fan_in >= step.fan_out for step in steps):
-        return {"name": "orthogonal", "gain": _round(recipe.gain, digits)}
-    if type(layer.weights) in _SHAPES:
-        new["distribution"] = _SHAPES[type(layer.weights)]
-    if isinstance(layer.bias, Normal) and INITIALIZERS[part.name].bias is not None:
-        new = {"name": "mean_field", "sw": _round(recipe.gain, digits)}
-        new["sb"] = _round(math.sqrt(bias_moment(layer.bias)), digits)
-    return new
+        return {"name": "orthogonal", "gain": gain}
+    if isinstance(layer.bias, Normal) and has_bias:
+        return {"name": "mean_field", "sw": gain, "sb": _round(math.sqrt(bias_moment(layer.bias)), digits)}
+    new: Init = {"name": "lecun" if recipe.mode == "fan_in" else "xavier"}
+    if recipe.mode == "fan_in" and abs(recipe.gain / math.sqrt(2) - 1) < 1e-9:
+        new = {"name": "he"}
+    elif abs(recipe.gain - 1) > 1e-9:
+        new["gain"] = gain
+    shape = _SHAPES.get(type(layer.weights))
+    return {**new, "distribution": shape} if shape else new
 
 
-def _multiplied(part: Part, factor: float, steps: list[Step], digits: int) -> dict[str, Any]:
+def _multiply(part: Part, factor: float, steps: list[Step], digits: int) -> Init:
     """The same scheme, its standard deviation times a factor: by its std, its sw or its gain."""
     init, arguments = _as_mapping(part), part.arguments
     for key in ("std", "sw"):
@@ -151,8 +135,8 @@ def _multiplied(part: Part, factor: float, steps: list[Step], digits: int) -> di
     if gain == "auto":
         if part.name not in _SCALABLE:
             return _as_number(part, factor, steps, digits)
-        kept: dict[str, Any] = {key: arguments[key] for key in ("mode", "distribution") if key in part.given}
-        mode: dict[str, Any] = {} if part.name != "xavier" or "mode" in kept else {"mode": "fan_avg"}
+        kept: Init = {key: arguments[key] for key in ("mode", "distribution") if key in part.given}
+        mode: Init = {"mode": "fan_avg"} if part.name == "xavier" else {}
         return {"name": "variance_scaling", "scale": _round(factor**2, digits), **mode, **kept, "gain": "auto"}
     if part.name == "he":
         init.pop("slope", None)
@@ -161,7 +145,7 @@ def _multiplied(part: Part, factor: float, steps: list[Step], digits: int) -> di
     return {**init, "gain": _round((1.0 if gain is None else gain) * factor, digits)}
 
 
-def _as_number(part: Part, factor: float, steps: list[Step], digits: int) -> dict[str, Any]:
+def _as_number(part: Part, factor: float, steps: list[Step], digits: int) -> Init:
     """`gain: auto` is one number for each layer; where it is the same for all copies it can be written out."""
     gains = [(std_of(step) or 0.0) * factor * math.sqrt(step.fan_in) for step in steps]
     if max(gains) / min(gains) > 1 + 1e-9 or INITIALIZERS[part.name].bias is not None:
@@ -174,21 +158,11 @@ def _round(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def _text(value: float, digits: int) -> str:
-    return _word(_round(value, digits))
-
-
-def _word(value: Any) -> str:
-    return f"{value!r}" if isinstance(value, float) else str(value)
-
-
-def differences(spec: NetworkSpec, other: NetworkSpec, plan: Proposal) -> float:
-    """The largest relative difference of a weight's or branch's scale between a network and what a plan wants."""
-    worst, judged = 0.0, set(tunable(spec))
-    for index, (step, wanted) in enumerate(zip(other.steps, plan.steps, strict=True)):
-        one, two = std_of(step), std_of(wanted)
-        if isinstance(step.layer, Join) and isinstance(wanted.layer, Join):
-            one, two = step.layer.scale, wanted.layer.scale
+def largest_difference(spec: NetworkSpec, other: NetworkSpec, found: Proposal) -> float:
+    """The largest relative difference of a weight's or branch's scale between a network and the one proposed."""
+    worst, judged = 0.0, set(find_tunable(spec))
+    for index, (step, wanted) in enumerate(zip(other.steps, found.steps, strict=True)):
+        one, two = scale_of(step), scale_of(wanted)
         free = is_tunable(wanted) and index not in judged  # a norm takes its scale out again
         if one is not None and two and not free:
             worst = max(worst, abs(one / two - 1))

@@ -15,7 +15,7 @@ from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open,
 _LEAST, _MOST = 1e-8, 1e6
 
 
-def keeping_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
+def find_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
     """Of every entry the gain on 1/sqrt(fan_in) that makes the second moment of z that of the input, or 1.
 
     Width does not matter to it: fan_in keeps the second moment forward, and width times that of the gradient backward.
@@ -23,7 +23,8 @@ def keeping_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
     """
     source = spec.input
     size = source.mean**2 + source.std**2 if source.rows is None else float((source.rows.astype(float) ** 2).mean())
-    aim = size if 1e-12 < size < 1e12 and all(_is_homogeneous(step.layer) for step in spec.steps) else 1.0
+    activations = [step.layer.activation for step in spec.steps if isinstance(step.layer, (Dense, Pointwise))]
+    aim = size if 1e-12 < size < 1e12 and all(each.degree == 1 for each in activations) else 1.0
     moment, gaussian = size, aim
     skips: list[float] = []
     needed: dict[str, list[float]] = {}
@@ -45,10 +46,6 @@ def keeping_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
         elif isinstance(layer, Join):
             moment = gaussian = skips.pop() + layer.scale**2 * moment
     return {path: Recipe(mode="fan_in", gain=median(gains)) for path, gains in needed.items()}
-
-
-def _is_homogeneous(layer: object) -> bool:
-    return not isinstance(layer, (Dense, Pointwise)) or layer.activation.degree == 1
 
 
 def _behind(activation: Activation, q: float) -> float:
@@ -83,10 +80,8 @@ def edge_of_chaos(activation: Activation, sb2: float) -> tuple[float, float] | N
     low, high = math.log(_LEAST), math.log(_MOST)
     if not excess(math.exp(low)) > 0 > excess(math.exp(high)):
         return None
-    while high - low > 1e-13 * max(abs(low), 1.0):
+    for _ in range(60):
         middle = (low + high) / 2
-        if middle in (low, high):
-            break
         low, high = (middle, high) if excess(math.exp(middle)) > 0 else (low, middle)
     q = math.exp(low)
     steepness = float(expectations(activation, 0.0, q).derivative_second_moment)

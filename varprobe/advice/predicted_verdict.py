@@ -25,15 +25,15 @@ class PredictedVerdict:
     """Both directions by theory.
 
     Attributes:
-        jump: the judged point (from 0) behind the largest step beyond a factor 100; None where there is none.
-        worst: the judged point behind a single step that makes most of the change, and ln of that change.
+        jump: whether a single step is beyond a factor 100.
+        worst: the judged point (from 0) behind a single step that makes most of the change; None where none does.
         reason: why theory ends, where it does.
     """
 
     forward: DirectionVerdict
     backward: DirectionVerdict
-    jump: int | None = None
-    worst: tuple[int, float] | None = None
+    jump: bool = False
+    worst: int | None = None
     reason: str = ""
 
     @property
@@ -43,7 +43,7 @@ class PredictedVerdict:
     @property
     def is_sound(self) -> bool:
         """Stable both ways, and no layer takes a factor 100 that another one gives back."""
-        return self.overall == "stable" and self.jump is None
+        return self.overall == "stable" and not self.jump
 
     @property
     def total(self) -> float:
@@ -58,7 +58,7 @@ class PredictedVerdict:
     @property
     def rank(self) -> tuple[int, int, float]:
         """Smaller is better."""
-        return -ORDER.index(self.overall), self.jump is not None, self.total
+        return -ORDER.index(self.overall), self.jump, self.total
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Bench:
         forward = judge_direction(traces.forward, self.cut, traces.forward_total, backward=False, exact=True)
         backward = judge_direction(traces.backward, self.cut, traces.backward_total, backward=True, exact=True)
         reasons = [row.reason for row in prediction.rows if row.reason]
-        jump, worst = _largest_step([traces.forward, -traces.backward])
+        jump, worst = _single_steps([traces.forward, -traces.backward])
         return PredictedVerdict(forward.direction, backward.direction, jump, worst, reasons[0] if reasons else "")
 
 
@@ -100,19 +100,16 @@ def _total(direction: DirectionVerdict) -> float:
     return {"exploding": _ENDLESS, "stable": 0.0}.get(direction.label, -_ENDLESS)
 
 
-def _largest_step(ways: list[Logs]) -> tuple[int | None, tuple[int, float] | None]:
-    """The jump, and the step that makes most of the change, if one does; both as later points."""
-    jump, worst = None, None
-    size = LN100
+def _single_steps(ways: list[Logs]) -> tuple[bool, int | None]:
+    """Whether one is a jump, and the later point of one that makes most of the change, if one does."""
+    jump, worst, size = False, None, 0.0
     for logs in ways:
         path = logs[0]
         if len(path) < 4 or not np.isfinite(path).all():
             continue
-        steps = np.diff(path)
-        at = int(np.argmax(np.abs(steps)))
-        if abs(steps[at]) > size:
-            jump, size = at + 1, abs(steps[at])
-        most = max(math.log(3), float(np.abs(steps).sum()) / 2)
-        if abs(steps[at]) >= most and (worst is None or abs(steps[at]) > abs(worst[1])):
-            worst = at + 1, float(steps[at])
+        steps = np.abs(np.diff(path))
+        at = int(np.argmax(steps))
+        jump |= bool(steps[at] > LN100)
+        if steps[at] >= max(math.log(3), steps.sum() / 2) and steps[at] > size:
+            worst, size = at + 1, steps[at]
     return jump, worst

@@ -14,7 +14,7 @@ _EXPANSIONS, _REFINEMENTS = 16, 24
 Try = Callable[[float], PredictedVerdict]
 
 
-def balanced(attempt: Try, start: PredictedVerdict, points: int) -> tuple[float, PredictedVerdict] | None:
+def balance(attempt: Try, start: PredictedVerdict, points: int) -> float | None:
     """The factor of the weights' standard deviation at which neither direction outweighs the other.
 
     Arguments:
@@ -23,7 +23,7 @@ def balanced(attempt: Try, start: PredictedVerdict, points: int) -> tuple[float,
         points: how many layers are judged; each answers to the factor by its square, in both directions.
 
     Returns:
-        The factor and its outlook, the best that was seen; None where the factor changes nothing.
+        The best factor that was seen; None where it is 1, or the factor changes nothing.
     """
     seen = [(0.0, start)]
 
@@ -45,8 +45,8 @@ def balanced(attempt: Try, start: PredictedVerdict, points: int) -> tuple[float,
         if len(seen) == 3 and all(abs(each.lean - start.lean) < 1e-6 for _, each in seen):
             return None
         low, low_lean, stride = high, high_lean, 2 * stride
-    x, best = min(seen, key=lambda each: each[1].rank)
-    return (math.exp(x), best) if x else None
+    best = min(seen, key=lambda each: each[1].rank)[0]
+    return math.exp(best) if best else None
 
 
 def _refine(lean: Callable[[float], float], one: tuple[float, float], other: tuple[float, float]) -> None:
@@ -65,17 +65,15 @@ def _refine(lean: Callable[[float], float], one: tuple[float, float], other: tup
         b, fb = c, fc
 
 
-def largest(attempt: Try, ceiling: float, limit: float) -> tuple[float, PredictedVerdict] | None:
-    """The largest factor up to `ceiling` at which the change over the depth stays within e**limit, to 1 %."""
-    low, high = 1e-6 * ceiling, ceiling
-    best = low, attempt(low)
-    if best[1].total > limit:
+def find_largest(attempt: Try, limit: float) -> float | None:
+    """The largest factor up to 1 at which the change over the depth stays within e**limit, to 1 %."""
+    low, high = 1e-6, 1.0
+    if attempt(low).total > limit:
         return None
     while high / low > 1.01:
         middle = math.sqrt(low * high)
-        here = attempt(middle)
-        if here.total <= limit:
-            low, best = middle, (middle, here)
+        if attempt(middle).total <= limit:
+            low = middle
         else:
             high = middle
-    return best
+    return low

@@ -28,6 +28,12 @@ class Recipe:
     gain: float = 1.0
     bias: float | None = None
 
+    def times(self, factor: float) -> Recipe:
+        """The same, its standard deviation times a factor."""
+        if self.mode is None:
+            return replace(self, factor=self.factor * factor)
+        return replace(self, gain=self.gain * factor)
+
 
 def fan(mode: str, step: Step) -> float:
     """The fan that a scheme's variance is divided by."""
@@ -42,6 +48,11 @@ def std_of(step: Step) -> float | None:
     return None if variance is None else variance**0.5
 
 
+def scale_of(step: Step) -> float | None:
+    """The standard deviation of its weights, or the scale of its residual branch; None where it has neither."""
+    return step.layer.scale if isinstance(step.layer, Join) else std_of(step)
+
+
 def is_tunable(step: Step) -> bool:
     """Whether a factor of the weights changes the layer's scale, and nothing else about it."""
     if not isinstance(step.layer, Dense) or isinstance(step.layer.weights, (FromFile, Lsuv, Identity, Constant)):
@@ -49,7 +60,7 @@ def is_tunable(step: Step) -> bool:
     return bool(std_of(step))
 
 
-def tunable(spec: NetworkSpec) -> tuple[int, ...]:
+def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
     """The steps whose weights' scale matters: those that a norm takes out again do not count."""
     found: list[int] = []
     after: Layer | None = None
@@ -79,14 +90,13 @@ def with_recipes(spec: NetworkSpec, recipes: Mapping[str, Recipe]) -> Steps:
     return tuple(changed(step) for step in spec.steps)
 
 
-def shortened(spec: NetworkSpec, most: int) -> NetworkSpec:
+def shorten(spec: NetworkSpec, most: int) -> NetworkSpec:
     """The same with at most so many copies of what is repeated: its rates are those of the whole."""
     kept = tuple(step for step in spec.steps if step.group is None or step.group[1] <= most)
     return spec if len(kept) == len(spec.steps) else replace(spec, steps=kept)
 
 
 def _dense(layer: Dense, step: Step, recipe: Recipe) -> Dense:
-
     std = std_of(step)
     assert std
     factor = recipe.factor if recipe.mode is None else recipe.gain / fan(recipe.mode, step) ** 0.5 / std
@@ -102,7 +112,7 @@ def with_branches(spec: NetworkSpec, factor: float) -> Steps:
     )
 
 
-def moved_together(spec: NetworkSpec) -> str:
+def find_shared_mean(spec: NetworkSpec) -> str:
     """The first layer whose weights have a mean, by name; empty where there is none."""
     for step in spec.steps:
         if isinstance(step.layer, Dense) and weight_mean(step.layer.weights, step.fan_in, step.fan_out):

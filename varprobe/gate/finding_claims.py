@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from varprobe.advice.remedies import plain_remedy
 from varprobe.formatting import count, power
 from varprobe.gate.claim import Answer, Claim, outcome_of, trials_needed
 from varprobe.verdict.agreement import compare
@@ -32,7 +33,8 @@ def _findings(allow: tuple[str, ...], diagnosis: Diagnosis, level: float) -> Ans
     elsewhere = (*LABEL_CODES.values(), JUMP, *allow)
     for finding in diagnosis.verdict.findings:
         if finding.severity == Severity.ERROR and finding.code not in elsewhere:
-            return Answer(Outcome.FAILED, f"{finding.code}: {finding.message}", finding.remedy, finding.layer)
+            remedy = plain_remedy(diagnosis.case, finding)
+            return Answer(Outcome.FAILED, f"{finding.code}: {finding.message}", remedy, finding.layer)
     if JUMP in allow:
         return Answer(Outcome.MET, "none")
     answers = [_jumps(diagnosis.case, judged, way, level / 2) for way, _, judged in diagnosis.case.directions]

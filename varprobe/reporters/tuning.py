@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from varprobe.advice.changes import Change, branch_line, change_line, change_of, fold, modes_line
 from varprobe.advice.predicted_verdict import PredictedVerdict
-from varprobe.advice.words import branch_line, change_line, change_of, fold, modes_line
+from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
 from varprobe.network.spec import Dense
 from varprobe.tuning import Tuning
@@ -17,12 +18,12 @@ from varprobe.verdict.records import DirectionVerdict, Verdict
 
 _WIDTH = 80
 _WAYS = {
-    "layer": "the scale of one layer",
-    "branch": "the scale of the residual branches",
-    "scale": "one factor for all weights",
-    "layers": "a gain for every layer",
-    "edge": "the edge of chaos",
-    "both": "the scale of the residual branches and a gain for every layer",
+    By.LAYER: "the scale of one layer",
+    By.BRANCH: "the scale of the residual branches",
+    By.SCALE: "one factor for all weights",
+    By.LAYERS: "a gain for every layer",
+    By.EDGE: "the edge of chaos",
+    By.BOTH: "the scale of the residual branches and a gain for every layer",
 }
 
 
@@ -69,23 +70,23 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _table(tuning: Tuning) -> Iterator[str]:
-    changed = bool(tuning.by)
-    measured = tuning.measured
-    heads = ["", "theory", *(["theory, tuned"] if changed else []), *(["measured"] if measured else [])]
-    rows = [heads]
-    for way in ("forward", "backward"):
-        outlooks = [tuning.before, *([tuning.after] if changed else [])]
-        cells = [_cell(getattr(outlook, way)) for outlook in outlooks]
-        rows.append([way, *cells, *([_cell(getattr(measured, way))] if measured else [])])
-    if measured:
-        rows.append(["signal", *[""] * (len(heads) - 2), _cell(measured.signal)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    columns: dict[str, PredictedVerdict | Verdict] = {"theory": tuning.before}
+    if tuning.by:
+        columns["theory, tuned"] = tuning.after
+    if tuning.measured:
+        columns["measured"] = tuning.measured
+    ways = ("forward", "backward", "signal") if tuning.measured else ("forward", "backward")
+    rows = [["", *columns], *([way, *(_cell(getattr(each, way, None)) for each in columns.values())] for way in ways)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _cell(direction: DirectionVerdict) -> str:
-    return direction.label if direction.total_log10 is None else f"{direction.label} {change_of(direction)}"
+def _cell(direction: DirectionVerdict | None) -> str:
+    """Empty where theory was not asked."""
+    if direction is None or direction.total_log10 is None:
+        return direction.label if direction else ""
+    return f"{direction.label} {change_of(direction)}"
 
 
 def _conclusion(tuning: Tuning) -> str:
@@ -106,13 +107,9 @@ def _broken_expectations(tuning: Tuning) -> str:
     expect, verdict = tuning.tuned.expect, tuning.measured
     if not tuning.by or expect is None or verdict is None:
         return ""
-    sides = (
-        ("forward", expect.forward, verdict.forward.label),
-        ("backward", expect.backward, verdict.backward.label),
-        ("overall", expect.overall, verdict.overall),
-        ("signal", expect.signal, verdict.signal.label),
-    )
-    broken = [f"{way} {' or '.join(allowed)}" for way, allowed, found in sides if allowed and found not in allowed]
+    found = {"forward": verdict.forward.label, "backward": verdict.backward.label, "overall": verdict.overall}
+    sides = [(side, label, getattr(expect, side)) for side, label in {**found, "signal": verdict.signal.label}.items()]
+    broken = [f"{side} {' or '.join(allowed)}" for side, label, allowed in sides if allowed and label not in allowed]
     return f"The config's `expect` is of the network as it was: {', '.join(broken)}. Change it too." if broken else ""
 
 
@@ -130,9 +127,9 @@ def render_tuning_json(tuning: Tuning) -> str:
     """The same as one line of JSON."""
     record = {
         "name": tuning.network.name,
-        "by": tuning.by or None,
-        "changes": [asdict(change) for change in tuning.changes],
-        "branches": [asdict(change) for change in tuning.branches],
+        "by": tuning.by,
+        "changes": [_change(change, "std") | {"scheme": change.scheme} for change in tuning.changes],
+        "branches": [_change(change, "scale") for change in tuning.branches],
         "edits": [f"{edit.path}={edit.text}" for edit in tuning.edits],
         "before": _outlook(tuning.before),
         "after": _outlook(tuning.after),
@@ -144,12 +141,17 @@ def render_tuning_json(tuning: Tuning) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
+def _change(change: Change, what: str) -> dict[str, Any]:
+    scales = {f"{what}_before": change.before, f"{what}_after": change.after}
+    return {"layer": change.layer, "name": change.name, "path": change.path, **scales, "factor": change.factor}
+
+
 def _outlook(outlook: PredictedVerdict) -> dict[str, Any]:
     return {
         "forward": asdict(outlook.forward),
         "backward": asdict(outlook.backward),
         "overall": outlook.overall,
-        "jump": outlook.jump is not None,
+        "jump": outlook.jump,
     }
 
 

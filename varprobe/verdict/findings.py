@@ -1,9 +1,37 @@
-"""The table of findings: code, severity, and what it means. The checks of this room raise them."""
+"""The table of findings: code, severity, what it means, and the check that raises it.
+
+A new finding is an entry in `FINDINGS`, its check, and an entry of the same code in `varprobe.advice.remedies`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from varprobe.frozen import dataclass
+from varprobe.verdict.case import Case
+from varprobe.verdict.depth_checks import (
+    find_chaos,
+    find_collapse,
+    find_dead_trials,
+    find_early_change,
+    find_end_of_arithmetic,
+    find_jumps,
+    find_labels,
+    find_spread,
+    find_too_few_trials,
+)
+from varprobe.verdict.found import Found
 from varprobe.verdict.labels import Direction, Label, Severity, SignalLabel
+from varprobe.verdict.layer_checks import (
+    find_dead_units,
+    find_end_of_range,
+    find_end_of_theory,
+    find_mismatch,
+    find_saturation,
+    find_width_ratio,
+    find_zero_branches,
+)
 from varprobe.verdict.records import Finding
 
 JUMP = "jump"
@@ -11,41 +39,59 @@ JUMP = "jump"
 
 @dataclass(frozen=True)
 class FindingKind:
-    """An entry of the table."""
+    """An entry of the table.
+
+    Attributes:
+        check: yields the findings of this code, and perhaps those of others that name the same check.
+        needs_trials: only a measurement is checked, and theory alone is not.
+    """
 
     severity: Severity
     meaning: str
+    check: Callable[[Case], Iterator[Found]]
+    needs_trials: bool = False
 
 
-ERROR, WARNING, INFO = Severity
-
+_error, _warning, _info = (partial(FindingKind, severity) for severity in Severity)
+_TRIALS = True
 FINDINGS: dict[str, FindingKind] = {
-    "forward-vanishing": FindingKind(ERROR, "the activations lose more than a factor 100 over the depth"),
-    "forward-exploding": FindingKind(ERROR, "the activations grow by more than a factor 100 over the depth"),
-    "forward-degenerate": FindingKind(ERROR, "in half of the trials or more the activations are exactly zero"),
-    "forward-borderline": FindingKind(WARNING, "the activations change by a factor of 10 to 100 over the depth"),
-    "backward-vanishing": FindingKind(ERROR, "the gradient loses more than a factor 100 over the depth"),
-    "backward-exploding": FindingKind(ERROR, "the gradient grows by more than a factor 100 over the depth"),
-    "backward-degenerate": FindingKind(ERROR, "in half of the trials or more the gradient is exactly zero"),
-    "backward-borderline": FindingKind(WARNING, "the gradient changes by a factor of 10 to 100 over the depth"),
-    "inconclusive": FindingKind(WARNING, "the trials differ too much, or are too few, to decide"),
-    "jump": FindingKind(ERROR, "a single layer changes the signal by more than a factor 100"),
-    "non-finite": FindingKind(ERROR, "the arithmetic ended: values overflowed, or given arrays hold nan or inf"),
-    "chaotic": FindingKind(WARNING, "stable activations with exploding gradients: the chaotic phase"),
-    "collapsed-signal": FindingKind(WARNING, "all samples end at the same point: the output forgets its input"),
-    "total-change": FindingKind(WARNING, "more than a factor 100 is lost or gained, though the deep half is stable"),
-    "dead-trials": FindingKind(WARNING, "some draws of the weights give exact zeros"),
-    "finite-width": FindingKind(WARNING, "single draws differ much: the width is small for the depth"),
-    "saturated": FindingKind(WARNING, "more than half of a layer's values are at the activation's limits"),
-    "dead-units": FindingKind(WARNING, "more units are zero for the whole batch than in a healthy network"),
-    "float32-range": FindingKind(WARNING, "values leave the range of float32"),
-    "bfloat16-range": FindingKind(INFO, "values leave the range of bfloat16"),
-    "float16-range": FindingKind(INFO, "values leave the range of float16"),
-    "theory-mismatch": FindingKind(WARNING, "a layer lies outside the band that theory foresees for it"),
-    "theory-ends": FindingKind(WARNING, "theory alone does not reach all of the network"),
-    "width-ratio": FindingKind(INFO, "changing widths alone change the gradient per entry; it is not judged"),
-    "zero-branch": FindingKind(INFO, "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it"),
-}  # fmt: skip
+    "forward-vanishing": _error("the activations lose more than a factor 100 over the depth", find_labels),
+    "forward-exploding": _error("the activations grow by more than a factor 100 over the depth", find_labels),
+    "forward-degenerate": _error("in half of the trials or more the activations are exactly zero", find_labels),
+    "forward-borderline": _warning("the activations change by a factor of 10 to 100 over the depth", find_labels),
+    "backward-vanishing": _error("the gradient loses more than a factor 100 over the depth", find_labels),
+    "backward-exploding": _error("the gradient grows by more than a factor 100 over the depth", find_labels),
+    "backward-degenerate": _error("in half of the trials or more the gradient is exactly zero", find_labels),
+    "backward-borderline": _warning("the gradient changes by a factor of 10 to 100 over the depth", find_labels),
+    "inconclusive": _warning("the trials differ too much, or are too few, to decide", find_too_few_trials, _TRIALS),
+    "jump": _error("a single layer changes the signal by more than a factor 100", find_jumps),
+    "non-finite": _error(
+        "the arithmetic ended: values overflowed, or given arrays hold nan or inf", find_end_of_arithmetic, _TRIALS
+    ),
+    "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
+    "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
+    "total-change": _warning(
+        "more than a factor 100 is lost or gained, though the deep half is stable", find_early_change
+    ),
+    "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials, _TRIALS),
+    "finite-width": _warning("single draws differ much: the width is small for the depth", find_spread, _TRIALS),
+    "saturated": _warning(
+        "more than half of a layer's values are at the activation's limits", find_saturation, _TRIALS
+    ),
+    "dead-units": _warning(
+        "more units are zero for the whole batch than in a healthy network", find_dead_units, _TRIALS
+    ),
+    "float32-range": _warning("values leave the range of float32", partial(find_end_of_range, "float32")),
+    "bfloat16-range": _info("values leave the range of bfloat16", partial(find_end_of_range, "bfloat16")),
+    "float16-range": _info("values leave the range of float16", partial(find_end_of_range, "float16")),
+    "theory-mismatch": _warning("a layer lies outside the band that theory foresees for it", find_mismatch, _TRIALS),
+    "theory-ends": _warning("theory alone does not reach all of the network", find_end_of_theory),
+    "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
+    "zero-branch": _info(
+        "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS
+    ),
+}
+
 
 # The finding that says a label.
 LABEL_CODES: dict[tuple[Direction, Label | SignalLabel], str] = {
@@ -58,14 +104,20 @@ LABEL_CODES: dict[tuple[Direction, Label | SignalLabel], str] = {
 }
 
 
-def finding(
-    code: str,
-    message: str,
-    remedy: str,
-    *,
-    layer: int | None = None,
-    measured: float | None = None,
-    limit: float | None = None,
-) -> Finding:
-    """A finding with the severity of its code."""
-    return Finding(code, FINDINGS[code].severity, layer, message, remedy, measured, limit)
+def all_findings(case: Case) -> tuple[Finding, ...]:
+    """Every finding, without remedies: the gravest first, among those what the trials alone show last.
+
+    What ended the arithmetic explains all else, and comes before it.
+    """
+    measured = case.measurement is not None
+    checks = dict.fromkeys(kind.check for kind in FINDINGS.values() if measured or not kind.needs_trials)
+    found = [each for check in checks for each in check(case)]
+    return tuple(
+        Finding(severity=FINDINGS[each.code].severity, remedy="", **vars(each))
+        for each in sorted(found, key=_precedence)
+    )
+
+
+def _precedence(found: Found) -> tuple[int, bool, bool]:
+    kind = FINDINGS[found.code]
+    return list(Severity).index(kind.severity), found.code != "non-finite", kind.needs_trials

@@ -8,7 +8,7 @@ from varprobe.frozen import dataclass
 from varprobe.theory.records import Prediction
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.case import Case, build_case
-from varprobe.verdict.checks import all_findings
+from varprobe.verdict.findings import all_findings
 from varprobe.verdict.records import FormatRange, Verdict
 from varprobe.verdict.rule import worse
 

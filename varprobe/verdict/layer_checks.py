@@ -1,4 +1,4 @@
-"""Findings about single layers: saturation, dead units, number formats, widths, branches."""
+"""Findings about single layers: saturation, dead units, widths, branches, number formats, the bands of theory."""
 
 from __future__ import annotations
 
@@ -7,41 +7,34 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from varprobe.formatting import count, percent
-from varprobe.formatting import number as number_of
+from varprobe.formatting import count, number, percent, power
+from varprobe.frozen import dataclass
+from varprobe.verdict.agreement import FAMILY_ERROR
 from varprobe.verdict.case import Case
-from varprobe.verdict.findings import FINDINGS, finding
+from varprobe.verdict.found import Found
 from varprobe.verdict.healthy import healthy_dead_share
-from varprobe.verdict.records import Finding, FormatRange, Leaving
+from varprobe.verdict.records import FormatRange
+from varprobe.verdict.rule import LN10
 
 SATURATED_LIMIT = 0.5
 DEAD_MARGIN = 0.1
 _RECTIFIERS = ("relu", "relu_squared")
 
 
-def saturated(case: Case) -> Iterator[Finding]:
+def find_saturation(case: Case) -> Iterator[Found]:
     """Layers with most values at the activation's limits."""
-    shares = case.measured.statistics.saturated
-    mean = shares.mean(axis=0)
+    mean = case.measured.statistics.saturated.mean(axis=0)
     rows = np.flatnonzero(mean > SATURATED_LIMIT)
     if rows.size:
         worst = int(rows[np.argmax(mean[rows])])
-        yield finding(
-            "saturated",
-            f"{percent(float(mean[worst]))} of the values are at the limits of {_name(case, worst)}; "
-            f"more than half are in {count(len(rows), 'layer')}.",
-            "Lower the weights' standard deviation: at its limits an activation passes no gradient.",
-            layer=int(rows[0]) + 1,
-            measured=float(mean[worst]),
-            limit=SATURATED_LIMIT,
+        message = (
+            f"{percent(float(mean[worst]))} of the values are at the limits of "
+            f"{case.layers[worst].activation or 'the activation'}; more than half are in {count(len(rows), 'layer')}."
         )
+        yield Found("saturated", message, int(rows[0]) + 1, float(mean[worst]), SATURATED_LIMIT)
 
 
-def _name(case: Case, row: int) -> str:
-    return case.layers[row].activation or "the activation"
-
-
-def dead_units(case: Case) -> Iterator[Finding]:
+def find_dead_units(case: Case) -> Iterator[Found]:
     """Rectifiers only: the first layer whose dead share is above that of a healthy network by the margin."""
     dead = case.measured.statistics.dead
     share = dead.mean(axis=0)
@@ -54,90 +47,108 @@ def dead_units(case: Case) -> Iterator[Finding]:
             continue
         limit = healthy_dead_share(depth, case.measured.batch) + DEAD_MARGIN
         if least[row] > limit:
-            yield finding(
-                "dead-units",
-                f"{percent(float(share[row]))} of the units are zero for the whole batch; "
-                f"a healthy network of this depth and batch shows {percent(limit - DEAD_MARGIN)}.",
-                "Look for negative biases or weights with a negative mean, or use leaky_relu.",
-                layer=row + 1,
-                measured=float(share[row]),
-                limit=limit,
+            message = (
+                f"{percent(float(share[row]))} of the units are zero for the whole batch; a healthy network of this "
+                f"depth and batch shows {percent(limit - DEAD_MARGIN)}."
             )
+            yield Found("dead-units", message, row + 1, float(share[row]), limit)
             return
 
 
-def number_ranges(case: Case) -> Iterator[Finding]:
-    """Formats that the network leaves: measured where it was, else by theory. Activations count before gradients."""
-    for number in case.formats:
-        if f"{number.name}-range" in FINDINGS:
-            leaving = number.predicted if number.measured is None else number.measured
-            yield from _activation_range(case, number, leaving) or _gradient_range(number, leaving)
+@dataclass(frozen=True)
+class Exit:
+    """How a network leaves a number format: from which layer on, in what share of the draws, by which end."""
+
+    layer: int
+    chance: float | None
+    verb: str
+    end: float
+    backward: bool
 
 
-def _activation_range(case: Case, number: FormatRange, leaving: Leaving) -> list[Finding]:
-    layer, chance, word, limit = leaving.overflow_layer, leaving.overflow_probability, "overflow", number.largest
-    if layer is None or layer > len(case.layers):
-        layer, chance, word, limit = (
-            leaving.underflow_layer, leaving.underflow_probability, "underflow", number.smallest
-        )  # fmt: skip
-    if layer is None:
-        return []
-    message = (
-        f"From layer {layer} of {len(case.layers):,} on the activations {word} {number.name}, which ends at "
-        f"{number_of(limit)}: in {percent(chance or 0.0)} of the draws at the worst layer."
-    )
-    remedy = "Keep the signal stable, or compute this network in a wider format."
-    return [finding(f"{number.name}-range", message, remedy, layer=layer, measured=chance, limit=0.5)]
+def first_exit(form: FormatRange, depth: int) -> Exit | None:
+    """How a network of so many layers leaves a format: measured where it was, else by theory; forward comes first."""
+    left = form.predicted if form.measured is None else form.measured
+    for layer, chance, verb, end, backward in (
+        (left.overflow_layer, left.overflow_probability, "overflow", form.largest, False),
+        (left.underflow_layer, left.underflow_probability, "underflow", form.smallest, False),
+        (left.gradient_underflow_layer, left.gradient_underflow_probability, "underflows", form.smallest, True),
+        (left.gradient_overflow_layer, left.gradient_overflow_probability, "overflows", form.largest, True),
+    ):
+        if layer is not None and layer <= depth:
+            return Exit(layer, chance, verb, end, backward)
+    return None
 
 
-def _gradient_range(number: FormatRange, leaving: Leaving) -> list[Finding]:
-    layer, chance, word, limit = (
-        leaving.gradient_underflow_layer, leaving.gradient_underflow_probability, "underflows", number.smallest
-    )  # fmt: skip
-    if layer is None:
-        layer, chance, word, limit = (
-            leaving.gradient_overflow_layer, leaving.gradient_overflow_probability, "overflows", number.largest
-        )  # fmt: skip
-    if layer is None:
-        return []
-    message = (
-        f"From layer {layer} on, towards the input, the gradient {word} {number.name}, which ends at "
-        f"{number_of(limit)}, if it has second moment 1 at the output."
-    )
-    scale = leaving.loss_scale_log2
-    remedy = (
-        "No loss scale holds the gradients of all layers: keep the gradient stable, or use a wider format."
-        if scale is None
-        else f"Multiply such a loss by 2^{scale}."
-    )
-    return [finding(f"{number.name}-range", message, remedy, layer=layer, measured=chance, limit=0.5)]
+def find_end_of_range(name: str, case: Case) -> Iterator[Found]:
+    """Whether the network leaves a format, by its name."""
+    depth = len(case.layers)
+    for form in case.formats:
+        out = first_exit(form, depth) if form.name == name else None
+        if out is None:
+            continue
+        if out.backward:
+            message = (
+                f"From layer {out.layer} on, towards the input, the gradient {out.verb} {name}, which ends at "
+                f"{number(out.end)}, if it has second moment 1 at the output."
+            )
+        else:
+            message = (
+                f"From layer {out.layer} of {depth:,} on the activations {out.verb} {name}, which ends at "
+                f"{number(out.end)}: in {percent(out.chance or 0.0)} of the draws at the worst layer."
+            )
+        yield Found(f"{name}-range", message, out.layer, out.chance, 0.5)
 
 
-def width_ratio(case: Case) -> Iterator[Finding]:
+def find_width_ratio(case: Case) -> Iterator[Found]:
     """Widths that change the gradient per entry."""
     widths = [point.layer.fan_out for point in case.points]
     ratio = max(widths) / min(widths)
     if ratio >= 2:
-        yield finding(
-            "width-ratio",
-            f"Widths change {number_of(ratio)}-fold, and the gradient per entry with them; judged is width times it.",
-            "Nothing to do.",
-            layer=case.row(int(np.argmin(widths))),
-            measured=ratio,
-            limit=2.0,
-        )
+        message = f"Widths change {number(ratio)}-fold, and the gradient per entry with them; judged is width times it."
+        yield Found("width-ratio", message, case.row(int(np.argmin(widths))), ratio, 2.0)
 
 
-def zero_branches(case: Case) -> Iterator[Finding]:
+def find_zero_branches(case: Case) -> Iterator[Found]:
     """Residual branches that add nothing."""
-    zero = case.measured.statistics.zero_branch
-    rows = np.flatnonzero((zero == 1).all(axis=0)).tolist()
+    rows = np.flatnonzero((case.measured.statistics.zero_branch == 1).all(axis=0)).tolist()
     if rows:
-        yield finding(
-            "zero-branch",
-            f"{count(len(rows), 'residual block')}: the branch adds exactly zero, the block starts as the identity.",
-            "Nothing to do where this is meant.",
-            layer=rows[0] + 1,
-            measured=float(len(rows)),
-            limit=0.0,
+        blocks = count(len(rows), "residual block")
+        message = f"{blocks}: the branch adds exactly zero, the block starts as the identity."
+        yield Found("zero-branch", message, rows[0] + 1, float(len(rows)), 0.0)
+
+
+def find_end_of_theory(case: Case) -> Iterator[Found]:
+    """A verdict by theory alone that lacks a direction."""
+    if case.agreement is None or case.measurement is not None:
+        return
+    rows = case.agreement.prediction.rows
+    for way, _, judged in case.directions:
+        if judged.direction.label != "inconclusive":
+            continue
+        if way == "forward":
+            unknown = [row for row, each in enumerate(rows) if each.source is None][:1]
+        else:
+            unknown = [row for row, each in enumerate(rows) if each.log_gradient is None][-1:]
+        reason = "".join(f": {rows[row].reason}" for row in unknown)
+        message = f"Theory does not reach all of this network ({way}){reason}."
+        yield Found("theory-ends", message, unknown[0] + 1 if unknown else None)
+
+
+def find_mismatch(case: Case) -> Iterator[Found]:
+    """Dense layers whose mean over the trials lies outside the band that theory foresees, a finding a direction."""
+    if case.agreement is None:
+        return
+    for way, what, _ in case.directions:
+        bands = [row.source if way == "forward" else row.gradient for row in case.agreement.rows]
+        left = [row for row, band in enumerate(bands) if case.layers[row].kind == "dense" and band.is_left]
+        if not left:
+            continue
+        row = left[0] if way == "forward" else left[-1]
+        band = bands[row]
+        message = (
+            f"The second moment of the {what} is {power((band.measured or 0.0) / LN10)} times what theory says, "
+            f"{abs(band.deviation or 0.0):.1f} standard errors away, first here of {count(len(left), 'layer')} "
+            f"({way}). A network that follows its config shows this in fewer than {percent(FAMILY_ERROR)} of the runs."
         )
+        yield Found("theory-mismatch", message, row + 1, band.deviation)

@@ -1,0 +1,225 @@
+"""A proposal in numbers and words: which layers, by what factor, which scheme, what remains and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from varprobe.advice.gains import find_gains
+from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
+from varprobe.advice.proposal import NAMED, Proposal
+from varprobe.advice.variants import fan, find_shared_mean, find_tunable, is_tunable, scale_of, std_of, with_recipes
+from varprobe.advice.ways import Outcome
+from varprobe.formatting import count, number, power
+from varprobe.frozen import dataclass
+from varprobe.network.laws import Orthogonal
+from varprobe.network.spec import Dense, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.verdict.records import DirectionVerdict
+
+# A scheme is named as it is up to this relative difference, and as near up to the next.
+_EXACT, _NEAR = 1e-5, 0.02
+_UNCHANGED = 1e-9
+MODES = ("fan_in", "fan_avg", "fan_out")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one scale.
+
+    Attributes:
+        layer: its row in the report, from 1.
+        before, after: standard deviation of the weights, or the scale of the residual branch.
+        scheme: the name of the new one; empty of a branch.
+    """
+
+    layer: int
+    name: str
+    path: str
+    before: float
+    after: float
+    scheme: str
+
+    @property
+    def factor(self) -> float:
+        return self.after / self.before
+
+
+def find_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Every layer whose weights have another scale in `steps`, and every residual block whose branch has one."""
+    pairs = [pair for pair in zip(spec.steps, steps, strict=True) if not isinstance(pair[0].layer, Open)]
+    found = [
+        Change(row, old.name, old.path, before, after, scheme_name(new))
+        for row, (old, new) in enumerate(pairs, 1)
+        if (before := scale_of(old)) and (after := scale_of(new)) and abs(after / before - 1) > _UNCHANGED
+    ]
+    return tuple(each for each in found if each.scheme), tuple(each for each in found if not each.scheme)
+
+
+def scheme_name(step: Step) -> str:
+    """The scheme whose standard deviation is nearest, with a gain where none is near; empty where nothing is drawn.
+
+    >>> from varprobe.config.loading import load
+    >>> defaults = {"init": {"name": "small", "std": 0.125}}
+    >>> scheme_name(load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]}).network.steps[0])
+    'xavier'
+    """
+    std = std_of(step)
+    if not std:
+        return ""
+    if isinstance(step.layer, Dense) and isinstance(step.layer.weights, Orthogonal):
+        gain = step.layer.weights.gain
+        return "orthogonal" if abs(gain - 1) < _EXACT else f"orthogonal with gain {gain:.3g}"
+    square = step.fan_in == step.fan_out
+    names = [*NAMED, ("he fan_out", "fan_out", math.sqrt(2)), ("xavier fan_out", "fan_out", 1.0)]
+    ratios = [(name, std * math.sqrt(fan(mode, step)) / gain) for name, mode, gain in (NAMED[1:] if square else names)]
+    name, ratio = min(ratios, key=lambda pair: abs(math.log(pair[1])))
+    if abs(ratio - 1) < _EXACT:
+        return name
+    if abs(ratio - 1) < _NEAR:
+        return f"{name} within {100 * abs(ratio - 1):.1g} %"
+    return f"{'xavier' if square else 'lecun'} with gain {std * math.sqrt(step.fan_in):.3g}"
+
+
+def fold(changes: Sequence[Change], spec: NetworkSpec) -> list[list[Change]]:
+    """Runs of neighbouring dense layers with the same change."""
+    dense = [row for row, step in enumerate(spec.rows, 1) if isinstance(step.layer, Dense)]
+    place = {row: position for position, row in enumerate(dense)}
+    runs: list[list[Change]] = []
+    for change in changes:
+        last = runs[-1][-1] if runs else None
+        if last is not None and _is_alike(last, change) and place[change.layer] == place[last.layer] + 1:
+            runs[-1].append(change)
+        else:
+            runs.append([change])
+    return runs
+
+
+def _is_alike(one: Change, other: Change) -> bool:
+    pairs = (one.before, other.before), (one.after, other.after)
+    return one.scheme == other.scheme and all(math.isclose(a, b, rel_tol=1e-9) for a, b in pairs)
+
+
+def change_line(run: Sequence[Change]) -> str:
+    """`layers 2 to 20: std 0.0100 -> 0.0884, x8.84`."""
+    first, last = run[0], run[-1]
+    where = f"layer {first.layer}" if len(run) == 1 else f"layers {first.layer} to {last.layer}"
+    return f"{where}: std {digits(first.before)} -> {digits(first.after)}, x{digits(first.factor)}"
+
+
+def branch_line(changes: Sequence[Change]) -> str:
+    """`residual scale of 16 blocks (layers 3 to 33): 1 -> 0.25, x0.250: 1/sqrt(blocks)`."""
+    first = changes[0]
+    usual = math.isclose(abs(first.after), 1 / math.sqrt(len(changes)), rel_tol=1e-6)
+    name = ": 1/sqrt(blocks)" if usual and len(changes) > 1 else ""
+    return (
+        f"residual scale of {count(len(changes), 'block')} (layers {first.layer} to {changes[-1].layer}): "
+        f"{number(first.before)} -> {number(first.after)}, x{digits(first.factor)}{name}"
+    )
+
+
+def digits(value: float) -> str:
+    """Three significant digits, zeros at the end kept.
+
+    >>> digits(0.01), digits(8.8388), digits(1234.5)
+    ('0.0100', '8.84', '1.23e+03')
+    """
+    return f"{value:#.3g}".rstrip(".")
+
+
+def change_of(direction: DirectionVerdict) -> str:
+    """The change over the depth, as a factor."""
+    return direction.label if direction.total_log10 is None else f"x {power(direction.total_log10)}"
+
+
+_NOT_TUNED = {
+    Outcome.UNREACHED: "theory does not reach it: {found.before.reason}",
+    Outcome.DEGENERATE: "the signal is exactly zero somewhere, and no factor changes zero",
+    Outcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: take the mean out first",
+    Outcome.NO_WAY: "there is nothing to be had here by `{found.asked}`",
+}
+
+
+def explain(found: Proposal, spec: NetworkSpec) -> str:
+    """Why the proposal does not make the network stable, with the growth that remains; empty where it does."""
+    if found.outcome is Outcome.SOUND:
+        return ""
+    if found.outcome in _NOT_TUNED:
+        return f"It is not tuned: {_NOT_TUNED[found.outcome].format(found=found, layer=find_shared_mean(spec))}."
+    left = _remains(found.after)
+    if found.outcome is Outcome.COMPROMISE:
+        return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
+    return _explain_unmoved(spec, left)
+
+
+def _explain_unmoved(spec: NetworkSpec, left: str) -> str:
+    norms = [step.layer.variant for step in spec.steps if isinstance(step.layer, Norm)]
+    if norms:
+        cause = "batch norm" if "batch" in norms else f"{norms[0]} norm"
+        return (
+            f"No scale of the weights helps: {cause} takes it out again, of the signal and of the gradient. "
+            f"What {cause} and {next(iter(_curved(spec)), 'the activation')} make of the gradient remains: {left}."
+        )
+    if not find_tunable(spec):
+        return f"There are no weights here whose scale could be changed. It leaves {left}."
+    return f"No change of scale makes it better{_conflict(spec)}. It leaves {left}."
+
+
+def _conflict(spec: NetworkSpec) -> str:
+    names = _curved(spec)
+    if len(names) != 1:
+        return ""
+    return f": with {names[0]} what holds the activations at this depth does not hold the gradient"
+
+
+def _curved(spec: NetworkSpec) -> list[str]:
+    """The names of its activations but linear, each once, in their order."""
+    layers = (step.layer for step in spec.steps)
+    names = dict.fromkeys(layer.activation.name for layer in layers if isinstance(layer, (Dense, Pointwise)))
+    return [name for name in names if name != "linear"]
+
+
+def _remains(outlook: PredictedVerdict) -> str:
+    parts = []
+    for way, direction in (("activations", outlook.forward), ("gradient", outlook.backward)):
+        rate = f" ({direction.rate:.4g} a layer)" if direction.rate is not None else ""
+        if direction.label != "stable":
+            parts.append(f"the {way} {change_of(direction)} over the depth{rate}")
+    if outlook.jump:
+        parts.append("a step beyond a factor 100")
+    return " and ".join(parts) or f"the activations {change_of(outlook.forward)}, the gradient stable"
+
+
+def unit_input(spec: NetworkSpec, settings: Settings) -> str:
+    """What to say where an input of size 1 would make the network stable; empty where it would not, or is one."""
+    source = spec.input
+    size = math.hypot(source.mean, source.std)
+    if source.rows is not None or not size or 0.1 < size < 10:
+        return ""
+    unit = replace(spec, input=replace(source, mean=source.mean / size, std=source.std / size))
+    if not bench_for(unit, settings).outlook(unit.steps).is_sound:
+        return ""
+    return f"It comes from the input, whose root mean square is {size:.4g}: with one of 1 the network is stable."
+
+
+def compare_modes(spec: NetworkSpec, settings: Settings) -> dict[str, PredictedVerdict]:
+    """What each fan mode would give, with the gains that the activations ask for; empty where no width changes.
+
+    Widths change where weights that can be scaled lead from one to another between judged layers, more than once.
+    """
+    if sum(is_tunable(step) and step.fan_in != step.fan_out for step in spec.steps) < 2:
+        return {}
+    bench = bench_for(spec, settings)
+    base = find_gains(spec, [spec.steps[index].path for index in find_tunable(spec)])
+    return {
+        mode: bench.outlook(with_recipes(spec, {path: replace(recipe, mode=mode) for path, recipe in base.items()}))
+        for mode in MODES
+    }
+
+
+def modes_line(outlooks: dict[str, PredictedVerdict]) -> str:
+    """`fan_in x 1 forward and x 1 backward, fan_avg ...`."""
+    return ", ".join(
+        f"{mode} {change_of(each.forward)} forward and {change_of(each.backward)} backward"
+        for mode, each in outlooks.items()
+    )

@@ -1,0 +1,28 @@
+"""What can be changed to make a network stable, and what a search for a change comes to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class By(StrEnum):
+    """What is changed, the simplest first."""
+
+    LAYER = "layer"
+    BRANCH = "branch"
+    SCALE = "scale"
+    LAYERS = "layers"
+    EDGE = "edge"
+    BOTH = "both"
+
+
+class Outcome(StrEnum):
+    """What a search came to; of those above COMPROMISE nothing was searched, or is found."""
+
+    SOUND = "sound"  # stable as it is, or with the change
+    UNREACHED = "unreached"  # theory does not reach the network
+    DEGENERATE = "degenerate"  # the signal is exactly zero somewhere
+    SHARED_MEAN = "shared mean"  # weights with a mean move all units together
+    NO_WAY = "no way"  # what was asked for changes nothing
+    UNMOVED = "unmoved"  # no change does any good
+    COMPROMISE = "compromise"  # the best change does not do enough

@@ -12,7 +12,8 @@ from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Lsuv
 from varprobe.network.spec import Dense, NetworkSpec
-from varprobe.theory.forward import affine
+from varprobe.theory.extended_float import ZERO
+from varprobe.theory.layer_maps import affine
 from varprobe.theory.records import FixedPoint, SignalMoments
 
 # |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
@@ -24,7 +25,7 @@ _FIRST_STRIDE, _STRETCH = 1.3, 1.1
 _NOTHING = 1e-15
 
 
-def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
+def find_fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
     """Of the dense layer that most of the trunk repeats, from second moment `start`; None where there is none."""
     if any(not isinstance(step.layer, Dense) for step in spec.steps):
         return None
@@ -45,8 +46,8 @@ class _Map:
 
     def __init__(self, layer: Dense, width: int) -> None:
         self.activation: Activation = layer.activation
-        none = affine(layer, SignalMoments(0.0, 0.0, 0.0, gaussian=True), width, width)
-        self.bias_mean, self.bias_second = none.mean, none.second_moment
+        none = affine(layer, SignalMoments(ZERO, ZERO, ZERO, gaussian=True), width, width)
+        self.bias_mean, self.bias_second = float(none.mean), float(none.second_moment)
         self.sw2 = width * (layer.weights.variance(width, width) or 0.0)
 
     def variance(self, q: float) -> float:

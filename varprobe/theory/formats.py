@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
-from varprobe.network.activations import Activation, make_activation
+from varprobe.network.activations import Activation
 from varprobe.network.number_formats import NumberFormat
 from varprobe.network.spec import Dense, Dropout, NetworkSpec, Pointwise, Step
 from varprobe.network.special import normal_cdf
@@ -94,66 +94,62 @@ def row_table(spec: NetworkSpec, prediction: Prediction) -> RowTable:
 def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
     layer = step.layer
     activation = layer.activation if isinstance(layer, (Dense, Pointwise)) else None
-    level, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
+    signal, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
     units, slopes = float(step.fan_out), _slopes(activation)
     if isinstance(layer, Dropout):  # fewer units, and larger ones
         keep = 1 - layer.probability
-        level, width = row.source, row.width.source
+        signal, width = row.source, row.width.source
         units, slopes = units * keep, (-math.log(keep), -math.log(keep), 1.0)
     return (
-        _log(level),
+        _log(signal),
         _variance(width),
         _log(row.output),
         _variance(row.width.output),
         math.nan if row.log_gradient is None else row.log_gradient,
         _variance(row.width.gradient),
         _share(activation, row.source),
-        _mean(level),
-        _common(level),
+        _mean(signal),
+        _common(signal),
         *slopes,
         units,
     )
 
 
-def _log(level: SignalMoments | None) -> float:
-    return math.nan if level is None else level.log_second_moment
+def _log(signal: SignalMoments | None) -> float:
+    return math.nan if signal is None else signal.second_moment.log
 
 
 def _variance(width: Fluctuation | None) -> float:
     return 0.0 if width is None else width.variance
 
 
-def _share(activation: Activation | None, level: SignalMoments | None) -> float:
+def _share(activation: Activation | None, signal: SignalMoments | None) -> float:
     """E[phi'^2]^2 / E[phi'^4]: of relu a half, of a saturated function little."""
-    if activation is None or level is None or not 1e-100 < level.variance < 1e100:
+    mean, variance = signal.scaled(0) if signal else (0.0, 0.0)
+    if activation is None or not 1e-100 < variance < 1e100:
         return 1.0
-    known = expectations(activation, level.mean, level.variance)
+    known = expectations(activation, mean, variance)
     fourth = known.derivative_fourth_moment
     return known.derivative_second_moment**2 / fourth if fourth > 0 else 1.0
 
 
-def _mean(level: SignalMoments | None) -> float:
-    if level is None or not level.scaled_second_moment:
+def _mean(signal: SignalMoments | None) -> float:
+    if signal is None or not signal.mean or not signal.second_moment:
         return 0.0
-    return level.scaled_mean / math.sqrt(level.scaled_second_moment)
+    return float(signal.mean / signal.second_moment.sqrt())
 
 
-def _common(level: SignalMoments | None) -> float:
-    if level is None or level.log_spread is None or level.log_variance == -math.inf:
+def _common(signal: SignalMoments | None) -> float:
+    if signal is None or signal.sample_variance is None or not signal.variance:
         return 0.0
-    return 1 - math.exp(min(level.log_spread - level.log_variance, 0.0))
+    return 1 - math.exp(min(signal.sample_variance.log - signal.variance.log, 0.0))
 
 
+@lru_cache(maxsize=256)
 def _slopes(activation: Activation | None) -> tuple[float, float, float]:
     """ln of the slopes far below and above zero, and the degree."""
     if activation is None:
         return 0.0, 0.0, 1.0
-    return _activation_slopes(activation.name, tuple(activation.arguments.items()))
-
-
-@lru_cache(maxsize=256)
-def _activation_slopes(name: str, arguments: tuple[tuple[str, float], ...]) -> tuple[float, float, float]:
-    activation = make_activation(name, **dict(arguments))
     slopes = activation.far or (0.0, 0.0)
     if activation.degree is not None:
         left, right = activation.value(np.array([-1.0, 1.0])).tolist()

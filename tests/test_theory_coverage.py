@@ -365,7 +365,7 @@ def test_a_norm_of_a_signal_with_a_mean(kind: str) -> None:
     spec = varprobe.load(network([{"norm": kind}, dense()], input={"mean": 2.0})).network
     output = varprobe.predict(spec).rows[0].output
     assert output is not None
-    assert output.mean == pytest.approx(2 / math.sqrt(5) if kind == "rms" else 0.0, rel=1e-5)
+    assert float(output.mean) == pytest.approx(2 / math.sqrt(5) if kind == "rms" else 0.0, rel=1e-5)
 
 
 def test_a_given_cotangent_meets_weights_with_a_mean(tmp_path: Path) -> None:

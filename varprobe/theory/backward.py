@@ -10,18 +10,7 @@ import numpy as np
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.laws import FromFile, Identity, Lsuv
-from varprobe.network.spec import (
-    Dense,
-    Dropout,
-    Join,
-    NetworkSpec,
-    Norm,
-    Objective,
-    Open,
-    Pointwise,
-    Settings,
-    Step,
-)
+from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Objective, Open, Pointwise, Settings, Step
 from varprobe.theory.extended_float import ONE, ZERO, ExtendedFloat
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.gradient import GradientMoments, mix_gradients, pass_activation, pass_mean
@@ -154,7 +143,14 @@ def _pass_dense(step: Step, layer: Dense, gradient: GradientMoments, ahead: Forw
     z, n = ahead.inner, step.fan_out
     mean = weight_mean(layer.weights, step.fan_in, n)
     if mean:
-        return _pass_mean(step, layer, gradient, ahead, mean)
+        if ahead.inner is None or ahead.source is None:
+            return _Back(None)
+        if gradient.shared:
+            return _Back(None, reason="the gradients of two samples meet in weights with a mean")
+        if gradient.is_bent:
+            return _Back(None, reason="the gradient of an activation of its own meets weights with a mean")
+        variance = weight_gain(layer.weights, step.fan_in, n, 1)
+        return _Back(*pass_mean(gradient, layer.activation, ahead, mean, variance, (step.fan_in, n)))
     delta = _delta(layer, gradient, ahead, whole=isinstance(layer.weights, Identity))
     inner = None if delta is None else delta.second_moment(z)
     if delta is None or inner is None or isinstance(layer.weights, (FromFile, Lsuv)):
@@ -166,18 +162,6 @@ def _pass_dense(step: Step, layer: Dense, gradient: GradientMoments, ahead: Forw
         GradientMoments(gain * inner, delta.tied and gain * gain * delta.tied, delta.shared and gain * delta.shared),
         inner,
     )
-
-
-def _pass_mean(step: Step, layer: Dense, gradient: GradientMoments, ahead: ForwardStep, mean: float) -> _Back:
-    x, z = ahead.source, ahead.inner
-    if x is None or z is None:
-        return _Back(None)
-    if gradient.shared:
-        return _Back(None, reason="the gradients of two samples meet in weights with a mean")
-    if gradient.is_bent:
-        return _Back(None, reason="the gradient of an activation of its own meets weights with a mean")
-    variance, shape = weight_gain(layer.weights, step.fan_in, step.fan_out, 1), (step.fan_in, step.fan_out)
-    return _Back(*pass_mean(gradient, layer.activation, x, z, ahead.output, ahead.response, mean, variance, shape))
 
 
 def _delta(layer: Dense, gradient: GradientMoments, ahead: ForwardStep, *, whole: bool) -> GradientMoments | None:

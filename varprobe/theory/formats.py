@@ -9,6 +9,7 @@ format are far out, where an activation is as good as its slopes there.
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -161,16 +162,7 @@ def _slopes(activation: Activation | None) -> tuple[float, float, float]:
 def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
     """By theory alone, for one format; `is_chain`: the last layer could be repeated."""
     top, bottom = math.log(number.largest), 2 * math.log(number.smallest)
-    overflow = _any_beyond(
-        table.signal,
-        table.signal_variance,
-        table.mean,
-        table.common,
-        table.widths,
-        batch,
-        (top - table.low) / table.degree,
-        (top - table.high) / table.degree,
-    )
+    overflow = _overflow(table, batch, top)
     tops = np.full_like(table.gradient, top)
     none = np.zeros_like(tops)
     # The units that have a gradient have the more of it.
@@ -188,6 +180,12 @@ def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_c
     )
 
 
+def _overflow(table: RowTable, batch: int, top: float) -> Vector:
+    """P(some value of a row's output is beyond exp(top)), per row."""
+    cells = table.signal, table.signal_variance, table.mean, table.common, table.widths
+    return _any_beyond(*cells, batch, (top - table.low) / table.degree, (top - table.high) / table.degree)
+
+
 def _any_beyond(
     log_second: Vector,
     variance: Vector,
@@ -199,34 +197,26 @@ def _any_beyond(
     high: Vector,
 ) -> Vector:
     """P(some of width * batch values is below -exp(low) or above exp(high)), per row; nan where the size is."""
-    spread = np.sqrt(variance)
+    std = np.sqrt(variance)
     with np.errstate(invalid="ignore"):  # inf - inf where neither side ever leaves
         nearest = np.minimum(low, high) - (log_second - variance / 2) / 2
-        safe = nearest - 2.5 * spread > math.log(_FAR)
-        lost = (nearest + 2.5 * spread < math.log(_NEAR)) & (widths * batch >= 8)
+        safe = nearest - 2.5 * std > math.log(_FAR)
+        lost = (nearest + 2.5 * std < math.log(_NEAR)) & (widths * batch >= 8)
     chances = np.where(lost, 1.0, np.where(np.isnan(nearest), np.nan, 0.0))
     doubtful = np.flatnonzero(~safe & ~lost & np.isfinite(nearest))
     # Along the depth of a network chances are smooth: of many rows in doubt some are computed, the rest in between.
     picked = doubtful if doubtful.size <= _MOST else doubtful[np.linspace(0, doubtful.size - 1, _MOST).astype(int)]
     found = np.empty(picked.size)
     for place, row in enumerate(picked):
-        cells = (log_second, variance, mean, common, widths)
-        size, doubt, centre, shared, width = (float(each[row]) for each in cells)
-        found[place] = _chance(size, doubt, centre, shared, width, batch, float(low[row]), float(high[row]))
+        cells = (log_second, variance, mean, common, widths, low, high)
+        found[place] = _chance(batch, *(float(each[row]) for each in cells))
     if doubtful.size:
         chances[doubtful] = np.interp(doubtful, picked, found)
     return chances
 
 
 def _chance(
-    log_second: float,
-    variance: float,
-    mean: float,
-    common: float,
-    width: float,
-    batch: int,
-    low: float,
-    high: float,
+    batch: int, log_second: float, variance: float, mean: float, common: float, width: float, low: float, high: float
 ) -> float:
     """The same of one row in doubt, by quadrature over draws and over what the samples of a unit share."""
     std = (log_second - variance / 2) / 2 + math.sqrt(variance) / 2 * _DRAWS
@@ -263,19 +253,12 @@ def _next_overflow(table: RowTable, batch: int, top: float) -> int | None:
     growth = table.signal[-1] - table.signal[-2]
     widening = table.signal_variance[-1] - table.signal_variance[-2]
 
+    last = RowTable(*(getattr(table, each.name)[-1:] for each in fields(RowTable)))
+
     def chance(ahead: int) -> float:
-        last = np.array([-1])
+        variance = np.maximum(last.signal_variance + widening * ahead, 0.0)
         return float(
-            _any_beyond(
-                table.signal[last] + growth * ahead,
-                np.maximum(table.signal_variance[last] + widening * ahead, 0.0),
-                table.mean[last],
-                table.common[last],
-                table.widths[last],
-                batch,
-                (top - table.low[last]) / table.degree[last],
-                (top - table.high[last]) / table.degree[last],
-            )[0]
+            _overflow(replace(last, signal=last.signal + growth * ahead, signal_variance=variance), batch, top)[0]
         )
 
     if not chance(LONGEST) >= 0.5:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
 from varprobe.theory.extended_float import ONE, ZERO, ExtendedFloat
+from varprobe.theory.forward import ForwardStep
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.response import Response, derivative_pair
 from varprobe.theory.shared_mean import Sensitivity, average, sensitivity
@@ -128,10 +129,7 @@ def pass_activation(
 def pass_mean(
     gradient: GradientMoments,
     activation: Activation,
-    x: SignalMoments,
-    z: SignalMoments,
-    output: SignalMoments | None,
-    response: Response | None,
+    ahead: ForwardStep,
     mean: float,
     variance: ExtendedFloat,
     shape: tuple[int, int],
@@ -141,7 +139,9 @@ def pass_mean(
     Given z, the fresh part of W^T delta has sigma^2 sum(delta_i (W x)_i)/x^2 along x; that noise goes to G2. Returned
     with the second moment at z.
     """
-    fan_in, n = shape
+    (fan_in, n), x, z, response = shape, ahead.source, ahead.inner, ahead.response
+    assert x is not None
+    assert z is not None
     known = sensitivity(activation, z)
     derivative, slope = (ONE, ONE) if response is None else (response.derivative, response.slope)
     product = z.second_moment if response is None else response.product
@@ -152,7 +152,7 @@ def pass_mean(
         square = square + 2.0 * cross * known.along * derivative / known.slope
     one, two = (known.slope, known.along), (known.bend, slope)
     inner = fresh * derivative + square
-    noise = _noise(known, derivative, slope, variance, output, gradient.clear_of)
+    noise = _noise(known, derivative, slope, variance, ahead.output, gradient.clear_of)
     along = fresh * noise[2]
     if x.second_moment:
         along = along + inner / (fan_in * x.second_moment)

@@ -10,6 +10,8 @@ from typing import Final
 
 # Numbers of a size from 2**-200 to 2**200 have exponent 0: squares and products of two of them fit into a double.
 _BITS = 200
+# The log of a number up to this power of two is that of the double.
+_WHOLE = 250
 _LN2 = math.log(2.0)
 _LOW, _HIGH = 2.0**-_BITS, 2.0**_BITS
 # Beyond this the natural log of a number would not fit into a double either.
@@ -132,7 +134,9 @@ class ExtendedFloat:
         """Natural log, -inf for an exact zero."""
         if self.value <= 0:
             return -math.inf
-        return math.log(self.value) + _LN2 * self.exponent if self.exponent else math.log(self.value)
+        if -_WHOLE <= self.exponent <= _WHOLE:
+            return math.log(float(self))
+        return math.log(self.value) + _LN2 * self.exponent
 
 
 def _normalise(value: float, exponent: int) -> tuple[float, int]:

@@ -13,7 +13,7 @@ from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Lsuv
 from varprobe.network.spec import Dense, NetworkSpec
 from varprobe.theory.extended_float import ZERO
-from varprobe.theory.layer_maps import affine
+from varprobe.theory.layer_maps import map_affine
 from varprobe.theory.records import FixedPoint, SignalMoments
 
 # |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
@@ -46,7 +46,7 @@ class _Map:
 
     def __init__(self, layer: Dense, width: int) -> None:
         self.activation: Activation = layer.activation
-        none = affine(layer, SignalMoments(ZERO, ZERO, ZERO, gaussian=True), width, width)
+        none = map_affine(layer, SignalMoments(ZERO, ZERO, ZERO, gaussian=True), width, width)
         self.bias_mean, self.bias_second = float(none.mean), float(none.second_moment)
         self.sw2 = width * (layer.weights.variance(width, width) or 0.0)
 

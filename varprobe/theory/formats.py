@@ -87,7 +87,7 @@ class RowTable:
     widths: Vector
 
 
-def row_table(spec: NetworkSpec, prediction: Prediction) -> RowTable:
+def tabulate_rows(spec: NetworkSpec, prediction: Prediction) -> RowTable:
     """The table of a network."""
     return RowTable(*np.array([_cells(*pair) for pair in zip(spec.rows, prediction.rows, strict=True)]).T)
 
@@ -159,7 +159,7 @@ def _slopes(activation: Activation | None) -> tuple[float, float, float]:
     return low, high, float(activation.degree or 1)
 
 
-def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
+def predict_chances(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
     """By theory alone, for one format; `is_chain`: the last layer could be repeated."""
     top, bottom = math.log(number.largest), 2 * math.log(number.smallest)
     overflow = _overflow(table, batch, top)

@@ -11,7 +11,7 @@ from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Identity, Lsuv
 from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
 from varprobe.theory.extended_float import EXPONENT_END, ZERO, ExtendedFloat
-from varprobe.theory.layer_maps import add, affine, drop, input_moments, normalise, vanish
+from varprobe.theory.layer_maps import add, drop, input_moments, map_affine, normalise, vanish
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.response import Response, respond
 from varprobe.theory.shared_mean import mix, share_behind, split
@@ -102,7 +102,7 @@ class _Walk:
     def _follow_one(self, step: Step, signal: SignalMoments, *, is_part: bool = False) -> ForwardStep:
         layer = step.layer
         if isinstance(layer, Dense):
-            inner = affine(layer, signal, step.fan_in, step.fan_out)
+            inner = map_affine(layer, signal, step.fan_in, step.fan_out)
             if inner.shared and self.is_bent and not is_part:
                 inner = split(inner, step.fan_in)
             if inner.parts:

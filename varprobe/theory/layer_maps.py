@@ -49,7 +49,7 @@ def _given_moments(rows: NDArray[np.float64]) -> SignalMoments:
     )
 
 
-def affine(layer: Dense, signal: SignalMoments, fan_in: int, fan_out: int) -> SignalMoments:
+def map_affine(layer: Dense, signal: SignalMoments, fan_in: int, fan_out: int) -> SignalMoments:
     """z = W a + b: q = fan_in Var(W) E[a^2] + E[b^2]; the same map takes the sample variance, without the bias."""
     if isinstance(layer.weights, Identity):
         return add(_copy(signal, layer.weights.gain, fan_in, fan_out), _bias_moments(layer.bias))

@@ -30,7 +30,7 @@ from varprobe.advice.variants import (
 from varprobe.advice.ways import By, Outcome
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import Dense, Join, NetworkSpec, Settings
-from varprobe.theory.fixed_point import fixed_point
+from varprobe.theory.fixed_point import find_fixed_point
 from varprobe.verdict.rule import LN10
 
 # A scheme with a name is taken in place of the best number where |T| stays below this.
@@ -164,7 +164,7 @@ class _Search:
 
     def is_chaotic(self, found: Proposal) -> bool:
         """Whether the gradient grows for ever if the layers are repeated, however little it does over this depth."""
-        point = fixed_point(replace(self.spec, steps=found.steps), 1.0)
+        point = find_fixed_point(replace(self.spec, steps=found.steps), 1.0)
         return point is not None and point.regime == "chaotic"
 
     def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:

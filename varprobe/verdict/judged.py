@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription
 from varprobe.network.spec import NetworkSpec
+from varprobe.theory.formats import _log
 from varprobe.theory.records import Prediction, RowPrediction
 
 if TYPE_CHECKING:
@@ -215,29 +216,29 @@ def trace_prediction(spec: NetworkSpec, prediction: Prediction, points: Sequence
     """What the same would be by theory."""
     rows = [(prediction.rows[point.row], point) for point in points]
     forward = np.array([[_forward(row, point) for row, point in rows]])
-    sample = np.array([[_spread(row, point) for row, point in rows]])
+    sample = np.array([[_sample_variance(row, point) for row, point in rows]])
     backward = np.array([[_backward(row, point) + math.log(point.layer.fan_out) for row, point in rows]])
     source = prediction.input
-    at_input = math.nan if source.log_spread is None else source.log_spread
+    at_input = _log(source.sample_variance)
     narrowing = math.log(spec.input.features / spec.width)
     with np.errstate(invalid="ignore"):
         return Traces(
             forward,
             backward,
             np.where(np.isneginf(sample), -np.inf, sample - forward),
-            forward[:, -1] - source.log_second_moment,
+            forward[:, -1] - source.second_moment.log,
             np.array([_or_nan(prediction.log_input_gradient) + narrowing]),
-            np.array([at_input]) - source.log_second_moment,
+            np.array([at_input]) - source.second_moment.log,
             exact=True,
         )
 
 
 def _forward(row: RowPrediction, point: JudgedLayer) -> float:
-    level = row.output if point.is_join else row.source
-    return math.nan if level is None else level.log_second_moment
+    signal = row.output if point.is_join else row.source
+    return math.nan if signal is None else signal.second_moment.log
 
 
-def _spread(row: RowPrediction, point: JudgedLayer) -> float:
+def _sample_variance(row: RowPrediction, point: JudgedLayer) -> float:
     level = row.output if point.is_join else row.source
     return math.nan if level is None else _or_nan(level.log_spread)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription
 from varprobe.network.spec import NetworkSpec
-from varprobe.theory.formats import _log
+from varprobe.theory.extended_float import ExtendedFloat
 from varprobe.theory.records import Prediction, RowPrediction
 
 if TYPE_CHECKING:
@@ -239,12 +239,16 @@ def _forward(row: RowPrediction, point: JudgedLayer) -> float:
 
 
 def _sample_variance(row: RowPrediction, point: JudgedLayer) -> float:
-    level = row.output if point.is_join else row.source
-    return math.nan if level is None else _or_nan(level.log_spread)
+    signal = row.output if point.is_join else row.source
+    return math.nan if signal is None else _log(signal.sample_variance)
 
 
 def _backward(row: RowPrediction, point: JudgedLayer) -> float:
     return _or_nan(row.log_output_gradient if point.is_join else row.log_gradient)
+
+
+def _log(number: ExtendedFloat | None) -> float:
+    return math.nan if number is None else number.log
 
 
 def _or_nan(log: float | None) -> float:

@@ -55,7 +55,7 @@ PRINTING = (
     ),
     *("sweep small.yaml --vary probe.seed=1,2 --threads 1", "new other.yaml", "gain relu", "gain --json"),
     *("list activations", "list initializers", "list layers", "list findings"),
-    *("schema config", "schema report", "schema sweep", "--help", "run --help", "--version"),
+    *("guide", "guide configs", "schema config", "schema report", "schema sweep", "--help", "run --help", "--version"),
 )
 
 

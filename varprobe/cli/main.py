@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     """One command line; gives the exit code."""
     import typer
 
-    from varprobe.cli import commands, gate, several  # noqa: F401  # they hang their commands on the app
+    from varprobe.cli import commands, gate, guide, several  # noqa: F401  # they hang their commands on the app
     from varprobe.cli.app import app
 
     # The base of all usage errors; some typers take it from click, others carry their own.

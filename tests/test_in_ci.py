@@ -139,6 +139,11 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     return runner
 
 
+def test_what_is_installed_brings_the_guide(runner: Runner) -> None:
+    installed = {path.name for path in (runner.folder / "temp").rglob("site-packages/varprobe/guide/*.md")}
+    assert installed == {path.name for path in (ROOT / "varprobe/guide").iterdir()}
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     (tmp_path / "nets").mkdir()

@@ -15,9 +15,9 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-WORKFLOW, HOOKS = re.findall(
-    r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text().partition("## In CI")[2], re.M | re.S
-)
+YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.M | re.S)
+WORKFLOW, HOOKS = YAML_BLOCK.findall((ROOT / "varprobe/guide/ci.md").read_text())
+WORKFLOWS = [WORKFLOW, *YAML_BLOCK.findall((ROOT / "README.md").read_text())]
 ACTION = YAML(typ="safe").load((ROOT / "action.yml").read_text())
 # What pip says where the package index does not answer; that a package of ours is wrong reads otherwise.
 UNREACHABLE = re.compile(
@@ -64,13 +64,14 @@ def test_the_action_is_one(tmp_path: Path) -> None:
     assert not valid("github-actions", broken)
 
 
-def test_the_workflow_of_the_readme_is_one_and_gives_inputs_that_there_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shown", WORKFLOWS, ids=["guide", "README"])
+def test_a_workflow_that_is_shown_is_one_and_gives_inputs_that_there_are(shown: str, tmp_path: Path) -> None:
     workflow = tmp_path / "workflow.yml"
-    workflow.write_text(WORKFLOW)
+    workflow.write_text(shown)
     assert valid("github-workflows", workflow)
-    workflow.write_text(WORKFLOW.replace("runs-on", "runs-at"))
+    workflow.write_text(shown.replace("runs-on", "runs-at"))
     assert not valid("github-workflows", workflow)
-    steps = YAML(typ="safe").load(WORKFLOW)["jobs"]["check"]["steps"]
+    steps = YAML(typ="safe").load(shown)["jobs"]["check"]["steps"]
     (ours,) = [step for step in steps if "/varprobe@" in step["uses"]]
     assert set(ours["with"]) <= set(ACTION["inputs"])
     assert {name for name, one in ACTION["inputs"].items() if one.get("required")} <= set(ours["with"])
@@ -136,6 +137,11 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     if done.returncode:
         refuse_or_skip("THE ACTION IS", done.stdout + done.stderr)
     return runner
+
+
+def test_what_is_installed_brings_the_guide(runner: Runner) -> None:
+    installed = {path.name for path in (runner.folder / "temp").rglob("site-packages/varprobe/guide/*.md")}
+    assert installed == {path.name for path in (ROOT / "varprobe/guide").iterdir()}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from varprobe.gate.records import MAX_TRIALS
 from varprobe.pytest_plugin import _line_of_expect
 from varprobe.verdict.records import ALPHA
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+GUIDE = (Path(__file__).parents[1] / "varprobe/guide/ci.md").read_text()
 
 HEALTHY = """\
 input: {features: 32}
@@ -315,8 +315,8 @@ def test_a_config_that_has_vanished_is_reported_at_its_top(tmp_path: Path) -> No
     assert _line_of_expect(tmp_path / "deep.varprobe.yaml") == 0
 
 
-def test_the_example_of_the_readme_passes(pytester: pytest.Pytester) -> None:
-    (example,) = re.findall(r"^```py\n(.*?)^```", README, re.M | re.S)
+def test_the_example_of_the_guide_passes(pytester: pytest.Pytester) -> None:
+    (example,) = re.findall(r"^```py\n(.*?)^```", GUIDE, re.M | re.S)
     (pytester.path / "configs").symlink_to(Path(__file__).parents[1] / "configs")
     (pytester.path / "tests").mkdir()
     (pytester.path / "tests/test_net.py").write_text(example)

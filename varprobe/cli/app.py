@@ -12,7 +12,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
-COMMANDS = ("run", "predict", "tune", "show", "new", "list", "schema", "gain", "check", "compare", "sweep", "lesson")
+COMMANDS = (
+    "run",
+    "predict",
+    "tune",
+    "show",
+    "new",
+    "list",
+    "schema",
+    "gain",
+    "check",
+    "compare",
+    "sweep",
+    "lesson",
+    "guide",
+)
 
 
 class Commands(TyperGroup):

@@ -122,12 +122,12 @@ def _findings(points: Sequence[SweepPoint]) -> list[list[dict[str, str]]]:
     found = [
         [one for one in point.verdict.findings if one.severity != "info"] if point.verdict else [] for point in points
     ]
-    is_full = sum(len(one.message) + len(one.remedy) for each in found for one in each) > _WORDS
-    return [[_tell(one, is_full=is_full) for one in each] for each in found]
+    heads_only = sum(len(one.message) + len(one.remedy) for each in found for one in each) > _WORDS
+    return [[_tell(one, heads_only=heads_only) for one in each] for each in found]
 
 
-def _tell(finding: Finding, *, is_full: bool) -> dict[str, str]:
-    words = {"message": "", "remedy": ""} if is_full else {"message": finding.message, "remedy": finding.remedy}
+def _tell(finding: Finding, *, heads_only: bool) -> dict[str, str]:
+    words = {"message": "", "remedy": ""} if heads_only else {"message": finding.message, "remedy": finding.remedy}
     return {"severity": finding.severity, "head": finding_head(finding), **words}
 
 

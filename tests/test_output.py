@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -267,6 +268,7 @@ def test_a_signal_in_the_middle_of_writing_leaves_one_whole_file(
 WRITING = """
 import sys
 from pathlib import Path
+from typing import Any
 from varprobe.cli.output import write_file
 print("begun", flush=True)
 for number in range(10**9):
@@ -293,3 +295,50 @@ def test_a_process_that_is_killed_at_any_moment_leaves_one_whole_file(tmp_path: 
             assert len(set(text)) == 1
             seen.add(text[0])
     assert seen
+
+
+# --- what a command imports -----------------------------------------------------------------------------------------
+
+IMPORTED = """
+import sys
+from varprobe.cli.main import run
+assert run(sys.argv[1:]) == 0
+print(*sorted(name for name in sys.modules if name.startswith("varprobe.cli.") or name == "rich"), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "others"), [("run small.yaml --json", set()), ("schema config", set()), ("--help", set(COMMANDS))]
+)
+def test_a_command_imports_no_other_and_rich_only_to_print(made: Path, command: str, others: set[str]) -> None:
+    line = [sys.executable, "-c", IMPORTED, *command.split()]
+    done = subprocess.run(line, capture_output=True, cwd=made, env=environment(), text=True, check=True)
+    imported = done.stderr.split()
+    assert "rich" not in imported
+    own = {command.split()[0]} & set(COMMANDS)
+    assert {name.rpartition(".")[2] for name in imported} & set(COMMANDS) == own | others
+
+
+def test_the_help_of_every_command_is_plain_and_fits(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in COMMANDS:
+        assert run_command([name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert text.isascii()
+        assert max(map(len, text.splitlines())) <= 80
+        assert f"Example: varprobe {name}" in text
+        if name in ("run", "predict", "check", "compare", "sweep", "tune"):
+            headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+            assert headings[:3] == ["Arguments:", "The network:", "How to measure:"]
+            assert headings[-2:] == ["Output:", "Options:"]
+
+
+def test_show_refuses_what_a_kind_of_result_does_not_have(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report, other = str(made / "r.json"), str(made / "c.json")
+    assert run_command(["compare", report, report, "-o", other, "--quiet"]) == 0
+    capsys.readouterr()
+    for option in ("--all", "--number-formats"):
+        assert run_command(["show", other, option]) == 2
+        assert "are for reports, and this is a comparison" in capsys.readouterr().err
+        assert run_command(["show", report, option]) == 0
+    (made / "c.json").unlink()

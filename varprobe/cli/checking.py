@@ -62,15 +62,13 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) ->
         line, column = (place.line, place.column) if place else (None, None)
         elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
         trouble = CheckError(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
-        return _say_unchecked(config, gate, "error", trouble)
+        return _give_up(config, gate, "error", trouble)
     except MemoryError:
-        return _say_unchecked(
-            config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths")
-        )
+        return _give_up(config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths"))
     except Exception as error:
         traceback.print_exc()
         hint = "please report it with the lines on standard error"
-        return _say_unchecked(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
+        return _give_up(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
 
 
 def _check(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
@@ -108,5 +106,5 @@ def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tupl
     return None, path
 
 
-def _say_unchecked(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
+def _give_up(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
     return CheckResult(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)

@@ -20,8 +20,8 @@ from varprobe.formatting import printable
 
 def main(arguments: list[str] | None = None) -> None:
     """The `varprobe` command. Never returns: it ends the process with its exit code."""
-    signal.signal(signal.SIGTERM, _ended)
-    signal.signal(signal.SIGINT, _ended)
+    signal.signal(signal.SIGTERM, _end_by_signal)
+    signal.signal(signal.SIGINT, _end_by_signal)
     _open_streams()
     # Deep networks make many small records and no cycles: looking for cycles as often as by default takes a third of
     # the time of a deep prediction.
@@ -103,5 +103,5 @@ def _fault() -> int:
     return _complain("this is a fault of varprobe's, please report it with the lines above", 3)
 
 
-def _ended(number: int, frame: FrameType | None) -> None:
+def _end_by_signal(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)

@@ -22,11 +22,11 @@ def configs_of(sources: Iterable[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for source in sources:
-        found |= dict.fromkeys(_expanded(source))
+        found |= dict.fromkeys(_expand(source))
     return list(found)
 
 
-def _expanded(source: str) -> list[str]:
+def _expand(source: str) -> list[str]:
     try:
         if source == "-" or os.path.isfile(source):
             return [source]

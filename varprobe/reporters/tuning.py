@@ -41,31 +41,29 @@ def _lines(tuning: Tuning) -> Iterator[str]:
         for run in fold(tuning.changes, tuning.network):
             yield f"  {change_line(run)}: {run[0].scheme}"
         if tuning.branches:
-            yield from _wrapped(branch_line(tuning.branches), "  ")
+            yield from _wrap(branch_line(tuning.branches), "  ")
         yield ""
-        yield from (f"  --set {_quoted(f'{edit.path}={edit.text}')}" for edit in tuning.edits)
+        yield from (f"  --set {_quote(f'{edit.path}={edit.text}')}" for edit in tuning.edits)
     elif tuning.before.is_sound:
         yield "Theory calls it stable both ways as it is; nothing is changed."
     if tuning.reason:
         yield from ([""] if tuning.by else [])
-        yield from _wrapped(tuning.reason)
+        yield from _wrap(tuning.reason)
     if tuning.modes:
         yield ""
-        yield from _wrapped(
-            f"With the activations' gains the fan modes give over the depth: {modes_line(tuning.modes)}."
-        )
+        yield from _wrap(f"With the activations' gains the fan modes give over the depth: {modes_line(tuning.modes)}.")
     yield ""
     yield from _table(tuning)
     yield ""
-    yield from _wrapped(_conclusion(tuning))
-    yield from _wrapped(_broken_expectations(tuning))
+    yield from _wrap(_conclusion(tuning))
+    yield from _wrap(_broken_expectations(tuning))
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return f"'{text}'" if any(character in text for character in " {[") else text
 
 
-def _wrapped(text: str, indent: str = "") -> list[str]:
+def _wrap(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 

@@ -135,13 +135,13 @@ def _validator(record: Any) -> SchemaValidator:
     """A validator that leaves a list at the first wrong item, and takes no whole number beyond 64 bits."""
     from pydantic_core import SchemaValidator
 
-    return SchemaValidator(_hardened(adapter_of(record).core_schema))
+    return SchemaValidator(_harden(adapter_of(record).core_schema))
 
 
-def _hardened(schema: Any) -> Any:
+def _harden(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_hardened(item) for item in schema]
+        return [_harden(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    changed = {key: _hardened(value) for key, value in schema.items()}
+    changed = {key: _harden(value) for key, value in schema.items()}
     return changed | _HARDER.get(schema.get("type"), {}) if isinstance(schema.get("type"), str) else changed

@@ -59,10 +59,10 @@ def properties_of(checked: CheckResult) -> dict[str, str]:
 def _case(checked: CheckResult, decision: Decision) -> Element:
     case = Element("testcase", classname=words.place(checked), name=printable(decision.expectation))
     if decision.outcome != "met":
-        failure = SubElement(case, "failure", type=decision.outcome, message=words.told(decision))
+        failure = SubElement(case, "failure", type=decision.outcome, message=words.tell(decision))
         failure.text = "\n".join(words.decision_lines(checked, decision))
     else:
-        SubElement(case, "system-out").text = words.told(decision)
+        SubElement(case, "system-out").text = words.tell(decision)
     return case
 
 

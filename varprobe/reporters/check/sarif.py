@@ -66,7 +66,7 @@ def render_sarif(checks: CheckRun) -> str:
         "tool": {"driver": {"name": "varprobe", "version": __version__, "rules": rules}},
         "invocations": [{"executionSuccessful": all(words.trouble_of(one) is None for one in checks.checked)}],
         "columnKind": "unicodeCodePoints",
-        "results": list(_written(results, index)),
+        "results": list(_write(results, index)),
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=1, allow_nan=False) + "\n"
@@ -101,7 +101,7 @@ def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
         yield _Result(rule, "", "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
     for decision in words.broken(checked):
         rule = f"expect/{decision.expectation.split('.')[0]}"
-        head = f"{printable(checked.name)}: {printable(decision.expectation)}: {words.told(decision)}"
+        head = f"{printable(checked.name)}: {printable(decision.expectation)}: {words.tell(decision)}"
         text = " ".join(map(words.sentence, (head, *words.to_do(checked, decision))))
         known, what = rule if rule in rules else _OTHER, decision.expectation
         yield _Result(known, what, "error", text, checked, decision.line, None, decision.layer, decision.outcome)
@@ -114,7 +114,7 @@ def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
         yield _Result(rule, what, level, text, checked, line, None, finding.layer, finding.severity)
 
 
-def _written(results: Iterable[_Result], index: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _write(results: Iterable[_Result], index: dict[str, int]) -> Iterator[dict[str, Any]]:
     seen: Counter[str] = Counter()
     for result in results:
         which = json.dumps([result.rule, result.what, result.checked.config])

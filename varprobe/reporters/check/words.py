@@ -37,11 +37,11 @@ def broken(checked: CheckResult) -> list[Decision]:
 def counts_line(checks: CheckRun) -> str:
     """How many configs came to each outcome."""
     found = [checked.outcome for checked in checks.checked]
-    parts = [_counted(found.count(outcome), outcome) for outcome in _COUNTED if outcome in found]
+    parts = [_count_words(found.count(outcome), outcome) for outcome in _COUNTED if outcome in found]
     return ", ".join(parts) or "nothing was checked"
 
 
-def _counted(amount: int, outcome: str) -> str:
+def _count_words(amount: int, outcome: str) -> str:
     return count(amount, outcome) if outcome in _TROUBLED else f"{amount:,} {outcome}"
 
 
@@ -81,7 +81,7 @@ def where(checked: CheckResult, decision: Decision) -> str:
     return ", ".join(part for part in (place(checked, decision.line), layer) if part)
 
 
-def told(decision: Decision) -> str:
+def tell(decision: Decision) -> str:
     """What was wanted and what was found."""
     return f"wanted {printable(decision.wanted)}, found {printable(decision.found)}"
 
@@ -106,7 +106,7 @@ def sentence(text: str) -> str:
 
 def decision_lines(checked: CheckResult, decision: Decision) -> list[str]:
     """What was wanted and found, where, and what to do."""
-    return [told(decision), f"at {where(checked, decision)}", *to_do(checked, decision)]
+    return [tell(decision), f"at {where(checked, decision)}", *to_do(checked, decision)]
 
 
 def hint_lines(trouble: CheckError) -> list[str]:

@@ -64,7 +64,7 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
     file = parts.file_name(sweep.name)
     findings = _findings(sweep.points)
     shown = [
-        _shown(point, len(sweep.points)) | {"findings": each, "command": _command(file, sweep, point)}
+        _show_point(point, len(sweep.points)) | {"findings": each, "command": _command(file, sweep, point)}
         for point, each in zip(sweep.points, findings, strict=True)
     ]
     with house_style():
@@ -103,10 +103,10 @@ def _questions(sweep: Sweep) -> tuple[parts.Question, ...]:
     """On the first point, the one in the middle and the last."""
     measured = [point for point in sweep.points if point.verdict]
     picked = dict.fromkeys((0, len(measured) // 2, len(measured) - 1))
-    return tuple(question for place in picked for question in _asked(sweep, measured[place]))
+    return tuple(question for place in picked for question in _ask_about(sweep, measured[place]))
 
 
-def _asked(sweep: Sweep, point: SweepPoint) -> tuple[parts.Question, ...]:
+def _ask_about(sweep: Sweep, point: SweepPoint) -> tuple[parts.Question, ...]:
     where = ", ".join(f"{axis.path} {value}" for axis, value in zip(sweep.axes, point.values, strict=True))
     return parts.questions_on(point.verdict, printable(f"{sweep.name} at {where}")) if point.verdict else ()
 
@@ -122,12 +122,12 @@ def _findings(points: Sequence[SweepPoint]) -> list[list[dict[str, str]]]:
     found = [
         [one for one in point.verdict.findings if one.severity != "info"] if point.verdict else [] for point in points
     ]
-    is_full = sum(len(one.message) + len(one.remedy) for each in found for one in each) > _WORDS
-    return [[_told(one, is_full=is_full) for one in each] for each in found]
+    heads_only = sum(len(one.message) + len(one.remedy) for each in found for one in each) > _WORDS
+    return [[_tell(one, heads_only=heads_only) for one in each] for each in found]
 
 
-def _told(finding: Finding, *, is_full: bool) -> dict[str, str]:
-    words = {"message": "", "remedy": ""} if is_full else {"message": finding.message, "remedy": finding.remedy}
+def _tell(finding: Finding, *, heads_only: bool) -> dict[str, str]:
+    words = {"message": "", "remedy": ""} if heads_only else {"message": finding.message, "remedy": finding.remedy}
     return {"severity": finding.severity, "head": finding_head(finding), **words}
 
 
@@ -155,17 +155,17 @@ def _setting(value: str) -> Cell:
     return Cell(printable(value), float(found)) if number else Cell(printable(value), word=True)
 
 
-def _shown(point: SweepPoint, count: int) -> dict[str, Any]:
+def _show_point(point: SweepPoint, count: int) -> dict[str, Any]:
     """A point as the page's script reads it: as many layers as there is room for, and the sentence."""
     curves = point.curves
     depth = len(curves.activation) if curves else 0
     room = max(_FEWEST, _VALUES // ((len(_LINES) + len(_BANDS)) * count))
     picked = range(depth) if depth <= room else [round(i * (depth - 1) / (room - 1)) for i in range(room)]
-    body: dict[str, Any] = {name: _picked(curves, name, picked) for name in (*_LINES, *_BANDS)}
+    body: dict[str, Any] = {name: _pick(curves, name, picked) for name in (*_LINES, *_BANDS)}
     return body | {"layers": [place + 1 for place in picked], "sentence": _sentence(point)}
 
 
-def _picked(curves: Curves | None, name: str, places: Sequence[int]) -> list[float | None]:
+def _pick(curves: Curves | None, name: str, places: Sequence[int]) -> list[float | None]:
     values = getattr(curves, name, ())
     return [None if values[place] is None else round(values[place], _DECIMALS) for place in places]
 

@@ -33,7 +33,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running = [subprocess.Popen(scheduler, **quiet)]  # type: ignore[call-overload]
     try:
         deadline = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < deadline:
+        while not (file.exists() and file.read_text().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.1)
         running.append(subprocess.Popen(worker, **quiet))  # type: ignore[call-overload]
         yield json.loads(file.read_text())["address"]

@@ -619,7 +619,7 @@ def test_theory_too_names_the_one_step_that_makes_most_of_the_change() -> None:
     bad = {"dense": {"width": 32, "init": {"name": "he", "gain": 1e-4}}}
     layers = [{"dense": 32, "repeat": 6}, bad, {"dense": 32, "repeat": 6}]
     spec = load({"input": {"features": 32}, "defaults": {"activation": "relu", "init": "he"}, "layers": layers}).network
-    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), 20)))
+    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), 20))).verdict
     (found,) = (item for item in verdict.findings if item.code == "forward-vanishing")
     assert found.remedy.startswith("Most of it happens at one step, at layer 7 (")
 

@@ -13,9 +13,10 @@ import pytest
 
 from varprobe.advice.remedies import REMEDIES
 from varprobe.config.loading import load
-from varprobe.diagnose import diagnose, predict_report, report_on
+from varprobe.diagnose import diagnose, examine, predict_report, report_on
 from varprobe.probe.measure import measure
 from varprobe.report.records import Report
+from varprobe.theory.predict import predict
 from varprobe.verdict.findings import FINDINGS
 from varprobe.verdict.healthy import healthy_dead_share
 
@@ -94,7 +95,7 @@ def _report(code: str) -> Report:
     if code == "theory-mismatch":
         # Weights of another gain than the config says, here 5 %.
         drawn = load(_config([{"dense": 256, "repeat": 6}], 256, init={"name": "xavier", "gain": 1.05}))
-        return report_on(experiment, spec.settings, measure(drawn.network))
+        return report_on(experiment, spec.settings, examine(spec, spec.settings, predict(spec), measure(drawn.network)))
     return diagnose(experiment)
 
 

@@ -131,7 +131,7 @@ def test_what_theory_finds_is_stable_when_it_is_measured(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
     spec = tuned(name).tuned.network
-    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), spec.settings.trials)))
+    verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), spec.settings.trials))).verdict
     outlook = bench_for(spec, spec.settings).outlook(spec.steps)
     assert outlook.forward == verdict.forward
     assert outlook.backward == verdict.backward

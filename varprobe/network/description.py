@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from varprobe.frozen import dataclass
@@ -38,7 +40,7 @@ class LayerDescription:
     expected_std: float | None
     trunk: bool
     given: bool
-    likeness: str
+    likeness: Hashable
     group: tuple[str, int] | None
     curved: bool = False
 
@@ -69,19 +71,19 @@ def describe(step: Step, engine: str | None = None) -> LayerDescription:
     )
 
 
-def _likeness(step: Step) -> str:
+def _likeness(step: Step) -> Hashable:
     """Equal for layers that differ in nothing but their draw and their fan_in."""
     match step.layer:
         case Dense() as dense:
-            bias = dense.bias.source if isinstance(dense.bias, FromFile) else repr(dense.bias)
-            return f"dense {step.fan_out} {dense.activation_label} {dense.init_label} {bias}"
+            bias = dense.bias.source if isinstance(dense.bias, FromFile) else dense.bias
+            return dense.kind, step.fan_out, dense.activation_label, dense.init_label, bias
         case Norm() as norm:
-            return f"norm {norm.variant} {norm.eps} {norm.gamma is None} {norm.beta is None}"
+            return norm.kind, norm.variant, norm.eps, norm.gamma is None, norm.beta is None
         case Join(scale):
-            return f"join {scale}"
+            return step.layer.kind, scale
         case Pointwise() as pointwise:
-            return f"activation {pointwise.activation_label}"
+            return pointwise.kind, pointwise.activation_label
         case Dropout(probability):
-            return f"dropout {probability}"
+            return step.layer.kind, probability
         case Open():
-            return "open"
+            return step.layer.kind

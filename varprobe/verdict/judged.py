@@ -82,7 +82,7 @@ def pick_points(layers: Sequence[LayerDescription]) -> tuple[JudgedLayer, ...]:
             points.append(JudgedLayer(row, layer, tuple(between)))
             between = []
         else:
-            between.append((layer.kind, layer.likeness))
+            between.append(layer.likeness)
     return tuple(points)
 
 

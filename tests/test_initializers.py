@@ -19,7 +19,7 @@ from varprobe.engine.streams import Role, Streams
 from varprobe.errors import VarprobeError
 from varprobe.network.initializers import INITIALIZERS, torch_gain
 from varprobe.network.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
-from varprobe.network.spec import Dense
+from varprobe.network.layers import Dense
 
 
 @pytest.fixture(autouse=True, scope="module")

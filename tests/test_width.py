@@ -11,7 +11,8 @@ import pytest
 
 import varprobe
 from varprobe.network.activations import ACTIVATIONS
-from varprobe.network.spec import Dense, NetworkSpec
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.reporters import RENDERERS
 from varprobe.theory.records import Fluctuation

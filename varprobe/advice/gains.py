@@ -10,7 +10,8 @@ from varprobe.advice.variants import Recipe, is_tunable
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Constant, FromFile, Law
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec
 
 _LEAST, _MOST = 1e-8, 1e6
 
@@ -39,7 +40,7 @@ def keeping_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
         elif isinstance(layer, Pointwise):
             moment = _behind(layer.activation, gaussian)
         elif isinstance(layer, Dropout):
-            moment /= 1 - layer.probability
+            moment /= 1 - layer.dropped_share
         elif isinstance(layer, Open):
             skips.append(moment)
         elif isinstance(layer, Join):

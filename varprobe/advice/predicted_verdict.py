@@ -10,7 +10,8 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import describe
-from varprobe.network.spec import NetworkSpec, Norm, Objective, Settings, Step
+from varprobe.network.layers import Norm
+from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.predict import recursions
 from varprobe.verdict.judged import JudgedLayer, Stretch, judged_points, stretches
 from varprobe.verdict.records import Direction

@@ -27,7 +27,8 @@ from varprobe.advice.variants import (
     with_recipes,
 )
 from varprobe.frozen import dataclass, field
-from varprobe.network.spec import Dense, Join, NetworkSpec, Settings
+from varprobe.network.layers import Dense, Join
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.fixed_point import fixed_point
 from varprobe.verdict.rule import LN10
 

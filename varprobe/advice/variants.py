@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal
-from varprobe.network.spec import Dense, Dropout, Join, Layer, NetworkSpec, Norm, Step
+from varprobe.network.layers import Dense, Dropout, Join, Layer, Norm
+from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.shared_mean import weight_mean
 
 Steps = tuple[Step, ...]

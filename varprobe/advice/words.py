@@ -13,7 +13,8 @@ from varprobe.advice.variants import fan, is_tunable, std_of, tunable, with_reci
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
-from varprobe.network.spec import Dense, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.layers import Dense, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.verdict.records import Direction
 
 # A scheme is named as it is up to this relative difference, and as near up to the next.

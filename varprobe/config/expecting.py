@@ -9,7 +9,7 @@ from varprobe.config.expectation import Expectation, Labels, LayerBound, Range, 
 from varprobe.config.fields import FieldError, FieldPath
 from varprobe.config.records import Expect, Sides
 from varprobe.errors import nearest
-from varprobe.network.spec import Open, Step
+from varprobe.network.spec import Step
 from varprobe.network.statistics import STATISTICS
 
 Lines = Callable[[FieldPath], int | None]
@@ -23,7 +23,7 @@ def expectation_of(expect: Expect | None, steps: Sequence[Step], batch: int, lin
     """
     if expect is None:
         return None
-    rows = [step for step in steps if not isinstance(step.layer, Open)]
+    rows = [step for step in steps if step.layer.is_row]
     bounds = [
         _bound(key, statistic, limits, rows, batch)
         for key, statistics in (expect.layers or {}).items()

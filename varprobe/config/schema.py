@@ -13,25 +13,25 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.config.expect_schema import expect_schema
-from varprobe.config.parameters import NOT_NEGATIVE, REAL, choice, optional, problem, real, text, whole
-from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, shown
-from varprobe.config.records import (
-    Bias,
-    Config,
-    Defaults,
-    DenseModel,
-    Entry,
-    File,
-    Gradient,
-    InputModel,
-    NormModel,
-    Probe,
-    ResidualModel,
+from varprobe.config.parameters import (
+    NOT_NEGATIVE,
+    REAL,
+    choice,
+    optional,
+    parameter_schema,
+    problem,
+    real,
+    refuse_unknown,
+    text,
+    whole,
 )
+from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, shown
+from varprobe.config.records import Bias, Config, Defaults, Entry, File, Gradient, InputModel, Probe
 from varprobe.config.sections import section
+from varprobe.network.layer_kinds import LAYER_KINDS, MAX_WIDTH, Fields
+from varprobe.network.parameters import Choice, Defined, Domain, Number, Whole
 
-MAX_WIDTH = 100_000_000
-LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")
+_ENTRY = "One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."
 
 
 def _one_bias(bias: Bias) -> ValidationError | None:
@@ -61,7 +61,64 @@ def _one_kind(data: Any) -> Any:
         raise problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
     if kinds and data[kinds[0]] is None:
         raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
+    refuse_unknown(data, [*LAYER_KINDS, "repeat", "name"])
     return data
+
+
+def _entry(checked: dict[str, Any]) -> Entry:
+    kind = next(kind for kind in LAYER_KINDS if checked[kind] is not None)
+    return Entry(kind, checked[kind], checked["repeat"], checked["name"])
+
+
+def _entry_schema(defined: dict[str, CoreSchema]) -> CoreSchema:
+    """One entry of `layers`, by the table of kinds."""
+    kinds = {word: (optional(_kind_schema(kind.takes, defined)), None) for word, kind in LAYER_KINDS.items()}
+    fields = parameter_schema({**kinds, "repeat": (whole(1, 1_000_000), 1), "name": (optional(text(100)), None)})
+    body = _described(fields, _ENTRY)
+    entry = cs.no_info_after_validator_function(_entry, body)
+    return cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=body)
+
+
+def _kind_schema(takes: Domain | Fields, defined: dict[str, CoreSchema]) -> CoreSchema:
+    """What stands behind a kind's word."""
+    if not isinstance(takes, Fields):
+        return _domain_schema(takes, defined)
+    schemas = {key: _domain_schema(parameter.domain, defined) for key, parameter in takes.parameters.items()}
+
+    def widened(data: Any) -> Any:
+        if isinstance(data, dict):
+            refuse_unknown(data, list(schemas))
+            return data
+        return {takes.shorthand: data} if takes.shorthand else data
+
+    fields = parameter_schema(
+        {
+            key: (optional(schemas[key]) if parameter.default is None else schemas[key], parameter.default)
+            for key, parameter in takes.parameters.items()
+        }
+    )
+    body = _described(fields, takes.about)
+    short = schemas.get(takes.shorthand or "")
+    return cs.no_info_before_validator_function(
+        widened, body, json_schema_input_schema=cs.union_schema([short, body]) if short else body
+    )
+
+
+def _domain_schema(domain: Domain, defined: dict[str, CoreSchema]) -> CoreSchema:
+    match domain:
+        case Number(low, high, above, below):
+            return real(**{"gt" if above else "ge": low, "lt" if below else "le": high})
+        case Whole(low, high):
+            return whole(low, high)
+        case Choice(words):
+            return choice(*words)
+        case Defined(name):
+            return defined[name]
+    raise TypeError(domain)
+
+
+def _described(schema: CoreSchema, about: str) -> CoreSchema:
+    return {**schema, "metadata": {"pydantic_js_updates": {"description": about}}}
 
 
 def _same(value: Any) -> Any:
@@ -72,7 +129,6 @@ def config_core_schema() -> CoreSchema:
     """The schema of a whole config, for the validator and for the JSON Schema."""
     activations, initializers = ACTIVATION_PART, INITIALIZER_PART
     activation, init = cs.definition_reference_schema("activation"), cs.definition_reference_schema("initializer")
-    file = section(File, path=text(), key=optional(text()))
     bias = cs.definition_reference_schema("bias")
     bias_form = section(
         Bias,
@@ -89,30 +145,15 @@ def config_core_schema() -> CoreSchema:
         cs.no_info_before_validator_function(_same, bias_form, ref="bias", json_schema_input_schema=bias_form),
     ]
     entries = cs.list_schema(cs.definition_reference_schema("entry"), min_length=1)
-    width = whole(1, MAX_WIDTH)
-    dense = section(
-        DenseModel, "width", width=width, activation=optional(activation), init=optional(init), bias=optional(bias)
+    entry = _entry_schema(
+        {
+            "activation": activation,
+            "initializer": init,
+            "bias": bias,
+            "file": section(File, path=text(), key=optional(text())),
+            "layers": entries,
+        }
     )
-    norm = section(
-        NormModel,
-        "kind",
-        kind=choice("layer", "batch", "rms"),
-        eps=NOT_NEGATIVE,
-        gamma=optional(file),
-        beta=optional(file),
-    )
-    entry = section(
-        Entry,
-        dense=optional(dense),
-        norm=optional(norm),
-        activation=optional(activation),
-        dropout=optional(real(ge=0.0, lt=1.0)),
-        block=optional(entries),
-        residual=optional(section(ResidualModel, layers=entries, scale=REAL)),
-        repeat=whole(1, 1_000_000),
-        name=optional(text(100)),
-    )
-    entry = cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=entry)
     defaults = section(
         Defaults,
         activation=cs.with_default_schema(activation, default_factory=partial(activations.parse, DEFAULT_ACTIVATION)),
@@ -123,7 +164,7 @@ def config_core_schema() -> CoreSchema:
         InputModel,
         None,
         _path_belongs,
-        features=width,
+        features=whole(1, MAX_WIDTH),
         distribution=choice("normal", "uniform", "constant", "file"),
         mean=REAL,
         std=NOT_NEGATIVE,

@@ -6,7 +6,8 @@ from varprobe.engine.matrix_free import has_symmetry
 from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
-from varprobe.network.spec import Dense, NetworkSpec, Settings, Step
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec, Settings, Step
 
 EXPLICIT, MATRIX_FREE = "explicit", "matrix-free"
 

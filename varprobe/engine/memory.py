@@ -10,7 +10,8 @@ from varprobe.engine.draws import is_drawn_by_parts
 from varprobe.engine.streams import PART
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Constant, FromFile, Identity, Lsuv, Orthogonal
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec, Settings, Step
 
 # Objects of a step that are no large arrays: records, moments per trial, streams.
 _SMALL = 4_096

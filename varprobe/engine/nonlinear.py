@@ -15,7 +15,7 @@ from varprobe.engine.blocks import mapped
 from varprobe.engine.scaled_array import ScaledArray, comfortable, computed
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
-from varprobe.network.spec import Norm
+from varprobe.network.layers import Norm
 
 Array = NDArray[np.floating[Any]]
 

@@ -32,7 +32,8 @@ from varprobe.engine.streams import Role, Streams
 from varprobe.engine.weight_gradient import Sums, weight_gradient_moments
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Constant, Lsuv, Normal, Orthogonal
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec, Settings
 
 Array = NDArray[np.floating[Any]]
 T = TypeVar("T")
@@ -183,7 +184,7 @@ class _Stack:
         return z.plus(ScaledArray.plain(np.broadcast_to(drawn.values[:, None], shape)).times(drawn.factor))
 
     def dropout(self, position: int, layer: Dropout, signal: ScaledArray) -> tuple[ScaledArray, Array]:
-        keep = 1 - layer.probability
+        keep = 1 - layer.dropped_share
         mask = self.streams(Role.DROPOUT, position).uniform(np.empty_like(signal.values))
         np.less(mask, keep, out=mask)
         mask /= keep

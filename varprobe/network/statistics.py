@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from varprobe.frozen import dataclass
-from varprobe.network.spec import Dense, Layer, Pointwise
+from varprobe.network.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ def _samples(layer: Layer, batch: int) -> bool:
 
 
 def _limited(layer: Layer, batch: int) -> bool:
-    return isinstance(layer, (Dense, Pointwise)) and layer.activation.saturation is not None
+    return layer.activation is not None and layer.activation.saturation is not None
 
 
 def _dense(layer: Layer, batch: int) -> bool:
-    return isinstance(layer, Dense)
+    return layer.weights is not None
 
 
 STATISTICS: dict[str, Statistic] = {

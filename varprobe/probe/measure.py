@@ -18,7 +18,8 @@ from varprobe.engine.record import StackStatistics
 from varprobe.engine.schedule import RunSchedule, make_plan
 from varprobe.engine.stack import run_stack
 from varprobe.network.description import describe
-from varprobe.network.spec import NetworkSpec, Open, Settings
+from varprobe.network.layers import Open
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measurement import Measurement
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.words import branch_line, change_line, change_of, fold, modes_line
 from varprobe.formatting import count, printable
-from varprobe.network.spec import Dense
+from varprobe.network.layers import Dense
 from varprobe.tuning import Tuning
 from varprobe.verdict.records import Direction, Verdict
 

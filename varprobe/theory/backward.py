@@ -18,18 +18,8 @@ from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Identity, Lsuv
-from varprobe.network.spec import (
-    Dense,
-    Dropout,
-    Join,
-    NetworkSpec,
-    Norm,
-    Objective,
-    Open,
-    Pointwise,
-    Settings,
-    Step,
-)
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.extended_float import ExtendedFloat, wide
 from varprobe.theory.forward import ForwardStep, norm_size, weight_gain
 from varprobe.theory.records import SignalMoments
@@ -403,7 +393,7 @@ def _copied(law: Identity, delta: Gradient, inner: ExtendedFloat, fan_in: int, f
 
 def _dropout(layer: Dropout, gradient: Gradient, source: SignalMoments | None) -> _Back:
     """Kept entries pass on 1/keep of the gradient, and met the signal 1/keep as large."""
-    more = wide(1 / (1 - layer.probability))
+    more = wide(1 / (1 - layer.dropped_share))
     if not (gradient.tied.value or gradient.common.value):
         return _Back(replace(gradient, fresh=gradient.fresh * more, clear_of=0))
     if source is None:
@@ -411,7 +401,7 @@ def _dropout(layer: Dropout, gradient: Gradient, source: SignalMoments | None) -
     met = replace(gradient, fresh=_NONE, clear_of=0, cross=gradient.cross * more, tied=gradient.tied * more * more)
     seen = met.second_moment(source)
     assert seen is not None
-    extra = seen * wide(layer.probability / (1 - layer.probability))
+    extra = seen * wide(layer.dropped_share / (1 - layer.dropped_share))
     return _Back(replace(met, fresh=gradient.fresh * more + extra))
 
 

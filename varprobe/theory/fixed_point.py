@@ -11,7 +11,8 @@ from varprobe.gaussian.correlation_map import pair_spread
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Lsuv
-from varprobe.network.spec import Dense, NetworkSpec
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.theory.forward import affine
 from varprobe.theory.records import FixedPoint, SignalMoments
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation, make_activation
+from varprobe.network.layers import Dense, Dropout, Pointwise
 from varprobe.network.number_formats import NumberFormat
-from varprobe.network.spec import Dense, Dropout, NetworkSpec, Pointwise, Step
+from varprobe.network.spec import NetworkSpec, Step
 from varprobe.network.special import normal_cdf
 from varprobe.theory.records import Fluctuation, Prediction, RowPrediction, SignalMoments
 
@@ -97,7 +98,7 @@ def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
     level, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
     units, slopes = float(step.fan_out), _slopes(activation)
     if isinstance(layer, Dropout):  # fewer units, and larger ones
-        keep = 1 - layer.probability
+        keep = 1 - layer.dropped_share
         level, width = row.source, row.width.source
         units, slopes = units * keep, (-math.log(keep), -math.log(keep), 1.0)
     return (

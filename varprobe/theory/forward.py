@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal, Uniform
-from varprobe.network.spec import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import InputLaw, NetworkSpec, Settings, Step
 from varprobe.theory.extended_float import EXPONENT_END, ExtendedFloat, unscaled, wide
 from varprobe.theory.records import SignalMoments, level_of
 from varprobe.theory.response import Response, respond
@@ -162,7 +163,7 @@ class _Walk:
         elif isinstance(layer, Norm):
             out = normalised(layer, level, self.batch)
         elif isinstance(layer, Dropout):
-            out = dropped(level, 1 - layer.probability)
+            out = dropped(level, 1 - layer.dropped_share)
         if abs(out.exponent) > _END:
             if out.exponent > 0:
                 return ForwardStep(level, inner, None, response), _ENDED

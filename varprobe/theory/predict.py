@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from varprobe.network.laws import Identity
-from varprobe.network.spec import Dense, NetworkSpec, Open, Settings, Step
+from varprobe.network.layers import Dense, Open
+from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.theory.backward import BackwardStep, returns
 from varprobe.theory.extended_float import ExtendedFloat, wide
 from varprobe.theory.fixed_point import fixed_point

@@ -19,7 +19,8 @@ import numpy as np
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import Expectations, expectations
 from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
-from varprobe.network.spec import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import InputLaw, NetworkSpec
 from varprobe.theory.backward import BackwardStep
 from varprobe.theory.extended_float import ExtendedFloat
 from varprobe.theory.forward import ForwardStep
@@ -101,9 +102,9 @@ def _forward(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[list[_Flow 
         elif isinstance(layer, Norm):
             flow = _normalised(flow, layer)
         elif isinstance(layer, Dropout):
-            extra = layer.probability / (1 - layer.probability)
+            extra = layer.dropped_share / (1 - layer.dropped_share)
             readout = flow.readout + flow.kurtosis * extra / step.fan_out
-            flow = replace(flow, readout=readout, kurtosis=flow.kurtosis / (1 - layer.probability), held=0.0)
+            flow = replace(flow, readout=readout, kurtosis=flow.kurtosis / (1 - layer.dropped_share), held=0.0)
         sources.append(source)
         outputs.append(flow)
     return sources, outputs
@@ -334,7 +335,7 @@ def _loose(spec: NetworkSpec, forward: list[ForwardStep], backward: list[Backwar
         elif isinstance(layer, Norm):
             return found
         elif isinstance(layer, Dropout) and noise is not None:
-            noise += 3 * layer.probability / (1 - layer.probability) / step.fan_out
+            noise += 3 * layer.dropped_share / (1 - layer.dropped_share) / step.fan_out
         elif noise is not None and isinstance(layer, (Dense, Pointwise)):
             level = passage.inner if isinstance(layer, Dense) else passage.source
             noise = None if level is None or level.is_shared else _further(noise, layer, level, step.fan_out)

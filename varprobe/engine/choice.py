@@ -6,7 +6,6 @@ from varprobe.engine.matrix_free import has_symmetry
 from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
-from varprobe.network.layers import Dense
 from varprobe.network.spec import NetworkSpec, Settings, Step
 
 EXPLICIT, MATRIX_FREE = "explicit", "matrix-free"
@@ -51,14 +50,15 @@ ORTHOGONAL = Cost(weight=85, product=0.035, decomposition=0.08, layer=45_000, va
 
 
 def engine_of(step: Step, settings: Settings) -> str | None:
-    """The engine of a dense layer, by its law, its widths and the batch alone; None for other layers."""
-    if not isinstance(step.layer, Dense):
+    """The engine of a layer's weights, by their law, its widths and the batch alone; None where it has none."""
+    weights = step.layer.weights
+    if weights is None:
         return None
-    if settings.engine == "explicit" or not has_symmetry(step.layer.weights):
+    if settings.engine == "explicit" or not has_symmetry(weights):
         return EXPLICIT
     if settings.engine == MATRIX_FREE:
         return MATRIX_FREE
-    cost = ORTHOGONAL if isinstance(step.layer.weights, Orthogonal) else GAUSSIAN
+    cost = ORTHOGONAL if isinstance(weights, Orthogonal) else GAUSSIAN
     layer = step.fan_in, step.fan_out, settings.batch
     return MATRIX_FREE if cost.matrix_free(*layer) < cost.explicit(*layer) else EXPLICIT
 
@@ -72,7 +72,7 @@ def check_engine(spec: NetworkSpec, settings: Settings) -> None:
     if settings.engine != MATRIX_FREE:
         return
     for step in spec.steps:
-        if isinstance(step.layer, Dense) and not has_symmetry(step.layer.weights):
+        if step.layer.weights and not has_symmetry(step.layer.weights):
             message = f"{step.name} has {step.layer.init_label} weights, which cannot be sampled without forming them"
             hint = "use engine: auto, or normal or orthogonal weights"
             raise ConfigError(message, hint=hint, place=spec.place, field="probe.engine")

@@ -93,6 +93,11 @@ class StackStatistics:
         self.log_activation_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_activation_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
 
+    def write_weight_gradient(self, row: int, second_moment: Table, mean: Table, exponent: Exponent) -> None:
+        """Of values times 2**exponent, (trials,) each."""
+        self.log_weight_gradient_second_moment[:, row] = log_square(second_moment, exponent)
+        self.log_weight_gradient_variance[:, row] = log_square(np.maximum(second_moment - mean**2, 0), exponent)
+
 
 def _limits(activation: Activation, exponent: Exponent) -> Limits | None:
     """Half a per cent of a bounded function's range from its limits, in units of 2**exponent: 0.99 for tanh."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Flag, auto
+from enum import Flag
 from typing import ClassVar, Literal, Protocol, Self, TypeVar
 
 from varprobe.frozen import dataclass, field
@@ -50,10 +50,10 @@ class Kept(Flag):
     """What a layer holds from its way forward for its way back."""
 
     NOTHING = 0
-    SOURCE = auto()
-    OUTPUT = auto()
-    # Values of its output's size, which are the output: what the next layer keeps as its source.
-    OUTPUT_ITSELF = auto()
+    SOURCE = 1
+    # Values of its output's size; and where they are the output, the next layer may keep them as its source.
+    OUTPUT = 2
+    OUTPUT_ITSELF = 6
 
 
 class Layer(ABC):

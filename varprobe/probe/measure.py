@@ -18,7 +18,6 @@ from varprobe.engine.record import StackStatistics
 from varprobe.engine.schedule import RunSchedule, make_plan
 from varprobe.engine.stack import run_stack
 from varprobe.network.description import describe
-from varprobe.network.layers import Open
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measurement import Measurement
 
@@ -93,7 +92,7 @@ def _run(
 ) -> list[StackStatistics]:
     stacks = [range(stack.start + first, stack.stop + first) for stack in plan.stacks]
     stop = threading.Event()
-    again = sum(not isinstance(step.layer, Open) for step in spec.steps[: plan.starts[-1]])
+    again = sum(step.layer.is_row for step in spec.steps[: plan.starts[-1]])
     total = (2 * len(spec.rows) + again) * len(stacks)
     done = 0
     lock = threading.Lock()

@@ -12,7 +12,7 @@ import pytest
 
 from varprobe.config.loading import load
 from varprobe.gaussian.expectations import expectations, forward_gain
-from varprobe.gaussian.quadrature import panels
+from varprobe.gaussian.quadrature import split_panels
 from varprobe.network.activations import _TANH_SHRINK_SERIES, ACTIVATIONS, Activation, make_activation
 from varprobe.network.layers import Dense
 
@@ -352,7 +352,7 @@ def test_the_quadrature_needs_the_kinks() -> None:
     activation = make_activation("relu6")
 
     def mean(kinks: tuple[float, ...]) -> float:
-        u, weights = panels(0.0, 1.0, kinks, flat=False)
+        u, weights = split_panels(0.0, 1.0, kinks, flat=False)
         return float(weights @ np.maximum(u - 0.1, 0))
 
     shifted, blind = mean((0.1,)), mean(())

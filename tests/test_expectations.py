@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import mpmath as mp
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from test_activations import FORMULAS
 
 from varprobe.gaussian.expectations import expectations
-from varprobe.network.activations import ACTIVATIONS, Activation, make_activation
+from varprobe.gaussian.quadrature import PHASES, stride
+from varprobe.network.activations import ACTIVATIONS, Activation, ActivationKind, make_activation
 
 # mpmath's panels do not follow the waves of sin and cos at large q (their closed forms are tested below), and at
 # q = 1e-8 soft_shrink underflows to the 0 that it is in doubles.
@@ -109,3 +111,69 @@ def test_signals_that_die_or_explode_have_expectations(name: str, q: float) -> N
     if activation.degree == 1:
         assert known.second_moment == pytest.approx(q * known.derivative_second_moment, rel=1e-12, abs=5e-324)
         assert (known.curvature, known.derivative_slope, known.derivative_curvature) == (0, 0, 0)
+
+
+def grow() -> Activation:
+    """x + sin(x)^2 as an entry of the table."""
+    return Activation(
+        lambda x: x + np.sin(x) ** 2,
+        lambda x: 1 + np.sin(2 * x),
+        near=(1.0, 1.0),
+        far=(1.0, 1.0),
+        unit=0.5,
+        strip=1.0,
+        period=math.pi,
+    )
+
+
+@pytest.fixture
+def snake(monkeypatch: pytest.MonkeyPatch) -> Activation:
+    monkeypatch.setitem(ACTIVATIONS, "snake", ActivationKind("x + sin(x)^2", grow))
+    return make_activation("snake")
+
+
+def snake_moments(mean: float, variance: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+    """E[phi^2] and E[phi'^2]: E[exp(i k h)] = exp(i k m - k^2 v/2), and E[h exp(i k h)] = (m + i k v) times that."""
+    m, v = mp.mpf(mean), mp.mpf(variance)
+    two, four = (mp.expj(k * m) * mp.exp(-k * k * v / 2) for k in (2, 4))
+    square = m * m + v + m - mp.re((m + 2j * v) * two) + (mp.mpf(3) / 2 - 2 * mp.re(two) + mp.re(four) / 2) / 4
+    return square, mp.mpf(3) / 2 + 2 * mp.im(two) - mp.re(four) / 2
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, -7.0])
+@pytest.mark.parametrize("q", [1e-4, 1.0, 3.99, 4.01, 70.0, 1e4, 1e8, 1e16, 1e30])
+def test_an_oscillating_entry_is_integrated_at_any_variance(snake: Activation, mean: float, q: float) -> None:
+    # The rules err by 1e-15 of rounding; phi'^2 = 1 + ... may itself be small, next to a zero of phi' at -7, where an
+    # error of x counts 7 eps/0.01 times.
+    with mp.workdps(60):
+        second, slope = map(float, snake_moments(mean, q))
+    known = expectations(snake, mean, q)
+    assert known.second_moment == pytest.approx(second, rel=1e-13)
+    assert known.derivative_second_moment == pytest.approx(slope, rel=2e-12)
+
+
+@pytest.mark.parametrize("q", [0.5, 6.0])
+def test_the_slopes_of_an_oscillating_entry_are_those_of_its_moments(snake: Activation, q: float) -> None:
+    known = expectations(snake, 0.3, q)
+    with mp.workdps(60):
+        slope, derivative_slope = (mp.diff(lambda v, k=k: snake_moments(0.3, v)[k], q) for k in (0, 1))
+        curvature = mp.diff(lambda v: snake_moments(0.3, v)[0], q, 2)
+    assert known.slope == pytest.approx(float(slope), rel=1e-12)
+    # Of the waves exp(-2 q) and less is left; the rounding is that of E[phi'^2].
+    assert known.derivative_slope == pytest.approx(float(derivative_slope), abs=1e-13)
+    assert known.curvature == pytest.approx(float(curvature), abs=1e-13)
+
+
+def test_an_oscillating_entry_needs_its_period(snake: Activation) -> None:
+    blind = replace(snake, name="blind", period=None)
+    assert expectations(blind, 0.0, 1e4).derivative_second_moment != pytest.approx(1.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("std", [2.0, 30.0, 1e3, PHASES * 12 / 2 * 1.001, 1e9, 1e16])
+def test_strides_meet_all_of_a_period_with_few_nodes(std: float) -> None:
+    rule = stride(0.1, std, math.pi)
+    assert rule.u.size <= 5_800
+    assert float(rule.weight.sum()) == pytest.approx(1.0, rel=1e-14)
+    share = np.bincount(rule.phase, rule.weight, PHASES)
+    # At two standard deviations a period is not yet nothing: exp(-2 std^2) = 3e-4.
+    assert share == pytest.approx(np.full(PHASES, 1 / PHASES), rel=1e-3 if std < 5 else 1e-13)

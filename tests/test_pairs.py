@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from test_expectations import grow
 
 from varprobe.gaussian.correlation_map import derivative_covariance, pair_spread
 from varprobe.gaussian.expectations import expectations
@@ -84,6 +86,30 @@ def test_every_derivative_covariance_is_that_of_the_slow_rule(name: str, case: t
     want = second - slow_spread(activation.derivative, activation, mean, variance, difference)
     found = derivative_covariance(activation, mean, variance, difference)
     assert found == pytest.approx(want, rel=0, abs=1e-10 * second)
+
+
+@pytest.mark.parametrize("case", [*(case for case in CASES if case[1] < 10), (0.3, 5.0, 1e-3), (-0.4, 7.0, 1.999)])
+def test_pairs_under_an_oscillating_entry_are_those_of_the_slow_rule(case: tuple[float, float, float]) -> None:
+    mean, variance, share = case
+    activation, difference = replace(grow(), name="snake"), share * variance
+    want = slow_spread(activation.value, activation, mean, variance, difference)
+    assert pair_spread(activation, mean, variance, difference) == pytest.approx(want, rel=1e-10)
+    lost = slow_spread(activation.derivative, activation, mean, variance, difference)
+    second = expectations(activation, mean, variance).derivative_second_moment
+    found = derivative_covariance(activation, mean, variance, difference)
+    assert found == pytest.approx(second - lost, rel=0, abs=1e-10 * second)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+@pytest.mark.parametrize("variance", [5.0, 1e3, 1e8])
+@pytest.mark.parametrize("share", [1e-9, 0.1, 1.0, 1.9, 2.0])
+def test_waves_by_their_fourier_series_are_those_of_the_closed_form(name: str, variance: float, share: float) -> None:
+    # sin and cos as entries that say no more than their period; opposite samples included.
+    known = make_activation(name, frequency=1.7)
+    plain = replace(known, name=f"plain {name}", elementary=None)
+    pair = 0.4, variance, share * variance
+    assert pair_spread(plain, *pair) == pytest.approx(pair_spread(known, *pair), rel=1e-13)
+    assert derivative_covariance(plain, *pair) == pytest.approx(derivative_covariance(known, *pair), abs=1e-13)
 
 
 @pytest.mark.parametrize("name", ["selu", "hard_swish", "elu", "softsign"])

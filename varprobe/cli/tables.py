@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from varprobe.config.parameters import Parameters
 from varprobe.findings import FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.layer_kinds import LAYER_KINDS
+from varprobe.network.parameters import Parameters
 
 Kind = Literal["activations", "initializers", "layers", "findings"]
 Rows = Iterator[tuple[str, str]]
@@ -45,7 +45,7 @@ def _others(aliases: tuple[str, ...]) -> str:
 
 
 def _arguments(parameters: Parameters) -> str:
-    shown = ", ".join(f"{key}{_default(default)}" for key, (_, default) in parameters.items())
+    shown = ", ".join(f"{key}{_default(parameter.default)}" for key, parameter in parameters.items())
     return f"arguments {shown}" if shown else ""
 
 

@@ -7,10 +7,19 @@ from typing import Any
 from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
 
-from varprobe.config.parameters import NOT_NEGATIVE, REAL, SHARE, choice, optional, problem, refuse_unknown, text
-from varprobe.config.parts import shown
+from varprobe.config.fields import (
+    NOT_NEGATIVE,
+    REAL,
+    SHARE,
+    choice,
+    optional,
+    problem,
+    refuse_unknown,
+    section,
+    shown,
+    text,
+)
 from varprobe.config.records import Expect, Sides
-from varprobe.config.sections import section
 from varprobe.errors import nearest
 from varprobe.findings import FINDINGS
 from varprobe.network.number_formats import FORMATS

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import CoreSchema, ValidationError
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
-from varprobe.config.parameters import check_arguments, parameter_schema, problem
+from varprobe.config.fields import NOT_NEGATIVE, choice, optional, problem, refuse_unknown, shown, text, whole
 from varprobe.errors import nearest
 from varprobe.frozen import dataclass
 from varprobe.network.activations import ACTIVATIONS, ActivationKind
 from varprobe.network.initializers import INITIALIZERS, InitializerKind
+from varprobe.network.parameters import LARGEST, Choice, Defined, Domain, Gain, Number, Parameters, Text, Whole
+
+Definitions = Mapping[str, CoreSchema]
 
 DEFAULT_INIT, DEFAULT_ACTIVATION = "xavier", "linear"
+_GAIN = cs.union_schema(
+    [NOT_NEGATIVE, cs.literal_schema(["auto"])],
+    custom_error_type="gain",
+    custom_error_message="must be a number from 0, or auto",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class PartOf:
 
     def _mapping(self, key: str) -> CoreSchema:
         kind = self.table[key]
-        arguments = parameter_schema(kind.parameters)
+        arguments = _arguments_schema(kind.parameters)
         name = cs.typed_dict_field(cs.literal_schema([key, *kind.aliases]), required=True)
         return cs.typed_dict_schema({"name": name, **arguments["fields"]})
 
@@ -59,7 +67,10 @@ class PartOf:
             raise self._unnamed(given)
         name = self._resolve(given["name"], ("name",) if given is value else ())
         arguments = {key: argument for key, argument in given.items() if key != "name"}
-        return Part(name, check_arguments(self.table[name].parameters, arguments), frozenset(arguments))
+        parameters = self.table[name].parameters
+        refuse_unknown(arguments, list(parameters))
+        checked = SchemaValidator(_arguments_schema(parameters)).validate_python(arguments)
+        return Part(name, checked, frozenset(arguments))
 
     def _unnamed(self, given: Mapping[str, Any]) -> ValidationError:
         hint = f"`varprobe list {self.kind}s` shows the names"
@@ -81,9 +92,38 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def shown(value: object) -> str:
-    """A value as messages show it."""
-    return repr(value) if isinstance(value, str) else "nothing" if value is None else f"{value}"
+def _arguments_schema(parameters: Parameters) -> CoreSchema:
+    return mapping_schema({key: (domain_schema(one.domain, {}), one.default) for key, one in parameters.items()})
+
+
+def mapping_schema(fields: Mapping[str, tuple[CoreSchema, Any]]) -> CoreSchema:
+    """The schema of a mapping, by keys: what each may be, and its default; see `network.parameters.Parameter`."""
+    return cs.typed_dict_schema({key: _field(schema, default) for key, (schema, default) in fields.items()})
+
+
+def _field(schema: CoreSchema, default: Any) -> cs.TypedDictField:
+    if default is ...:
+        return cs.typed_dict_field(schema, required=True)
+    known = optional(schema) if default is None else schema
+    return cs.typed_dict_field(cs.with_default_schema(known, default=default), required=False)
+
+
+def domain_schema(domain: Domain, defined: Definitions) -> CoreSchema:
+    """What a parameter may be, as a schema; `defined` are the config's own definitions."""
+    match domain:
+        case Number(low, high, above, below):
+            bounds = {"le": LARGEST, "gt" if above else "ge": low, "lt" if below else "le": high}
+            return cs.float_schema(strict=True, allow_inf_nan=False, **bounds)  # type: ignore[arg-type]
+        case Whole(low, high):
+            return whole(low, high)
+        case Choice(words):
+            return choice(*words)
+        case Text():
+            return text()
+        case Gain():
+            return _GAIN
+        case Defined(name):
+            return defined[name]
 
 
 ACTIVATION_PART = PartOf("activation", ACTIVATIONS)

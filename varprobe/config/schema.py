@@ -13,23 +13,31 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.config.expect_schema import expect_schema
-from varprobe.config.parameters import (
+from varprobe.config.fields import (
     NOT_NEGATIVE,
     REAL,
     choice,
     optional,
-    parameter_schema,
     problem,
-    real,
     refuse_unknown,
+    section,
+    short_form,
+    shown,
     text,
     whole,
 )
-from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, shown
+from varprobe.config.parts import (
+    ACTIVATION_PART,
+    DEFAULT_ACTIVATION,
+    DEFAULT_INIT,
+    INITIALIZER_PART,
+    Definitions,
+    domain_schema,
+    mapping_schema,
+)
 from varprobe.config.records import Bias, Config, Defaults, Entry, File, Gradient, InputModel, Probe
-from varprobe.config.sections import section
 from varprobe.network.layer_kinds import LAYER_KINDS, MAX_WIDTH, Fields
-from varprobe.network.parameters import Choice, Defined, Domain, Number, Whole
+from varprobe.network.parameters import Domain
 
 _ENTRY = "One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."
 
@@ -70,51 +78,23 @@ def _entry(checked: dict[str, Any]) -> Entry:
     return Entry(kind, checked[kind], checked["repeat"], checked["name"])
 
 
-def _entry_schema(defined: dict[str, CoreSchema]) -> CoreSchema:
+def _entry_schema(defined: Definitions) -> CoreSchema:
     """One entry of `layers`, by the table of kinds."""
-    kinds = {word: (optional(_kind_schema(kind.takes, defined)), None) for word, kind in LAYER_KINDS.items()}
-    fields = parameter_schema({**kinds, "repeat": (whole(1, 1_000_000), 1), "name": (optional(text(100)), None)})
-    body = _described(fields, _ENTRY)
+    schemas = {word: (_kind_schema(kind.takes, defined), None) for word, kind in LAYER_KINDS.items()}
+    body = _described(
+        mapping_schema({**schemas, "repeat": (whole(1, 1_000_000), 1), "name": (text(100), None)}), _ENTRY
+    )
     entry = cs.no_info_after_validator_function(_entry, body)
     return cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=body)
 
 
-def _kind_schema(takes: Domain | Fields, defined: dict[str, CoreSchema]) -> CoreSchema:
+def _kind_schema(takes: Domain | Fields, defined: Definitions) -> CoreSchema:
     """What stands behind a kind's word."""
     if not isinstance(takes, Fields):
-        return _domain_schema(takes, defined)
-    schemas = {key: _domain_schema(parameter.domain, defined) for key, parameter in takes.parameters.items()}
-
-    def widened(data: Any) -> Any:
-        if isinstance(data, dict):
-            refuse_unknown(data, list(schemas))
-            return data
-        return {takes.shorthand: data} if takes.shorthand else data
-
-    fields = parameter_schema(
-        {
-            key: (optional(schemas[key]) if parameter.default is None else schemas[key], parameter.default)
-            for key, parameter in takes.parameters.items()
-        }
-    )
-    body = _described(fields, takes.about)
-    short = schemas.get(takes.shorthand or "")
-    return cs.no_info_before_validator_function(
-        widened, body, json_schema_input_schema=cs.union_schema([short, body]) if short else body
-    )
-
-
-def _domain_schema(domain: Domain, defined: dict[str, CoreSchema]) -> CoreSchema:
-    match domain:
-        case Number(low, high, above, below):
-            return real(**{"gt" if above else "ge": low, "lt" if below else "le": high})
-        case Whole(low, high):
-            return whole(low, high)
-        case Choice(words):
-            return choice(*words)
-        case Defined(name):
-            return defined[name]
-    raise TypeError(domain)
+        return domain_schema(takes, defined)
+    schemas = {key: (domain_schema(one.domain, defined), one.default) for key, one in takes.parameters.items()}
+    body = _described(mapping_schema(schemas), takes.about)
+    return short_form(body, {key: schema for key, (schema, _) in schemas.items()}, takes.shorthand)
 
 
 def _described(schema: CoreSchema, about: str) -> CoreSchema:

@@ -4,21 +4,24 @@ For a pair (u1, u2) of Gaussians with mean m, variance v and covariance v - d, `
 E[phi(u1)^2] - E[phi(u1) phi(u2)] = E[(phi(u1) - phi(u2))^2]/2, the sample variance behind the activation.
 
 The first of these that applies is taken: a closed form; the Hermite expansion where phi is smooth on the scale of
-the Gaussian; Price's theorem where phi is straight between its kinks; the plane of both Gaussians.
+the Gaussian; the Fourier series of a wave; Price's theorem where phi is straight between its kinks; the plane of both
+Gaussians.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from varprobe.gaussian.expectations import Arguments, bound, expectations, straight_sides
-from varprobe.gaussian.plane_quadrature import over_the_plane
-from varprobe.gaussian.price_theorem import past_kinks
+from varprobe.gaussian.expectations import expectations, find_side_slopes
+from varprobe.gaussian.fourier_series import integrate_wave_slopes, integrate_waves
+from varprobe.gaussian.plane_quadrature import integrate_over_plane
+from varprobe.gaussian.price_theorem import integrate_kinks
 from varprobe.gaussian.quadrature import Vector, table_for
-from varprobe.network.activations import Activation
+from varprobe.network.activations import Activation, ErrorFunction, Wave
 
 # Below this share of the variance the spread is linear in the difference, to rounding but for what the kinks do.
 _LINEAR = 1e-11
@@ -43,57 +46,60 @@ def pair_spread(activation: Activation, mean: float, variance: float, difference
     if math.isinf(variance):
         return math.inf
     difference = min(difference, _OPPOSITE * variance)
-    return _spread(activation.name, tuple(activation.arguments.items()), mean, variance, difference)
+    return _spread(activation, mean, variance, difference)
 
 
 def derivative_covariance(activation: Activation, level_mean: float, variance: float, difference: float) -> float:
     """E[phi'(u1) phi'(u2)] of the same pair."""
-    if difference <= 0 or activation.name == "linear":
+    if difference <= 0 or activation.is_linear:
         return expectations(activation, level_mean, variance).derivative_second_moment
     difference = min(difference, _OPPOSITE * variance)
-    return _covariance(activation.name, tuple(activation.arguments.items()), level_mean, variance, difference)
+    return _covariance(activation, level_mean, variance, difference)
 
 
 @lru_cache(maxsize=65536)
-def _spread(name: str, arguments: Arguments, mean: float, variance: float, difference: float) -> float:
-    activation = bound(name, arguments)
-    slopes = straight_sides(activation, mean, variance)
+def _spread(activation: Activation, mean: float, variance: float, difference: float) -> float:
+    slopes = find_side_slopes(activation, mean, variance)
     if slopes is not None:
         return _two_lines(*slopes, variance, difference)
-    if name == "erf" and mean == 0:
+    known = activation.elementary
+    if isinstance(known, ErrorFunction) and mean == 0:
         return _erf(variance, difference)
-    if name in ("sin", "cos") and variance > _WAVES * activation.unit**2:
-        return _oscillating(1.0 if name == "sin" else -1.0, activation.unit, mean, variance, difference)
-    squares = _hermite_squares(name, arguments, mean, variance)
+    if isinstance(known, Wave) and variance > _WAVES * activation.unit**2:
+        return _oscillating(known, activation.unit, mean, variance, difference)
+    squares = _hermite_squares(activation, mean, variance)
     if squares is not None:
         return float(squares[1:] @ _lost(variance, difference, squares.size)[1:])
+    if activation.period is not None:
+        return integrate_waves(activation, activation.period, mean, variance, difference)
     bounded = activation.far is None and variance > (_CANCELS * activation.unit) ** 2
     if (activation.straight and not bounded) or difference < _LINEAR * variance:
         flat = expectations(activation, mean, variance).derivative_second_moment
-        return difference * flat - past_kinks(activation, mean, variance, difference, integrated=True)
-    return over_the_plane(activation.value, activation, mean, variance, difference)
+        return difference * flat - integrate_kinks(activation, mean, variance, difference, integrated=True)
+    return integrate_over_plane(activation.value, activation, mean, variance, difference)
 
 
 @lru_cache(maxsize=65536)
-def _covariance(name: str, arguments: Arguments, mean: float, variance: float, difference: float) -> float:
-    activation = bound(name, arguments)
-    squares = _hermite_squares(name, arguments, mean, variance)
+def _covariance(activation: Activation, mean: float, variance: float, difference: float) -> float:
+    squares = _hermite_squares(activation, mean, variance)
     if squares is not None:
         orders = np.arange(1, squares.size)
         return float((orders * squares[1:]) @ (1 - _lost(variance, difference, squares.size)[:-1])) / variance
     second = expectations(activation, mean, variance).derivative_second_moment
-    if name in ("sin", "cos"):
-        other = _oscillating(-1.0 if name == "sin" else 1.0, activation.unit, mean, variance, difference)
-        return second - other / activation.unit**2
+    if isinstance(activation.elementary, Wave):
+        other = replace(activation.elementary, even=not activation.elementary.even)
+        return second - _oscillating(other, activation.unit, mean, variance, difference) / activation.unit**2
+    if activation.period is not None:
+        return second - integrate_wave_slopes(activation, activation.period, mean, variance, difference)
     if activation.straight or difference < _LINEAR * variance:
-        return second - past_kinks(activation, mean, variance, difference, integrated=False)
-    return second - over_the_plane(activation.derivative, activation, mean, variance, difference)
+        return second - integrate_kinks(activation, mean, variance, difference, integrated=False)
+    return second - integrate_over_plane(activation.derivative, activation, mean, variance, difference)
 
 
 @lru_cache(maxsize=1024)
-def _hermite_squares(name: str, arguments: Arguments, mean: float, variance: float) -> Vector | None:
+def _hermite_squares(activation: Activation, mean: float, variance: float) -> Vector | None:
     """c_k^2 with phi(m + s u) = sum of c_k He_k(u)/sqrt(k!), so that E[phi(u1) phi(u2)] = sum of c_k^2 rho^k."""
-    activation, std = bound(name, arguments), math.sqrt(variance)
+    std = math.sqrt(variance)
     table = table_for(activation.strip, std)
     if table is None:
         return None
@@ -133,9 +139,11 @@ def _erf(variance: float, difference: float) -> float:
     return 2 / math.pi * math.atan2(sine, cosine)
 
 
-def _oscillating(sign: float, unit: float, mean: float, variance: float, difference: float) -> float:
-    """sin (sign 1) and cos (sign -1) of u/unit, from E[cos(u1 - u2)] and E[cos(u1 + u2)]."""
+def _oscillating(wave: Wave, unit: float, mean: float, variance: float, difference: float) -> float:
+    """sin and cos of u/unit, from E[cos(u1 - u2)] and E[cos(u1 + u2)]."""
     m, v, d = mean / unit, variance / unit**2, difference / unit**2
     near = -math.expm1(-d) / 2
-    far = math.cos(2 * m) * math.exp(-2 * v) * math.expm1(min(d, 700.0)) / 2
-    return near + sign * far
+    # Two factors have the digits of small d, one does not overflow.
+    grown = math.exp(-2 * v) * math.expm1(d) if d < 700 else math.exp(d - 2 * v)
+    far = math.cos(2 * m) * grown / 2
+    return near - far if wave.even else near + far

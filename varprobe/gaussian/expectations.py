@@ -1,7 +1,7 @@
 """Gaussian expectations of an activation: what gains and mean-field theory need of it.
 
-With h = m + sqrt(v) u, u ~ N(0, 1), the integrals are sums over the nodes of `rules`: good to rounding from
-v = 1e-8 to 1e4. Homogeneous and oscillating functions have closed forms.
+With h = m + sqrt(v) u, u ~ N(0, 1), the integrals are sums over nodes: good to rounding from v = 1e-8 to 1e4, and for
+waves to 1e32. Homogeneous functions, sin and cos have closed forms.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
-from varprobe.gaussian.quadrature import Vector, panels, table_for
-from varprobe.network.activations import Activation, make_activation
+from varprobe.gaussian.quadrature import PHASES, Vector, split_panels, stride, table_for
+from varprobe.network.activations import Activation, Wave
+from varprobe.network.special import Array
 
 # Below and above this many squared units phi is two straight lines to the last bit.
 _NEAR, _FAR = 1e-32, 1e32
 
-Arguments = tuple[tuple[str, float], ...]
 Pair = tuple[float, float]
 
 
@@ -56,17 +56,7 @@ class Expectations:
         return max(self.second_moment - self.mean**2, 0.0)
 
 
-@cache
-def bound(name: str, arguments: Arguments) -> Activation:
-    """The activation again from what names it in a cache."""
-    return make_activation(name, **dict(arguments))
-
-
 @lru_cache(maxsize=65536)
-def _expect(name: str, arguments: Arguments, mean: float, variance: float) -> Expectations:
-    return _compute(bound(name, arguments), mean, variance)
-
-
 def expectations(activation: Activation, mean: float, variance: float) -> Expectations:
     """The expectations of one activation over N(mean, variance); remembered, since layers repeat.
 
@@ -74,36 +64,32 @@ def expectations(activation: Activation, mean: float, variance: float) -> Expect
     >>> expectations(make_activation("relu"), 0.0, 2.0).second_moment
     1.0
     """
-    return _expect(activation.name, tuple(activation.arguments.items()), mean, variance)
-
-
-def _compute(activation: Activation, mean: float, variance: float) -> Expectations:
     if variance == 0:
         return _at_a_point(activation, mean)
     if mean == 0 and activation.degree is not None:
-        ends, slopes = at_one(activation.name, tuple(activation.arguments.items()))
+        ends, slopes = _evaluate_ends(activation)
         return _homogeneous(activation.degree, ends, slopes, variance)
-    lines = straight_sides(activation, mean, variance)
+    lines = find_side_slopes(activation, mean, variance)
     if lines is not None:
         return _homogeneous(1, (-lines[0], lines[1]), lines, variance)
-    if activation.name in ("sin", "cos"):
-        return _oscillating(activation, mean, variance)
+    if isinstance(activation.elementary, Wave):
+        return _oscillating(activation, activation.elementary, mean, variance)
     return _by_quadrature(activation, mean, variance)
 
 
 @cache
-def at_one(name: str, arguments: Arguments) -> tuple[Pair, Pair]:
+def _evaluate_ends(activation: Activation) -> tuple[Pair, Pair]:
     """phi and phi' at -1 and 1, all that a homogeneous function is."""
-    activation, ends = bound(name, arguments), np.array([-1.0, 1.0])
+    ends = np.array([-1.0, 1.0])
     low, high = activation.value(ends).tolist()
     left, right = activation.derivative(ends).tolist()
     return (low, high), (left, right)
 
 
-def straight_sides(activation: Activation, mean: float, variance: float) -> Pair | None:
+def find_side_slopes(activation: Activation, mean: float, variance: float) -> Pair | None:
     """The slopes left and right of 0 where phi is as good as two lines through 0; None where it is not."""
     if activation.degree == 1 and mean == 0:
-        return at_one(activation.name, tuple(activation.arguments.items()))[1]
+        return _evaluate_ends(activation)[1]
     if variance < _NEAR * activation.unit**2 and mean == 0:
         return activation.near
     if variance > _FAR * activation.unit**2 and mean**2 < variance / _FAR:
@@ -167,10 +153,9 @@ def _absolute_moment(order: int) -> float:
     return 2 ** (order / 2) * math.gamma((order + 1) / 2) / math.sqrt(math.pi)
 
 
-def _oscillating(activation: Activation, mean: float, variance: float) -> Expectations:
+def _oscillating(activation: Activation, wave: Wave, mean: float, variance: float) -> Expectations:
     """sin and cos: powers are sums of cosines, and E[cos(k h)] = cos(k m) exp(-k^2 v/2)."""
-    f = float(activation.arguments["frequency"])
-    sign = -1.0 if activation.name == "sin" else 1.0
+    f, sign = wave.frequency, 1.0 if wave.even else -1.0
     damp = f * f * variance
     if mean == 0:
         # 1 - exp(-2 damp) by expm1: it is small where the signal is.
@@ -183,9 +168,9 @@ def _oscillating(activation: Activation, mean: float, variance: float) -> Expect
     fourth = (3 + 4 * sign * double + quadruple) / 8
     if sign < 0 and damp < 0.05:
         fourth = _by_quadrature(activation, mean, variance).fourth_moment
-    wave = math.sin(f * mean) if sign < 0 else math.cos(f * mean)
+    middle = math.cos(f * mean) if wave.even else math.sin(f * mean)
     return Expectations(
-        mean=wave * math.exp(-damp / 2),
+        mean=middle * math.exp(-damp / 2),
         second_moment=second,
         fourth_moment=fourth,
         derivative_second_moment=f * f * other,
@@ -200,10 +185,8 @@ def _oscillating(activation: Activation, mean: float, variance: float) -> Expect
 
 def _by_quadrature(activation: Activation, mean: float, variance: float) -> Expectations:
     std = math.sqrt(variance)
-    u, weight = _rule(activation, mean, std)
-    x = mean + std * u
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        value, derivative = activation.value(x), activation.derivative(x)
+        u, weight, value, derivative = _sample(activation, mean, std)
         square, steep, product = value * value, derivative * derivative, value * derivative
         plain = np.array([value, square, square * square, steep, steep * steep, product * product]) @ weight
         mean_value, second, fourth, flat, flat_fourth, both = plain.tolist()
@@ -229,22 +212,38 @@ def _by_quadrature(activation: Activation, mean: float, variance: float) -> Expe
     )
 
 
-def _rule(activation: Activation, mean: float, std: float) -> tuple[Vector, Vector]:
+def _sample(activation: Activation, mean: float, std: float) -> tuple[Vector, Vector, Array, Array]:
+    """Nodes u, their weights, and phi and phi' there."""
     table = table_for(activation.strip, std)
-    if table is not None:
-        return table.u, table.weight
+    if table is None and activation.period is not None:
+        return _sample_waves(activation, activation.period, mean, std)
+    u, weight = (table.u, table.weight) if table is not None else _split(activation, mean, std)
+    x = mean + std * u
+    return u, weight, activation.value(x), activation.derivative(x)
+
+
+def _sample_waves(
+    activation: Activation, period: float, mean: float, std: float
+) -> tuple[Vector, Vector, Array, Array]:
+    """By phi(x + k period) = phi(x) + k far period, so that no digit of x counts beyond its period."""
+    rule = stride(mean, std, period)
+    within = period / PHASES * np.arange(PHASES)
+    line = activation.far[1] if activation.far else 0.0
+    value = activation.value(within)[rule.phase] + line * (rule.x - within[rule.phase])
+    return rule.u, rule.weight, value, activation.derivative(within)[rule.phase]
+
+
+def _split(activation: Activation, mean: float, std: float) -> tuple[Vector, Vector]:
     flat = bool(activation.derivative(np.array([mean]))[0] == 0)
     bends = activation.kinks or (0.0,)
     if activation.straight:
-        return panels(mean, std, bends, flat=flat)
-    far = settled(activation.name, tuple(activation.arguments.items()))
-    return panels(mean, std, bends, activation.unit, far, flat=flat)
+        return split_panels(mean, std, bends, flat=flat)
+    return split_panels(mean, std, bends, activation.unit, measure_bend(activation), flat=flat)
 
 
 @cache
-def settled(name: str, arguments: Arguments) -> float:
-    """How far from its bends phi is a straight line to rounding; infinite where it goes there as a power."""
-    activation = bound(name, arguments)
+def measure_bend(activation: Activation) -> float:
+    """How far from its kinks phi is bent, to rounding; infinite where it goes straight as a power."""
     far = 64 * activation.unit
     ends = max(map(abs, activation.kinks), default=0.0) + far * np.array([1.0, 1e6])
     slopes = activation.derivative(np.stack([ends, -ends]))

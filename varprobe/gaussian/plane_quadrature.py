@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from varprobe.gaussian.expectations import settled
-from varprobe.gaussian.quadrature import Vector, graded, legendre
+from varprobe.gaussian.expectations import measure_bend
+from varprobe.gaussian.quadrature import Vector, grade_panels, legendre
 from varprobe.network.activations import Activation
 from varprobe.network.special import Array
 
@@ -18,7 +18,7 @@ _REACH, _COUNT, _RATIO = 9.0, 24, 12.0
 _AROUND = np.array([-8.0, -3.0, 0.0, 3.0, 8.0])
 
 
-def over_the_plane(
+def integrate_over_plane(
     function: Callable[[Array], Array], activation: Activation, mean: float, variance: float, difference: float
 ) -> float:
     """E[(f(u1) - f(u2))^2]/2, f the activation or its derivative.
@@ -29,25 +29,25 @@ def over_the_plane(
     std_x, std_y = math.sqrt(max(variance - difference / 2, 1e-16 * variance)), math.sqrt(difference / 2)
     bends = np.array(activation.kinks or (0.0,))
     nodes, weights = legendre(_COUNT)
-    unit, far = activation.unit, settled(activation.name, tuple(activation.arguments.items()))
+    unit, bent = activation.unit, measure_bend(activation)
     reach = _REACH * std_y
     # Bends lie in order: y = (k_j - k_i)/2 meets two of them at once, and y = 0 one.
-    marks = [(bends[:, None] - bends).ravel() / 2, [reach], graded(reach, unit, far, _RATIO)]
+    marks = [(bends[:, None] - bends).ravel() / 2, [reach], grade_panels(reach, unit, bent, _RATIO)]
     if std_x < std_y / 2:
         # The bends are met at y = +-(k - m) within some std_x.
         marks.append((np.abs(bends - mean)[:, None] + std_x * _AROUND).ravel())
     edges = np.array(sorted({min(max(mark, 0.0), reach) for mark in np.concatenate(marks).tolist()}))
-    y, weight_y = _panels(edges, nodes, weights)
+    y, weight_y = _fill_panels(edges, nodes, weights)
     weight_y *= np.exp(-np.square(y / std_y) / 2)
 
     reach = _REACH * std_x
-    out = graded(reach, unit, far, _RATIO)
+    out = grade_panels(reach, unit, bent, _RATIO)
     around = np.concatenate([[0.0], out, -out])
-    bent = np.concatenate([bends[:, None] - y, bends[:, None] + y])
-    points = (bent[:, None, :] + around[:, None]).reshape(-1, y.size).T
+    meets = np.concatenate([bends[:, None] - y, bends[:, None] + y])
+    points = (meets[:, None, :] + around[:, None]).reshape(-1, y.size).T
     fixed = np.broadcast_to([mean - reach, mean, mean + reach], (y.size, 3))
     edges = np.sort(np.clip(np.concatenate([points, fixed], axis=1), mean - reach, mean + reach), axis=1)
-    x, weight_x = _panels(edges, nodes, weights)
+    x, weight_x = _fill_panels(edges, nodes, weights)
     weight_x *= np.exp(-np.square((x - mean) / std_x) / 2)
     shift = y[:, None]
     gap = function(x + shift) - function(x - shift)
@@ -55,7 +55,7 @@ def over_the_plane(
     return float(weight_y @ inner) / (2 * math.pi * std_x * std_y)
 
 
-def _panels(edges: Vector, nodes: Vector, weights: Vector) -> tuple[Vector, Vector]:
+def _fill_panels(edges: Vector, nodes: Vector, weights: Vector) -> tuple[Vector, Vector]:
     """Nodes and weights of every row of edges."""
     half = np.diff(edges, axis=-1)[..., None] / 2
     x = edges[..., :-1, None] + half + half * nodes

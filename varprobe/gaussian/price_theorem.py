@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 
-from varprobe.gaussian.expectations import Arguments, bound
 from varprobe.gaussian.quadrature import Vector, legendre
 from varprobe.network.activations import Activation
 
@@ -15,7 +14,9 @@ from varprobe.network.activations import Activation
 _WIDTH = 6.3
 
 
-def past_kinks(activation: Activation, mean: float, variance: float, difference: float, *, integrated: bool) -> float:
+def integrate_kinks(
+    activation: Activation, mean: float, variance: float, difference: float, *, integrated: bool
+) -> float:
     """How far E[phi'(u1) phi'(u2)] has fallen at that difference by the jumps of phi', or the integral of that.
 
     Price (1958): d E[f(u1) f(u2)]/dc = E[f'(u1) f'(u2)]. With jumps J_i of phi' at k_i the right side for f = phi' is
@@ -25,7 +26,7 @@ def past_kinks(activation: Activation, mean: float, variance: float, difference:
 
     with v - v cos(T) the difference. Integrated once more, a factor v (cos(t) - cos(T)) stands under the integral.
     """
-    sums, gaps, products = _meetings(activation.name, tuple(activation.arguments.items()))
+    sums, gaps, products = _pair_kinks(activation)
     shrink = 1 / math.sqrt(8 * variance)
     root_x, root_y = np.abs(sums - 2 * mean) * shrink, gaps * shrink
     top = 2 * math.asin(math.sqrt(min(1.0, difference / (2 * variance))))
@@ -36,7 +37,7 @@ def past_kinks(activation: Activation, mean: float, variance: float, difference:
     # t = scale sinh(stretch) follows exp(-Y/sin^2), which rises at t = 2 root_y, however small that is.
     scale = np.where(root_y > 0, np.minimum(root_y, 1.0), 1.0)[:, None]
     start, end = np.arcsinh(low / scale), np.arcsinh(high / scale)
-    nodes, weights = _dense_at_the_end()
+    nodes, weights = _crowd_nodes()
     stretch = start + (end - start) * nodes
     t = scale * np.sinh(stretch)
     density = np.exp(-np.square(root_x[:, None] / np.cos(t / 2)) - np.square(root_y[:, None] / np.sin(t / 2)))
@@ -47,9 +48,8 @@ def past_kinks(activation: Activation, mean: float, variance: float, difference:
 
 
 @cache
-def _meetings(name: str, arguments: Arguments) -> tuple[Vector, Vector, Vector]:
+def _pair_kinks(activation: Activation) -> tuple[Vector, Vector, Vector]:
     """For every pair of kinks their sum, their distance and the product of their jumps (both orders at once)."""
-    activation = bound(name, arguments)
     kinks = np.array(activation.kinks)
     after, before = (activation.derivative(np.nextafter(kinks, end)) for end in (math.inf, -math.inf))
     one, two = np.triu_indices(len(kinks))
@@ -59,7 +59,7 @@ def _meetings(name: str, arguments: Arguments) -> tuple[Vector, Vector, Vector]:
 
 
 @cache
-def _dense_at_the_end() -> tuple[Vector, Vector]:
+def _crowd_nodes() -> tuple[Vector, Vector]:
     """A rule on (0, 1) that is densest at 1, where exp(-X/cos^2) falls."""
     nodes, weights = legendre(64)
     rest = (1 - nodes) / 2

@@ -7,39 +7,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from varprobe.config.parameters import POSITIVE, REAL, Parameters
 from varprobe.frozen import dataclass, field
+from varprobe.network.parameters import Parameters, positive, real
 from varprobe.network.special import Array, erf, normal_cdf, normal_density, sigmoid, softplus
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 # x - tanh(x) = x^3 (1/3 - 2 x^2/15 + ...), highest power first: the plain difference loses its digits near 0.
 _TANH_SHRINK_SERIES = (
-    1.0597268320104654e-06,
-    -2.6147711512907546e-06,
-    6.451689215655431e-06,
-    -1.5918905069328964e-05,
-    3.927832388331683e-05,
-    -9.691537956929451e-05,
-    0.00023912911424355248,
-    -0.000590027440945586,
-    0.0014558343870513183,
-    -0.003592128036572481,
-    0.008863235529902197,
-    -0.021869488536155203,
-    0.05396825396825397,
-    -0.13333333333333333,
-    0.3333333333333333,
-)
+    1.0597268320104654e-06, -2.6147711512907546e-06, 6.451689215655431e-06, -1.5918905069328964e-05,
+    3.927832388331683e-05, -9.691537956929451e-05, 0.00023912911424355248, -0.000590027440945586,
+    0.0014558343870513183, -0.003592128036572481, 0.008863235529902197, -0.021869488536155203,
+    0.05396825396825397, -0.13333333333333333, 0.3333333333333333,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wave:
+    """sin(frequency x), or cos(frequency x) where it is even."""
+
+    frequency: float
+    even: bool
+
+
+@dataclass(frozen=True)
+class ErrorFunction:
+    """erf(x)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
     """One activation function, its arguments bound. All functions are elementwise and keep shape and dtype.
+
+    It is a value: equal to another of the same name and arguments, so that caches may ask for it.
 
     Attributes:
         value: phi(x).
@@ -52,6 +58,8 @@ class Activation:
         kinks: points where phi' or phi'' jumps; quadrature splits there.
         straight: phi is linear between its kinks.
         strip: how far from the real axis phi stays analytic, and tame enough for quadrature to use it; None with kinks.
+        period: phi(x + period) - phi(x) is the same for every x, and `far` is it per unit of x; together with a strip.
+        elementary: the function whose Gaussian integrals are known in closed form that phi is; None for all others.
         name, arguments: as the config says them.
     """
 
@@ -65,19 +73,25 @@ class Activation:
     kinks: tuple[float, ...] = ()
     straight: bool = False
     strip: float | None = None
+    period: float | None = None
+    elementary: Wave | ErrorFunction | None = None
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is the same entry of the table with the same arguments."""
         return isinstance(other, Activation) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
-    @property
-    def _key(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
-        return self.name, tuple(self.arguments.items())
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
+        """One that has no name is equal to itself alone."""
+        return (self.name, *self.arguments.items()) if self.name else (id(self),)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
 
     @property
     def is_linear(self) -> bool:
@@ -204,6 +218,8 @@ def _sine(frequency: float) -> Activation:
         near=(frequency, frequency),
         unit=1 / frequency,
         strip=2 / frequency,
+        period=2 * math.pi / frequency,
+        elementary=Wave(frequency, even=False),
     )
 
 
@@ -213,6 +229,8 @@ def _cosine(frequency: float) -> Activation:
         lambda x: -frequency * np.sin(frequency * x),
         unit=1 / frequency,
         strip=2 / frequency,
+        period=2 * math.pi / frequency,
+        elementary=Wave(frequency, even=True),
     )
 
 
@@ -233,10 +251,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "max(x, 0)",
         Activation(lambda x: np.maximum(x, 0.0), lambda x: _step(x > 0, x), degree=1, kinks=(0.0,), straight=True),
     ),
-    "leaky_relu": ActivationKind(
-        "x if x > 0 else slope x", _leaky_relu, {"slope": (REAL, 0.01)}, ("leakyrelu", "lrelu")
-    ),
-    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": (REAL, 0.25)}),
+    "leaky_relu": ActivationKind("x if x > 0 else slope x", _leaky_relu, {"slope": real(0.01)}, ("leakyrelu", "lrelu")),
+    "prelu": ActivationKind("x if x > 0 else slope x, slope as it starts", _leaky_relu, {"slope": real(0.25)}),
     "relu6": _plain(
         "min(max(x, 0), 6)",
         Activation(
@@ -248,8 +264,8 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             straight=True,
         ),
     ),
-    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": (POSITIVE, 1.0)}),
-    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": (POSITIVE, 1.0)}),
+    "elu": ActivationKind("x if x > 0 else alpha (exp(x) - 1)", _elu, {"alpha": positive(1.0)}),
+    "celu": ActivationKind("x if x > 0 else alpha (exp(x/alpha) - 1)", _celu, {"alpha": positive(1.0)}),
     "selu": ActivationKind("1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))", _selu),
     "gelu": _plain(
         "x Phi(x), Phi the normal distribution function",
@@ -346,7 +362,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "soft_shrink": ActivationKind(
         "x - t if x > t, x + t if x < -t, else 0 (t the threshold)",
         _soft_shrink,
-        {"threshold": (POSITIVE, 0.5)},
+        {"threshold": positive(0.5)},
         ("softshrink",),
     ),
     "tanh_shrink": _plain(
@@ -362,21 +378,18 @@ ACTIVATIONS: dict[str, ActivationKind] = {
             near=(TWO_OVER_SQRT_PI, TWO_OVER_SQRT_PI),
             saturation=(-1.0, 1.0),
             strip=2.0,
+            elementary=ErrorFunction(),
         ),
     ),
     "arctan": _plain(
         "arctan(x)",
         Activation(
-            np.arctan,
-            lambda x: 1 / (1 + x * x),
-            near=(1.0, 1.0),
-            saturation=(-math.pi / 2, math.pi / 2),
-            strip=1.0,
+            np.arctan, lambda x: 1 / (1 + x * x), near=(1.0, 1.0), saturation=(-math.pi / 2, math.pi / 2), strip=1.0
         ),
         "atan",
     ),
-    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": (POSITIVE, 1.0)}, ("sine",)),
-    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": (POSITIVE, 1.0)}, ("cosine",)),
+    "sin": ActivationKind("sin(frequency x)", _sine, {"frequency": positive(1.0)}, ("sine",)),
+    "cos": ActivationKind("cos(frequency x)", _cosine, {"frequency": positive(1.0)}, ("cosine",)),
     "gaussian": _plain("exp(-x^2)", Activation(lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), strip=2.0)),
     "relu_squared": _plain(
         "max(x, 0)^2",
@@ -385,7 +398,7 @@ ACTIVATIONS: dict[str, ActivationKind] = {
         "relu2",
     ),
     "abs": _plain("|x|", Activation(np.abs, np.sign, degree=1, kinks=(0.0,), straight=True), "absolute"),
-    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": (POSITIVE, 4.0)}),
+    "squareplus": ActivationKind("(x + sqrt(x^2 + b)) / 2", _squareplus, {"b": positive(4.0)}),
 }
 
 
@@ -396,6 +409,5 @@ def make_activation(name: str, **arguments: Any) -> Activation:
     'leaky_relu(slope=0.2)'
     """
     kind = ACTIVATIONS[name]
-    bound = {key: arguments.get(key, default) for key, (_, default) in kind.parameters.items()}
-    built = kind.build(**bound)
-    return Activation(**{**vars(built), "name": name, "arguments": bound})
+    bound = {key: arguments.get(key, parameter.default) for key, parameter in kind.parameters.items()}
+    return replace(kind.build(**bound), name=name, arguments=bound)

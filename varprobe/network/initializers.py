@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from varprobe.config.parameters import GAIN, NOT_NEGATIVE, POSITIVE, REAL, SHARE, Parameters, choice, optional, text
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
 from varprobe.network.laws import (
@@ -25,14 +24,13 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
+from varprobe.network.parameters import Gain, Number, Parameter, Parameters, Text, choice, not_negative, positive, real
 
-MODE = choice("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
-FAN = choice("fan_in", "fan_out")
-SHAPE = choice("normal", "uniform", "truncated_normal")
-KERAS_SHAPE = choice("truncated_normal", "untruncated_normal", "uniform")
+MODES = ("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
+SHAPES = ("normal", "uniform", "truncated_normal")
+KERAS_SHAPES = ("truncated_normal", "untruncated_normal", "uniform")
 # What `torch.nn.init.calculate_gain` knows; anything else is an error there.
 TORCH_NONLINEARITIES = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")
-NONLINEARITY = choice(*TORCH_NONLINEARITIES)
 
 
 @dataclass(frozen=True)
@@ -104,13 +102,6 @@ def _factor(gain: float | None) -> float:
     return 1.0 if gain is None else gain
 
 
-def _named(variance_of: Callable[[Context, str], float]) -> Callable[..., Law]:
-    def build(context: Context, *, mode: str, distribution: str, gain: float | None) -> Law:
-        return spread(distribution, _factor(gain) * math.sqrt(variance_of(context, mode)))
-
-    return build
-
-
 def _he(context: Context, *, mode: str, distribution: str, slope: float | None, gain: float | None) -> Law:
     if gain is not None and slope is not None:
         raise VarprobeError("takes a gain or a slope, not both", hint="the gain replaces sqrt(2/(1 + slope^2))")
@@ -118,7 +109,7 @@ def _he(context: Context, *, mode: str, distribution: str, slope: float | None, 
     return spread(distribution, (own if gain is None else gain) / math.sqrt(context.fan(mode)))
 
 
-def _variance_scaling(context: Context, *, scale: float, mode: str, distribution: str, gain: float | None) -> Law:
+def _by_fan(context: Context, *, mode: str, distribution: str, gain: float | None = None, scale: float = 1.0) -> Law:
     shape = "normal" if distribution == "untruncated_normal" else distribution
     return spread(shape, _factor(gain) * math.sqrt(scale / context.fan(mode)))
 
@@ -129,7 +120,7 @@ def _uniform(context: Context, *, low: float, high: float, gain: float | None) -
     return Uniform(low, high).scaled(_factor(gain))
 
 
-def _truncated(context: Context, *, std: float, cut: float, gain: float | None) -> Law:
+def _truncated(context: Context, *, std: float, gain: float | None, cut: float = 2.0) -> Law:
     return TruncatedNormal(std, -cut * std, cut * std).scaled(_factor(gain))
 
 
@@ -157,23 +148,14 @@ def _kaiming(distribution: str) -> Callable[..., Law]:
     return build
 
 
-def _fixed(distribution: str, fan: str, scale: float = 1.0) -> Callable[..., Law]:
+def _fixed(distribution: str, mode: str, scale: float = 1.0) -> Callable[..., Law]:
     """Variance scale / fan, with no argument but the gain."""
-
-    def build(context: Context, *, gain: float | None) -> Law:
-        return spread(distribution, _factor(gain) * math.sqrt(scale / context.fan(fan)))
-
-    return build
+    return partial(_by_fan, mode=mode, distribution=distribution, scale=scale)
 
 
-def _inverse_root_bound(context: Context, *, gain: float | None) -> Law:
+def _inverse_root(context: Context, *, gain: float | None = None) -> Law:
     bound = 1 / math.sqrt(context.fan_in)
     return Uniform(-bound, bound).scaled(_factor(gain))
-
-
-def _inverse_root_bias(context: Context, **_: Any) -> Law:
-    bound = 1 / math.sqrt(context.fan_in)
-    return Uniform(-bound, bound)
 
 
 def _haiku(context: Context, *, gain: float | None) -> Law:
@@ -193,41 +175,56 @@ def _plain_normal(context: Context, *, std: float, mean: float = 0.0, gain: floa
     return Normal(std, mean).scaled(_factor(gain))
 
 
-_GAIN: Parameters = {"gain": (GAIN, None)}
+_GAIN: Parameters = {"gain": Parameter(Gain(), None)}
 
 
 def _scaling(mode: str) -> Parameters:
-    return {"mode": (MODE, mode), "distribution": (SHAPE, "normal"), **_GAIN}
+    return {"mode": choice(mode, MODES), "distribution": choice("normal", SHAPES), **_GAIN}
 
 
 def _kaiming_arguments() -> Parameters:
-    return {"a": (REAL, 0.0), "mode": (FAN, "fan_in"), "nonlinearity": (NONLINEARITY, "leaky_relu"), **_GAIN}
+    return {
+        "a": real(0.0),
+        "mode": choice("fan_in", ("fan_in", "fan_out")),
+        "nonlinearity": choice("leaky_relu", TORCH_NONLINEARITIES),
+        **_GAIN,
+    }
 
 
 def _std(std: float) -> Parameters:
-    return {"std": (NOT_NEGATIVE, std), **_GAIN}
+    return {"std": not_negative(std), **_GAIN}
 
 
-_SPARSE: Parameters = {"sparsity": (SHARE, 0.9), "std": (NOT_NEGATIVE, 0.01), **_GAIN}
-_CUT: Parameters = {"std": (NOT_NEGATIVE, 0.01), "cut": (POSITIVE, 2.0), **_GAIN}
+_SPARSE_KIND = InitializerKind(
+    "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
+    "(1 - ceil(sparsity fan_out)/fan_out) std^2",
+    _sparse,
+    {"sparsity": Parameter(Number(0.0, 1.0), 0.9), **_std(0.01)},
+)
+
+
+def _cut_corrected(variance: str, mode: str, scale: float = 1.0) -> InitializerKind:
+    return InitializerKind("truncated normal, corrected", variance, _fixed("truncated_normal", mode, scale), _GAIN)
+
 
 INITIALIZERS: dict[str, InitializerKind] = {
     "small": InitializerKind("N(0, std^2), std 0.01", "std^2", _plain_normal, _std(0.01)),
     "large": InitializerKind("N(0, std^2), std 1", "std^2", _plain_normal, _std(1.0)),
     "normal": InitializerKind(
-        "N(mean, std^2)", "std^2", _plain_normal, {"std": (NOT_NEGATIVE, 0.01), "mean": (REAL, 0.0), **_GAIN}
+        "N(mean, std^2)", "std^2", _plain_normal, {"std": not_negative(0.01), "mean": real(0.0), **_GAIN}
     ),
     "uniform": InitializerKind(
-        "U(low, high)",
-        "(high - low)^2 / 12",
-        _uniform,
-        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
+        "U(low, high)", "(high - low)^2 / 12", _uniform, {"low": real(-0.05), "high": real(0.05), **_GAIN}
     ),
     "truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-cut sd, not corrected", "0.773741 std^2 at cut 2", _truncated, _CUT, ("trunc_normal",)
+        "N(0, std^2) cut at +-cut sd, not corrected",
+        "0.773741 std^2 at cut 2",
+        _truncated,
+        {"std": not_negative(0.01), "cut": positive(2.0), **_GAIN},
+        ("trunc_normal",),
     ),
     "constant": InitializerKind(
-        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": (REAL, 0.0), **_GAIN}
+        "value", "0", lambda context, value, gain: Constant(value * _factor(gain)), {"value": real(0.0), **_GAIN}
     ),
     "zeros": InitializerKind("0", "0", lambda context: Constant(0.0), aliases=("zero",)),
     "ones": InitializerKind("1", "0", lambda context, gain: Constant(_factor(gain)), _GAIN),
@@ -241,7 +238,7 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "xavier": InitializerKind(
         "variance 2/(fan_in + fan_out); mode fan_in or fan_out: 1/fan",
         "2/(fan_in + fan_out)",
-        _named(lambda context, mode: 1 / context.fan(mode)),
+        _by_fan,
         _scaling("fan_avg"),
         ("glorot",),
     ),
@@ -249,42 +246,29 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "variance 2/fan_in; with a slope 2/((1 + slope^2) fan); a gain replaces sqrt 2",
         "2/fan_in",
         _he,
-        {**_scaling("fan_in"), "slope": (optional(REAL), None)},
+        {**_scaling("fan_in"), "slope": real(None)},
         ("kaiming",),
     ),
-    "lecun": InitializerKind(
-        "variance 1/fan_in",
-        "1/fan_in",
-        _named(lambda context, mode: 1 / context.fan(mode)),
-        _scaling("fan_in"),
-    ),
+    "lecun": InitializerKind("variance 1/fan_in", "1/fan_in", _by_fan, _scaling("fan_in")),
     "variance_scaling": InitializerKind(
-        "variance scale/fan",
-        "scale/fan",
-        _variance_scaling,
-        {"scale": (NOT_NEGATIVE, 1.0), **_scaling("fan_in")},
+        "variance scale/fan", "scale/fan", _by_fan, {"scale": not_negative(1.0), **_scaling("fan_in")}
     ),
     "mean_field": InitializerKind(
         "N(0, sw^2/fan_in), bias N(0, sb^2)",
         "sw^2/fan_in",
         lambda context, sw, sb, gain: Normal(sw / math.sqrt(context.fan_in) * _factor(gain)),
-        {"sw": (NOT_NEGATIVE, 1.0), "sb": (NOT_NEGATIVE, 0.0), **_GAIN},
+        {"sw": not_negative(1.0), "sb": not_negative(0.0), **_GAIN},
         bias=lambda context, sb, **_: Normal(sb),
     ),
     "orthogonal": InitializerKind(
         "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN, ("haar",)
     ),
-    "sparse": InitializerKind(
-        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
-        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-        _sparse,
-        _SPARSE,
-    ),
+    "sparse": _SPARSE_KIND,
     "siren": InitializerKind(
         "first layer U(+-1/fan_in), then U(+-sqrt(6/fan_in)/w0); goes with sin(frequency=w0)",
         "1/(3 fan_in^2), then 2/(fan_in w0^2)",
         _siren,
-        {"w0": (POSITIVE, 30.0), **_GAIN},
+        {"w0": positive(30.0), **_GAIN},
     ),
     "gpt2": InitializerKind(
         "N(0, std^2), std 0.02; on the last map of a residual branch std/sqrt(branches)",
@@ -302,14 +286,14 @@ INITIALIZERS: dict[str, InitializerKind] = {
         "the array `key` of a .npz file, or a .npy file, shape (fan_out, fan_in)",
         "measured",
         lambda context, path, key: Constant(math.nan),  # the loader puts the array in its place
-        {"path": (text(), ...), "key": (optional(text()), None)},
+        {"path": Parameter(Text(), ...), "key": Parameter(Text(), None)},
     ),
     "torch.linear_default": InitializerKind(
         "U(+-1/sqrt(fan_in)), weights and bias: what torch.nn.Linear draws",
         "1/(3 fan_in)",
-        _inverse_root_bound,
+        _inverse_root,
         _GAIN,
-        bias=_inverse_root_bias,
+        bias=lambda context, gain: _inverse_root(context),
     ),
     "torch.xavier_normal": InitializerKind(
         "N(0, 2/(fan_in + fan_out)), not truncated", "2/(fan_in + fan_out)", _fixed("normal", "fan_avg"), _GAIN
@@ -332,79 +316,53 @@ INITIALIZERS: dict[str, InitializerKind] = {
     "torch.orthogonal": InitializerKind(
         "Haar-distributed, times gain", "gain^2/max(fan_in, fan_out)", _orthogonal, _GAIN
     ),
-    "torch.sparse": InitializerKind(
-        "N(0, std^2), ceil(sparsity fan_out) zeros in each column",
-        "(1 - ceil(sparsity fan_out)/fan_out) std^2",
-        _sparse,
-        _SPARSE,
-    ),
+    "torch.sparse": _SPARSE_KIND,
     "torch.trunc_normal": InitializerKind(
         "N(mean, std^2) cut to a..b (absolute), not corrected",
         "0.773741 std^2 at -2 std..2 std",
         _torch_truncated,
-        {"mean": (REAL, 0.0), "std": (POSITIVE, 1.0), "a": (REAL, -2.0), "b": (REAL, 2.0), **_GAIN},
+        {"mean": real(0.0), "std": positive(1.0), "a": real(-2.0), "b": real(2.0), **_GAIN},
     ),
-    "keras.glorot_normal": InitializerKind(
-        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
-    ),
+    "keras.glorot_normal": _cut_corrected("2/(fan_in + fan_out)", "fan_avg"),
     "keras.glorot_uniform": InitializerKind(
         "U(+-sqrt(6/(fan_in + fan_out))): what keras Dense draws",
         "2/(fan_in + fan_out)",
         _fixed("uniform", "fan_avg"),
         _GAIN,
     ),
-    "keras.he_normal": InitializerKind(
-        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
-    ),
+    "keras.he_normal": _cut_corrected("2/fan_in", "fan_in", 2.0),
     "keras.he_uniform": InitializerKind("U(+-sqrt(6/fan_in))", "2/fan_in", _fixed("uniform", "fan_in", 2.0), _GAIN),
-    "keras.lecun_normal": InitializerKind(
-        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
-    ),
+    "keras.lecun_normal": _cut_corrected("1/fan_in", "fan_in"),
     "keras.lecun_uniform": InitializerKind("U(+-sqrt(3/fan_in))", "1/fan_in", _fixed("uniform", "fan_in"), _GAIN),
     "keras.variance_scaling": InitializerKind(
         "variance scale/fan; normal means truncated and corrected",
         "scale/fan",
-        _variance_scaling,
+        _by_fan,
         {
-            "scale": (NOT_NEGATIVE, 1.0),
-            "mode": (choice("fan_in", "fan_out", "fan_avg"), "fan_in"),
-            "distribution": (KERAS_SHAPE, "truncated_normal"),
+            "scale": not_negative(1.0),
+            "mode": choice("fan_in", ("fan_in", "fan_out", "fan_avg")),
+            "distribution": choice("truncated_normal", KERAS_SHAPES),
             **_GAIN,
         },
     ),
     "keras.truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05",
-        "0.773741 std^2",
-        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
-        _std(0.05),
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.05", "0.773741 std^2", _truncated, _std(0.05)
     ),
     "keras.random_normal": InitializerKind("N(0, std^2), std 0.05", "std^2", _plain_normal, _std(0.05)),
     "keras.random_uniform": InitializerKind(
-        "U(low, high), +-0.05",
-        "(high - low)^2 / 12",
-        _uniform,
-        {"low": (REAL, -0.05), "high": (REAL, 0.05), **_GAIN},
+        "U(low, high), +-0.05", "(high - low)^2 / 12", _uniform, {"low": real(-0.05), "high": real(0.05), **_GAIN}
     ),
-    "jax.he_normal": InitializerKind(
-        "truncated normal, corrected", "2/fan_in", _fixed("truncated_normal", "fan_in", 2.0), _GAIN
-    ),
-    "jax.lecun_normal": InitializerKind(
-        "truncated normal, corrected", "1/fan_in", _fixed("truncated_normal", "fan_in"), _GAIN
-    ),
-    "jax.glorot_normal": InitializerKind(
-        "truncated normal, corrected", "2/(fan_in + fan_out)", _fixed("truncated_normal", "fan_avg"), _GAIN
-    ),
+    "jax.he_normal": _cut_corrected("2/fan_in", "fan_in", 2.0),
+    "jax.lecun_normal": _cut_corrected("1/fan_in", "fan_in"),
+    "jax.glorot_normal": _cut_corrected("2/(fan_in + fan_out)", "fan_avg"),
     "jax.truncated_normal": InitializerKind(
-        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01",
-        "0.773741 std^2",
-        lambda context, std, gain: _truncated(context, std=std, cut=2.0, gain=gain),
-        _std(0.01),
+        "N(0, std^2) cut at +-2 sd, not corrected, std 0.01", "0.773741 std^2", _truncated, _std(0.01)
     ),
     "jax.uniform": InitializerKind(
         "U[0, scale), scale 0.01: not centred",
         "scale^2/12",
         lambda context, scale, gain: Uniform(0.0, scale * _factor(gain)),
-        {"scale": (POSITIVE, 0.01), **_GAIN},
+        {"scale": positive(0.01), **_GAIN},
     ),
     "flax.default": InitializerKind(
         "lecun_normal: truncated, corrected; bias 0",

@@ -1,13 +1,14 @@
 """The laws that weights and biases are drawn from. Engines draw them, theory reads their moments.
 
-Every law speaks of one entry of a (fan_out, fan_in) matrix. `scaled(gain)` multiplies what is drawn by gain.
+Every law speaks of one entry of a (fan_out, fan_in) matrix. `variance` is that of an entry, None where it is not known
+before the draw; `scaled(gain)` multiplies what is drawn by gain.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,15 @@ def _cut_moments(low: float, high: float) -> tuple[float, float]:
     return mean, float((density * (x - mean) ** 2).sum() / mass)
 
 
+class _InUnits:
+    """A law whose numbers all are in the unit of what is drawn."""
+
+    def scaled(self, gain: float) -> Self:
+        return type(self)(*(value * gain for value in vars(self).values()))
+
+
 @dataclass(frozen=True)
-class Normal:
+class Normal(_InUnits):
     """N(mean, std^2), entries independent."""
 
     std: float
@@ -49,12 +57,9 @@ class Normal:
     def variance(self, fan_in: int, fan_out: int) -> float | None:
         return self.std**2
 
-    def scaled(self, gain: float) -> Normal:
-        return Normal(self.std * gain, self.mean * gain)
-
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(_InUnits):
     """U[low, high), entries independent."""
 
     low: float
@@ -67,12 +72,9 @@ class Uniform:
     def variance(self, fan_in: int, fan_out: int) -> float | None:
         return (self.high - self.low) ** 2 / 12
 
-    def scaled(self, gain: float) -> Uniform:
-        return Uniform(self.low * gain, self.high * gain)
-
 
 @dataclass(frozen=True)
-class TruncatedNormal:
+class TruncatedNormal(_InUnits):
     """N(centre, std^2) cut to low..high (absolute), entries independent. `std` is that of the uncut law."""
 
     std: float
@@ -90,12 +92,9 @@ class TruncatedNormal:
     def variance(self, fan_in: int, fan_out: int) -> float | None:
         return self.std**2 * _cut_moments(*self._standard())[1] if self.std else 0.0
 
-    def scaled(self, gain: float) -> TruncatedNormal:
-        return TruncatedNormal(self.std * gain, self.low * gain, self.high * gain, self.centre * gain)
-
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(_InUnits):
     """The same value everywhere."""
 
     value: float
@@ -107,12 +106,9 @@ class Constant:
     def variance(self, fan_in: int, fan_out: int) -> float | None:
         return 0.0
 
-    def scaled(self, gain: float) -> Constant:
-        return Constant(self.value * gain)
-
 
 @dataclass(frozen=True)
-class Identity:
+class Identity(_InUnits):
     """`gain` on the main diagonal, 0 elsewhere. The variance is that over the entries of the matrix."""
 
     gain: float = 1.0
@@ -121,12 +117,9 @@ class Identity:
         share = 1 / max(fan_in, fan_out)
         return self.gain**2 * share * (1 - share)
 
-    def scaled(self, gain: float) -> Identity:
-        return Identity(self.gain * gain)
-
 
 @dataclass(frozen=True)
-class Orthogonal:
+class Orthogonal(_InUnits):
     """Haar-distributed orthonormal rows or columns (whichever are fewer), times gain."""
 
     gain: float = 1.0
@@ -134,9 +127,6 @@ class Orthogonal:
 
     def variance(self, fan_in: int, fan_out: int) -> float | None:
         return self.gain**2 / max(fan_in, fan_out)
-
-    def scaled(self, gain: float) -> Orthogonal:
-        return Orthogonal(self.gain * gain)
 
 
 @dataclass(frozen=True)
@@ -158,16 +148,13 @@ class Sparse:
 
 
 @dataclass(frozen=True)
-class Lsuv:
+class Lsuv(_InUnits):
     """Orthogonal, then rescaled on the probe's own batch so that the layer's output has variance gain^2."""
 
     gain: float = 1.0
 
     def variance(self, fan_in: int, fan_out: int) -> float | None:
         return None
-
-    def scaled(self, gain: float) -> Lsuv:
-        return Lsuv(self.gain * gain)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What the arguments of activations and initialisers may be, and what they are where nobody says."""
+"""What the arguments of activations, initialisers and layers may be, and what they are where nobody says."""
 
 from __future__ import annotations
 

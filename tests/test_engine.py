@@ -465,7 +465,7 @@ def test_the_cut_into_stacks_changes_no_byte(name: str, dtype: str) -> None:
     for sizes in ((1, 1, 1, 1, 1), (2, 3), (4, 1)):
         starts = np.cumsum((0, *sizes))
         parts = [_run(spec, trials=range(a, b)) for a, b in pairwise(starts.tolist())]
-        _assert_equal(whole, StackStatistics.joined(parts))
+        _assert_equal(whole, StackStatistics.join(parts))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dataclasses import replace
 from varprobe.config.experiment import Experiment
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
-from varprobe.engine.schedule import make_plan
+from varprobe.engine.schedule import make_schedule
 
 INITS = {
     "xavier": "xavier",
@@ -43,7 +43,7 @@ def main() -> None:
     experiment = network(said.width, said.depth, said.batch, said.trials, said.init, said.engine)
     spec = experiment.network
     settings = replace(spec.settings, threads=said.threads)
-    planned = make_plan(spec, settings).memory
+    planned = make_schedule(spec, settings).memory
     warm = network(8, 2, 4, 1, "xavier", "auto")
     diagnose(warm)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

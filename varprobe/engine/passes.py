@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine import explicit, matrix_free
-from varprobe.engine.blocks import mapped, row_sums
-from varprobe.engine.choice import MATRIX_FREE, engine_of
+from varprobe.engine.blocks import map_blocks, row_sums
+from varprobe.engine.costs import MATRIX_FREE, engine_of
 from varprobe.engine.draws import draw
+from varprobe.engine.moments import Sums, weight_gradient_moments
 from varprobe.engine.nonlinear import (
     Activated,
     Normalised,
@@ -23,7 +24,6 @@ from varprobe.engine.nonlinear import (
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled_array import ScaledArray
 from varprobe.engine.streams import Role, Streams
-from varprobe.engine.weight_gradient import Sums, weight_gradient_moments
 from varprobe.network.laws import Constant, Lsuv, Normal, Orthogonal
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import NetworkSpec, Settings
@@ -81,7 +81,7 @@ class ForwardPass:
         """Through the steps from start up to end."""
         for self.position in range(start, end):
             layer, source = self.stack.spec.steps[self.position].layer, signal
-            signal = layer.through(self, source).settled()
+            signal = layer.through(self, source).settle()
             if layer.is_row:
                 if self.recording:
                     row = self.stack.row_of[self.position]
@@ -106,7 +106,7 @@ class ForwardPass:
             shape = (len(self.stack.trials), 1, layer.fan_out)
             bias = ScaledArray.plain(np.broadcast_to(drawn.values[:, None], shape)).times(drawn.factor)
             z = z.plus(bias)
-        self.inner = z.settled()
+        self.inner = z.settle()
         out, activated = activate(layer.activation, self.inner)
         self.remember((signal, seen, activated))
         return out
@@ -123,7 +123,7 @@ class ForwardPass:
             z, weights, by = explicit.unit_variance(z, weights, law.gain)
             variance = variance * np.square(by)
         elif not keep:
-            weights = weights.forgotten()
+            weights = weights.forget()
         if self.recording:
             self.stack.record.weight_variance[:, self.stack.row_of[self.position]] = variance
         return weights, z
@@ -144,7 +144,7 @@ class ForwardPass:
         np.less(mask, keep, out=mask)
         mask /= keep
         self.remember(mask)
-        return ScaledArray(mapped(np.multiply, signal.values, mask), signal.exponent)
+        return ScaledArray(map_blocks(np.multiply, signal.values, mask), signal.exponent)
 
     def open(self, signal: ScaledArray) -> ScaledArray:
         self.skips.append(signal)
@@ -182,7 +182,7 @@ class BackwardPass:
                 self.stack.record.write_activation_gradient(self.row, gradient)
             gradient = layer.through(self, gradient)
             if not layer.joins:  # its gradient is known where its block begins
-                gradient = gradient.settled()
+                gradient = gradient.settle()
                 self.stack.record.write_gradient(self.row, self.inner or gradient)
                 self.inner = None
             if layer.is_row:
@@ -196,7 +196,7 @@ class BackwardPass:
 
     def map(self, layer: Dense, gradient: ScaledArray) -> ScaledArray:
         source, seen, activated = self.recall()
-        self.inner = delta = activate_backward(activated, gradient).settled()
+        self.inner = delta = activate_backward(activated, gradient).settle()
         if isinstance(seen, explicit.Weights):
             self.write_weights(delta, source, None)
             return explicit.backward(seen, delta)
@@ -221,7 +221,7 @@ class BackwardPass:
         return activate_backward(memory, gradient)
 
     def drop(self, layer: Dropout, gradient: ScaledArray) -> ScaledArray:
-        return ScaledArray(mapped(np.multiply, gradient.values, self.recall()), gradient.exponent)
+        return ScaledArray(map_blocks(np.multiply, gradient.values, self.recall()), gradient.exponent)
 
     def open(self, gradient: ScaledArray) -> ScaledArray:
         skip, self.row = self.pulled.pop()

@@ -61,7 +61,7 @@ class StackStatistics:
         return cls(**tables)
 
     @classmethod
-    def joined(cls, stacks: list[StackStatistics]) -> StackStatistics:
+    def join(cls, stacks: list[StackStatistics]) -> StackStatistics:
         """Stacks of trials one after the other."""
         if len(stacks) == 1:
             return stacks[0]

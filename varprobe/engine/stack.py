@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from varprobe.engine.ends import draw_batch, draw_cotangent
+from varprobe.engine.draws import draw_batch, draw_cotangent
 from varprobe.engine.passes import BackwardPass, ForwardPass, Stack, Tick
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled_array import ScaledArray, log_square

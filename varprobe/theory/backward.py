@@ -18,7 +18,7 @@ from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Identity, Lsuv
-from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.extended_float import ExtendedFloat, wide
 from varprobe.theory.forward import ForwardStep, norm_size, weight_gain
@@ -86,6 +86,17 @@ class Gradient:
             tuple(part.times(factor) for part in self.parts),
         )
 
+    def in_terms_of(self, factor: float) -> Gradient:
+        """The same gradient at y = factor x, by x: G2 y is factor G2 x."""
+        square = wide(factor) * wide(factor)
+        return replace(
+            self,
+            tied=self.tied * square,
+            cross=self.cross * wide(factor),
+            within=self.within * square,
+            parts=tuple(part.in_terms_of(factor) for part in self.parts),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BackwardStep:
@@ -104,6 +115,12 @@ class _Back:
     inner: ExtendedFloat | None = None
     reason: str = ""
 
+    def times(self, factor: float) -> _Back:
+        """What a layer makes of it that multiplies by a number."""
+        if self.gradient is None:
+            return self
+        return replace(self, gradient=self.gradient.in_terms_of(factor).times(wide(factor) * wide(factor)))
+
 
 def returns(
     spec: NetworkSpec, settings: Settings, forward: list[ForwardStep]
@@ -113,23 +130,23 @@ def returns(
     The gradient at a join's source is that at its block's: through the skip and the branch.
     """
     gradient, reason = _objective(spec.objective, forward[-1])
-    skips: list[tuple[Gradient | None, float, int]] = []
+    way = _Way(settings.batch)
     found: list[BackwardStep] = []
     for step, passage in zip(reversed(spec.steps), reversed(forward), strict=True):
         layer, behind = step.layer, gradient
-        if isinstance(layer, Open):
-            skip, scale, join = skips.pop()
-            gradient = skip if scale == 0 else _sum(gradient, skip)
+        if layer.opens:
+            gradient = layer.through(way, _Back(gradient)).gradient
             source = None if gradient is None else gradient.second_moment(passage.source)
             found.append(BackwardStep(None, source, reason))
+            join = way.join_of_block
             found[join] = BackwardStep(found[join].output, source, found[join].reason or reason)
             continue
+        way.step, way.passage, way.done = step, passage, len(found)
         back = _Back(None)
-        if isinstance(layer, Join):
-            skips.append((behind, layer.scale, len(found)))
-            back = _branch(layer, gradient)
+        if layer.joins:
+            back = layer.through(way, _Back(gradient))
         elif gradient is not None:
-            back = _through(step, gradient, passage, settings.batch)
+            back = _through(way, gradient)
         if passage.is_barred:
             back = _Back(None)
         if gradient is not None and back.gradient is None:
@@ -137,7 +154,7 @@ def returns(
         gradient = back.gradient
         output = behind.second_moment(passage.output) if behind is not None else None if found else ExtendedFloat(1.0)
         source = back.inner
-        if source is None and gradient is not None and not isinstance(layer, Join):
+        if source is None and gradient is not None and not layer.joins:
             source = gradient.second_moment(passage.source)
         found.append(BackwardStep(output, source, reason))
     at_input = gradient.second_moment(forward[0].source) if gradient is not None else None
@@ -171,21 +188,71 @@ def _branch(join: Join, gradient: Gradient | None) -> _Back:
     return _Back(gradient.times(wide(join.scale) * wide(join.scale)))
 
 
-def _through(step: Step, gradient: Gradient, passage: ForwardStep, batch: int) -> _Back:
+class _Way:
+    """The way back.
+
+    Attributes:
+        step, passage: those under way, the latter of one part of the level where it has parts.
+        done: how many steps have been gone back.
+        skips: of every open block the gradient at its join, the scale, and how many steps had been gone back there.
+        join_of_block: that number of the block that was closed last.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.step: Step
+        self.passage: ForwardStep
+        self.done = self.join_of_block = 0
+        self.skips: list[tuple[Gradient | None, float, int]] = []
+
+    def map(self, layer: Dense, signal: _Back) -> _Back:
+        return signal if signal.gradient is None else _dense(self.step, layer, signal.gradient, self.passage)
+
+    def activate(self, layer: Pointwise, signal: _Back) -> _Back:
+        gradient, passage = signal.gradient, self.passage
+        if gradient is None or layer.activation.is_linear:
+            return signal
+        if passage.source is None or passage.response is None:
+            return _Back(None)
+        past = _past(layer.activation, gradient, passage.source, passage.response, whole=True)
+        return _Back(replace(past, is_bent=True))
+
+    def drop(self, layer: Dropout, signal: _Back) -> _Back:
+        return signal if signal.gradient is None else _dropout(layer, signal.gradient, self.passage.source)
+
+    def normalise(self, layer: Norm, signal: _Back) -> _Back:
+        passage = self.passage
+        if signal.gradient is None or passage.source is None or passage.output is None:
+            return _Back(None)
+        return _norm(layer, signal.gradient, passage.source, self.batch)
+
+    def open(self, signal: _Back) -> _Back:
+        skip, scale, self.join_of_block = self.skips.pop()
+        return _Back(skip if scale == 0 else _sum(signal.gradient, skip))
+
+    def join(self, layer: Join, signal: _Back) -> _Back:
+        self.skips.append((signal.gradient, layer.scale, self.done))
+        return _branch(layer, signal.gradient)
+
+
+def _through(way: _Way, gradient: Gradient) -> _Back:
     """Back through a step that is no join."""
+    step, passage = way.step, way.passage
     if not passage.parts:
-        return _one(step, gradient, passage, batch)
+        return step.layer.through(way, _Back(gradient))
     level = passage.inner
     assert level is not None
     weights = [weight for weight, _ in level.parts]
     behind = gradient.parts or (gradient,) * len(weights)
-    backs = [_one(step, part, way, batch) for part, way in zip(behind, passage.parts, strict=True)]
+    backs = []
+    for part, way.passage in zip(behind, passage.parts, strict=True):
+        backs.append(step.layer.through(way, _Back(part)))
     failed = next((back for back in backs if back.gradient is None), None)
     if failed is not None:
         return failed
     parts = [back.gradient for back in backs if back.gradient is not None]
     inner = None
-    if isinstance(step.layer, Dense):
+    if step.layer.weights is not None:
         values = [back.inner for back in backs if back.inner is not None]
         inner = _mean(weights, values)
         if inner.value and (inner * inner).log < _mean(weights, [value * value for value in values]).log + _RARE_LOG:
@@ -209,24 +276,6 @@ def _mean(weights: list[float], numbers: list[ExtendedFloat]) -> ExtendedFloat:
     for weight, number in zip(weights, numbers, strict=True):
         total += wide(weight) * number
     return total
-
-
-def _one(step: Step, gradient: Gradient, passage: ForwardStep, batch: int) -> _Back:
-    layer = step.layer
-    if isinstance(layer, Dense):
-        return _dense(step, layer, gradient, passage)
-    if isinstance(layer, Pointwise):
-        if layer.activation.name == "linear":
-            return _Back(gradient)
-        if passage.source is None or passage.response is None:
-            return _Back(None)
-        past = _past(layer.activation, gradient, passage.source, passage.response, whole=True)
-        return _Back(replace(past, is_bent=True))
-    if isinstance(layer, Dropout):
-        return _dropout(layer, gradient, passage.source)
-    if isinstance(layer, Norm) and passage.source is not None and passage.output is not None:
-        return _norm(layer, gradient, passage.source, batch)
-    return _Back(None)
 
 
 def _dense(step: Step, layer: Dense, gradient: Gradient, passage: ForwardStep) -> _Back:
@@ -382,13 +431,10 @@ def _past(activation: Activation, gradient: Gradient, z: SignalMoments, response
 
 def _copied(law: Identity, delta: Gradient, inner: ExtendedFloat, fan_in: int, fan_out: int) -> _Back:
     """Identity weights hand every unit's gradient to its own unit; those that were dropped get none."""
-    if delta.tied.value or (delta.common.value and fan_in != fan_out):
-        if fan_in != fan_out:
-            return _Back(None, inner, "the gradient is tied to the output across identity weights")
-        # z = gain x: G2 z is gain G2 x.
-        delta = replace(delta, tied=delta.tied * wide(law.gain) * wide(law.gain), cross=delta.cross * wide(law.gain))
+    if fan_in != fan_out and (delta.tied.value or delta.common.value):
+        return _Back(None, inner, "the gradient is tied to the output across identity weights")
     factor = wide(law.gain) * wide(law.gain) * wide(min(fan_in, fan_out) / fan_in)
-    return _Back(delta.times(factor), inner)
+    return _Back(delta.in_terms_of(law.gain).times(factor), inner)
 
 
 def _dropout(layer: Dropout, gradient: Gradient, source: SignalMoments | None) -> _Back:

@@ -27,7 +27,7 @@ _NOTHING = 1e-15
 
 def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
     """Of the dense layer that most of the trunk repeats, from second moment `start`; None where there is none."""
-    if any(not isinstance(step.layer, Dense) for step in spec.steps):
+    if any(step.layer.weights is None for step in spec.steps):
         return None
     square = [step for step in spec.steps if step.fan_in == step.fan_out]
     if not square:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
-from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal, Uniform
-from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.laws import Constant, Identity, Law, Normal, Uniform
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import InputLaw, NetworkSpec, Settings, Step
 from varprobe.theory.extended_float import EXPONENT_END, ExtendedFloat, unscaled, wide
 from varprobe.theory.records import SignalMoments, level_of
@@ -24,9 +24,9 @@ from varprobe.theory.shared_mean import behind, cut, is_small, mixed, through_me
 class ForwardStep:
     """What a step does to the level: before (`source`), after the affine map (`inner`), and after it (`output`).
 
-    `response` is that of its activation, where it has one that is not linear. Where `inner` has parts, `parts` are
-    their passages; a source without parts is that of all of them. `is_barred` is a step through which theory finds no
-    way back either.
+    Where it begins all three are what came in. `response` is that of its activation, where it has one that is not
+    linear. Where `inner` has parts, `parts` are their passages; a source without parts is that of all of them. `reason`
+    says why theory ends; `is_barred` is a step through which theory finds no way back either.
     """
 
     source: SignalMoments | None
@@ -36,6 +36,10 @@ class ForwardStep:
     reason: str = ""
     is_barred: bool = False
     parts: tuple[ForwardStep, ...] = ()
+
+    def times(self, factor: float) -> ForwardStep:
+        """The step that also multiplies what it puts out."""
+        return self if self.output is None else replace(self, output=self.output.times(factor).settled())
 
 
 _END = EXPONENT_END // 4
@@ -76,27 +80,17 @@ def passages(spec: NetworkSpec, settings: Settings) -> list[ForwardStep]:
     level: SignalMoments | None = input_level(spec.input)
     if settings.batch == 1 and level is not None:
         level = replace(level, scaled_spread=None, scaled_shared_spread=0.0, spread_reason=_ONE_SAMPLE)
-    skips: list[tuple[SignalMoments | None, int]] = []
     found: list[ForwardStep] = []
     reason = ""
     for step in spec.steps:
-        layer, source = step.layer, level
-        trouble = ""
-        walk.mixings += isinstance(layer, Dense) and not isinstance(layer.weights, Identity)
-        if isinstance(layer, Open):
-            skips.append((level, walk.mixings))
-            passage = ForwardStep(level, level, level)
-        elif isinstance(layer, Join):
-            source, before = skips.pop()
-            trouble = _unjoined(source, level, layer.scale, mixes=walk.mixings > before)
-            joined = None if trouble else _joined(source, level, layer.scale)
-            passage = ForwardStep(source, source, joined, is_barred=bool(trouble))
-        elif level is None:
-            passage = ForwardStep(None, None, None)
+        layer = step.layer
+        walk.mixings += layer.weights is not None and not isinstance(layer.weights, Identity)
+        if level is not None and not (layer.opens or layer.joins):
+            passage = walk.follow(step, level)
         else:
-            passage, trouble = walk.through(step, level)
-        if trouble and (level is not None or not reason):
-            reason = f"{step.name}: {trouble}"
+            passage = layer.through(walk, ForwardStep(level, level, level))
+        if passage.reason and (level is not None or not reason):
+            reason = f"{step.name}: {passage.reason}"
         level = passage.output
         found.append(passage if level is not None else replace(passage, reason=reason))
     return found
@@ -113,69 +107,87 @@ class _Walk:
         self.mixings = 0  # dense layers that gave their units weights of their own
         self.last_drop = -1  # how many there were before identity weights last dropped or added units
         self.known: dict[tuple[int, SignalMoments], Response] = {}
-        kinds = [step.layer for step in spec.steps]
         # A network that is linear keeps its second moments exactly, whatever its units share.
-        self.is_bent = any(
-            isinstance(kind, Norm) or (isinstance(kind, (Dense, Pointwise)) and kind.activation.name != "linear")
-            for kind in kinds
-        )
+        self.is_bent = any(step.layer.bends for step in spec.steps)
+        self.skips: list[tuple[SignalMoments | None, int]] = []
+        # The step under way, and whether it is followed for a part of the level.
+        self.step = spec.steps[0]
+        self.is_part = False
 
-    def through(self, step: Step, level: SignalMoments) -> tuple[ForwardStep, str]:
-        """The passage of a step that is no join, and why theory ends there, if it does."""
-        layer = step.layer
-        trouble = _uncovered(layer, level)
+    def follow(self, step: Step, level: SignalMoments) -> ForwardStep:
+        """Through a step that is no edge of a block; with the reason if theory ends there."""
+        trouble = step.layer.uncovered or (_uncovered(level) if step.layer.variant == "batch" else "")
         if trouble:
-            return ForwardStep(level, None, None), trouble
-        if isinstance(layer, Dense):
-            rectangular = isinstance(layer.weights, Identity) and step.fan_in != step.fan_out
-            if rectangular and self.last_drop == self.mixings:
+            return ForwardStep(level, None, None, reason=trouble)
+        if isinstance(step.layer.weights, Identity) and step.fan_in != step.fan_out:
+            if self.last_drop == self.mixings:
                 trouble = "units that identity weights dropped or added meet such weights again"
-                return ForwardStep(level, None, None, is_barred=True), trouble
-            self.last_drop = self.mixings if rectangular else self.last_drop
-        return self._one(step, level) if not level.parts else self._several(level, step)
+                return ForwardStep(level, None, None, reason=trouble, is_barred=True)
+            self.last_drop = self.mixings
+        self.step, self.is_part = step, bool(level.parts)
+        if not level.parts:
+            return self._one(level)
+        parts = [self._one(part) for _, part in level.parts]
+        trouble = next((part.reason for part in parts if part.reason), "")
+        if trouble:
+            return ForwardStep(level, None, None, reason=trouble)
+        return _together(level, [weight for weight, _ in level.parts], parts)
 
-    def _several(self, level: SignalMoments, step: Step) -> tuple[ForwardStep, str]:
-        """Part by part."""
-        weights = [weight for weight, _ in level.parts]
-        parts = []
-        for _, part in level.parts:
-            passage, trouble = self._one(step, part, is_part=True)
-            if trouble:
-                return ForwardStep(level, None, None), trouble
-            parts.append(passage)
-        return _together(level, weights, parts), ""
+    def _one(self, level: SignalMoments) -> ForwardStep:
+        passage = self.step.layer.through(self, ForwardStep(level, level, level))
+        out = passage.output
+        if out is None or abs(out.exponent) <= _END:
+            return passage
+        if out.exponent > 0:
+            return replace(passage, output=None, reason=_ENDED)
+        still = SignalMoments(
+            0.0, 0.0, out.scaled_spread and 0.0, gaussian=out.gaussian, spread_reason=out.spread_reason
+        )
+        return replace(passage, output=still)
 
-    def _one(self, step: Step, level: SignalMoments, *, is_part: bool = False) -> tuple[ForwardStep, str]:
-        layer, inner = step.layer, level
-        response: Response | None = None
-        if isinstance(layer, Dense):
-            inner = affine(layer, level, step.fan_in, step.fan_out)
-            if inner.scaled_shared and self.is_bent and not is_part:
-                if not is_small(inner):
-                    return self._cut(step, level, cut(inner))
-                inner = without_noise(inner, step.fan_in)
-        out = inner
-        if isinstance(layer, (Dense, Pointwise)) and layer.activation.name != "linear":
-            if not inner.gaussian:
-                return ForwardStep(level, inner, None), "an activation of a signal that is not Gaussian"
-            response = self._response(layer.activation, inner)
-            out = behind(layer.activation, inner, response.level, is_part=is_part)
-        elif isinstance(layer, Norm):
-            out = normalised(layer, level, self.batch)
-        elif isinstance(layer, Dropout):
-            out = dropped(level, 1 - layer.dropped_share)
-        if abs(out.exponent) > _END:
-            if out.exponent > 0:
-                return ForwardStep(level, inner, None, response), _ENDED
-            out = SignalMoments(
-                0.0, 0.0, out.scaled_spread and 0.0, gaussian=out.gaussian, spread_reason=out.spread_reason
-            )
-        return ForwardStep(level, inner, out, response), ""
+    def map(self, layer: Dense, signal: ForwardStep) -> ForwardStep:
+        if signal.output is None:
+            return signal
+        inner = affine(layer, signal.output, self.step.fan_in, self.step.fan_out)
+        if inner.scaled_shared and self.is_bent and not self.is_part:
+            if not is_small(inner):
+                return self._cut(layer, signal.output, cut(inner))
+            inner = without_noise(inner, self.step.fan_in)
+        return self._activate(layer.activation, replace(signal, inner=inner, output=inner))
 
-    def _cut(self, step: Step, source: SignalMoments, inner: SignalMoments) -> tuple[ForwardStep, str]:
+    def activate(self, layer: Pointwise, signal: ForwardStep) -> ForwardStep:
+        return self._activate(layer.activation, signal)
+
+    def _activate(self, activation: Activation, signal: ForwardStep) -> ForwardStep:
+        inner = signal.output
+        if activation.is_linear or inner is None:
+            return signal
+        if not inner.gaussian:
+            return replace(signal, output=None, reason="an activation of a signal that is not Gaussian")
+        response = self._response(activation, inner)
+        out = behind(activation, inner, response.level, is_part=self.is_part)
+        return replace(signal, output=out, response=response)
+
+    def normalise(self, layer: Norm, signal: ForwardStep) -> ForwardStep:
+        return signal if signal.output is None else replace(signal, output=normalised(layer, signal.output, self.batch))
+
+    def drop(self, layer: Dropout, signal: ForwardStep) -> ForwardStep:
+        if signal.output is None:
+            return signal
+        return replace(signal, output=dropped(signal.output, 1 - layer.dropped_share))
+
+    def open(self, signal: ForwardStep) -> ForwardStep:
+        self.skips.append((signal.output, self.mixings))
+        return signal
+
+    def join(self, layer: Join, signal: ForwardStep) -> ForwardStep:
+        skip, before = self.skips.pop()
+        trouble = _unjoined(skip, signal.output, layer.scale, mixes=self.mixings > before)
+        joined = None if trouble else _joined(skip, signal.output, layer.scale)
+        return ForwardStep(skip, skip, joined, reason=trouble, is_barred=bool(trouble))
+
+    def _cut(self, layer: Dense, source: SignalMoments, inner: SignalMoments) -> ForwardStep:
         """From here on every value of what the units share is followed by itself."""
-        layer = step.layer
-        assert isinstance(layer, Dense)
         weights, parts = [weight for weight, _ in inner.parts], []
         for _, part in inner.parts:
             if layer.activation.name == "linear":
@@ -184,7 +196,7 @@ class _Walk:
                 response = self._response(layer.activation, part)
                 parts.append(ForwardStep(source, part, response.level, response))
         output = mixed(weights, [part.output for part in parts if part.output is not None])
-        return ForwardStep(source, inner, output, parts=tuple(parts)), ""
+        return ForwardStep(source, inner, output, parts=tuple(parts))
 
     def _response(self, activation: Activation, z: SignalMoments) -> Response:
         key = id(activation), z
@@ -201,22 +213,11 @@ def _together(source: SignalMoments, weights: list[float], parts: list[ForwardSt
     return ForwardStep(source, inner, output, parts=tuple(parts))
 
 
-def _uncovered(layer: object, level: SignalMoments) -> str:
-    """Why theory ends before this layer; empty where it goes on."""
-    if isinstance(layer, Dense):
-        for what, law in (("weights", layer.weights), ("biases", layer.bias)):
-            if isinstance(law, FromFile):
-                return f"given {what} have no law"
-        if isinstance(layer.weights, Lsuv):
-            return "lsuv depends on the data"
-    if isinstance(layer, Norm) and (layer.gamma or layer.beta):
-        return "given gamma and beta have no law"
-    if isinstance(layer, Norm) and layer.variant == "batch":
-        if level.is_shared:
-            return "batch norm of units that share a part"
-        if level.scaled_spread is None:
-            return "batch norm of a signal whose sample variance is not known"
-    return ""
+def _uncovered(level: SignalMoments) -> str:
+    """Why theory ends before a batch norm; empty where it goes on."""
+    if level.is_shared:
+        return "batch norm of units that share a part"
+    return "batch norm of a signal whose sample variance is not known" if level.scaled_spread is None else ""
 
 
 def _unjoined(skip: SignalMoments | None, branch: SignalMoments | None, scale: float, *, mixes: bool) -> str:
@@ -395,13 +396,4 @@ def _joined(skip: SignalMoments | None, branch: SignalMoments | None, scale: flo
         return skip
     if skip is None or branch is None:
         return None
-    factor, exponent = math.frexp(scale) if not 1e-30 < abs(scale) < 1e30 else (scale, 0)
-    spread = None if branch.scaled_spread is None else factor**2 * branch.scaled_spread
-    scaled = replace(
-        branch,
-        scaled_second_moment=factor**2 * branch.scaled_second_moment,
-        scaled_mean=factor * branch.scaled_mean,
-        scaled_spread=spread,
-        exponent=branch.exponent + exponent,
-    )
-    return _plus(skip, scaled)
+    return _plus(skip, branch.times(scale))

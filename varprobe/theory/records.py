@@ -90,6 +90,23 @@ class SignalMoments:
             self.spread_reason,
         )
 
+    def times(self, factor: float) -> SignalMoments:
+        """The signal times a number; a level of parts is followed part by part."""
+        near, exponent = math.frexp(factor) if factor and not 1e-30 < abs(factor) < 1e30 else (factor, 0)
+        square = near**2
+        return SignalMoments(
+            square * self.scaled_second_moment,
+            near * self.scaled_mean,
+            None if self.scaled_spread is None else square * self.scaled_spread,
+            self.gaussian,
+            self.exponent + exponent,
+            self.spread_exponent,
+            square * self.scaled_shared,
+            square * self.scaled_shared_spread,
+            (),
+            self.spread_reason,
+        )
+
     @property
     def wide_second_moment(self) -> ExtendedFloat:
         """E[x^2] with an exponent of its own."""

@@ -19,8 +19,8 @@ import numpy as np
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import Expectations, expectations
 from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
-from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
-from varprobe.network.spec import InputLaw, NetworkSpec
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
+from varprobe.network.spec import InputLaw, NetworkSpec, Step
 from varprobe.theory.backward import BackwardStep
 from varprobe.theory.extended_float import ExtendedFloat
 from varprobe.theory.forward import ForwardStep
@@ -79,35 +79,77 @@ def _forward(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[list[_Flow 
     if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
         kappa = _input_kappa(spec.input)
         flow = _Flow(0.0, kappa / spec.input.features, 0.0, kappa + 1)
-    skips: list[_Flow | None] = []
+    widths = _Widths()
     sources: list[_Flow | None] = []
     outputs: list[_Flow | None] = []
-    for step, passage in zip(spec.steps, forward, strict=True):
-        layer, source = step.layer, flow
-        if isinstance(layer, Open):
-            skips.append(flow)
-            if flow is not None:
-                # What reaches the branch is all of the skip: own fluctuation starts anew.
-                flow = replace(flow, answer=1.0, own=0.0)
-        elif isinstance(layer, Join):
-            source = skips.pop()
-            flow = _joined(source, flow, layer.scale, passage.source, passage.output, step.fan_out)
-        elif flow is None or passage.source is None or passage.inner is None or passage.output is None:
-            source = flow = None
-        elif isinstance(layer, Dense):
-            source = _mapped(flow, layer.weights, passage.source, passage.inner, step.fan_in, step.fan_out)
-            flow = _activated(source, layer.activation.name, _known(layer, passage.inner), passage.inner, step.fan_out)
-        elif isinstance(layer, Pointwise):
-            flow = _activated(flow, layer.activation.name, _known(layer, passage.source), passage.source, step.fan_out)
-        elif isinstance(layer, Norm):
-            flow = _normalised(flow, layer)
-        elif isinstance(layer, Dropout):
-            extra = layer.dropped_share / (1 - layer.dropped_share)
-            readout = flow.readout + flow.kurtosis * extra / step.fan_out
-            flow = replace(flow, readout=readout, kurtosis=flow.kurtosis / (1 - layer.dropped_share), held=0.0)
-        sources.append(source)
+    for widths.step, widths.passage in zip(spec.steps, forward, strict=True):
+        layer, passage = widths.step.layer, widths.passage
+        is_known = not (flow is None or passage.source is None or passage.inner is None or passage.output is None)
+        passed = _Passage(None, None)
+        if is_known or layer.opens or layer.joins:
+            passed = layer.through(widths, _Passage(flow, flow))
+        flow = passed.output
+        sources.append(passed.source)
         outputs.append(flow)
     return sources, outputs
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """A fluctuation before a layer (of weights: behind them), and behind it; None where it is not known."""
+
+    source: _Flow | None
+    output: _Flow | None
+
+    def times(self, factor: float) -> _Passage:
+        """What is relative does not change."""
+        return self
+
+
+class _Widths:
+    """What each operation does to a fluctuation, at the step under way."""
+
+    def __init__(self) -> None:
+        self.step: Step
+        self.passage: ForwardStep
+        self.skips: list[_Flow | None] = []
+
+    def map(self, layer: Dense, signal: _Passage) -> _Passage:
+        before, after, step = self.passage.source, self.passage.inner, self.step
+        if signal.output is None or before is None or after is None:
+            return _Passage(None, None)
+        source = _mapped(signal.output, layer.weights, before, after, step.fan_in, step.fan_out)
+        name = layer.activation.name
+        return _Passage(source, _activated(source, name, _known(layer, after), after, step.fan_out))
+
+    def activate(self, layer: Pointwise, signal: _Passage) -> _Passage:
+        level = self.passage.source
+        if level is None:
+            return _Passage(None, None)
+        name, known = layer.activation.name, _known(layer, level)
+        return _Passage(signal.source, _activated(signal.output, name, known, level, self.step.fan_out))
+
+    def normalise(self, layer: Norm, signal: _Passage) -> _Passage:
+        return replace(signal, output=signal.output and _normalised(signal.output, layer))
+
+    def drop(self, layer: Dropout, signal: _Passage) -> _Passage:
+        flow = signal.output
+        if flow is None:
+            return signal
+        extra = layer.dropped_share / (1 - layer.dropped_share)
+        readout = flow.readout + flow.kurtosis * extra / self.step.fan_out
+        kurtosis = flow.kurtosis / (1 - layer.dropped_share)
+        return replace(signal, output=replace(flow, readout=readout, kurtosis=kurtosis, held=0.0))
+
+    def open(self, signal: _Passage) -> _Passage:
+        self.skips.append(signal.output)
+        # What reaches the branch is all of the skip: own fluctuation starts anew.
+        return replace(signal, output=signal.output and replace(signal.output, answer=1.0, own=0.0))
+
+    def join(self, layer: Join, signal: _Passage) -> _Passage:
+        skip, passage = self.skips.pop(), self.passage
+        joined = _joined(skip, signal.output, layer.scale, passage.source, passage.output, self.step.fan_out)
+        return _Passage(skip, joined)
 
 
 def _input_kappa(law: InputLaw) -> float:
@@ -253,7 +295,7 @@ def _joined(
 def _backward(
     spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep], sources: list[_Flow | None]
 ) -> list[Fluctuation | None]:
-    if not all(isinstance(step.layer, Dense) for step in spec.steps):
+    if not all(step.layer.weights is not None for step in spec.steps):
         return _loose(spec, forward, backward)
     found = _chain(spec, forward, sources)
     if spec.objective.kind == "mse":  # its tie to the output is not in the expansion
@@ -324,20 +366,20 @@ def _loose(spec: NetworkSpec, forward: list[ForwardStep], backward: list[Backwar
     for k in range(len(spec.steps) - 1, -1, -1):
         step, passage = spec.steps[k], forward[k]
         layer = step.layer
-        if isinstance(layer, Join):
+        if layer.joins:
             skips.append((k, noise))
             noise = 0.0
             continue
-        if isinstance(layer, Open):
+        if layer.opens:
             join, skip = skips.pop()
             noise = _split(noise, skip, backward[k].source, backward[join].output, step.fan_out)
             found[join] = None if noise is None else _fluctuation(noise, None)
-        elif isinstance(layer, Norm):
+        elif layer.variant is not None:
             return found
-        elif isinstance(layer, Dropout) and noise is not None:
+        elif layer.dropped_share and noise is not None:
             noise += 3 * layer.dropped_share / (1 - layer.dropped_share) / step.fan_out
         elif noise is not None and isinstance(layer, (Dense, Pointwise)):
-            level = passage.inner if isinstance(layer, Dense) else passage.source
+            level = passage.source if layer.weights is None else passage.inner
             noise = None if level is None or level.is_shared else _further(noise, layer, level, step.fan_out)
         found[k] = None if noise is None else _fluctuation(noise, None)
     return found

@@ -599,10 +599,10 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
         row = prediction.rows[point.row]
         level, gradient = (row.output, row.log_output_gradient) if point.is_join else (row.source, row.log_gradient)
         assert level is not None
-        assert level.log_spread is not None
+        assert level.sample_variance is not None
         assert gradient is not None
-        assert traces.forward[0, at] == pytest.approx(level.log_second_moment)
-        assert traces.signal[0, at] == pytest.approx(level.log_spread - level.log_second_moment)
+        assert traces.forward[0, at] == pytest.approx(level.second_moment.log)
+        assert traces.signal[0, at] == pytest.approx(level.sample_variance.log - level.second_moment.log)
         assert traces.backward[0, at] == pytest.approx(gradient + math.log(10 if at == 3 else 16))
     assert prediction.log_input_gradient is not None
     assert traces.backward_total[0] == pytest.approx(prediction.log_input_gradient + math.log(12 / 10))
@@ -657,7 +657,7 @@ def test_bands_are_those_of_their_formula() -> None:
     for at, (row, theory) in enumerate(zip(found.rows, prediction.rows, strict=True)):
         assert theory.source is not None
         for band, log, width, table in (
-            (row.source, theory.source.log_second_moment, theory.width.source, s.log_preactivation_second_moment),
+            (row.source, theory.source.second_moment.log, theory.width.source, s.log_preactivation_second_moment),
             (row.gradient, theory.log_gradient, theory.width.gradient, s.log_gradient_second_moment),
         ):
             values = np.exp(table[:, at])

@@ -87,9 +87,9 @@ def test_theory_goes_through_it_forward_and_back() -> None:
         assert dense.source is not None
         assert scale.source is not None
         assert scale.output is not None
-        assert dense.source.log_second_moment == pytest.approx(first.log_second_moment + copy * step)
-        assert scale.output.log_second_moment == pytest.approx(scale.source.log_second_moment + step)
-        assert scale.output.log_spread == pytest.approx(scale.source.log_spread + step)
+        assert dense.source.second_moment.log == pytest.approx(first.second_moment.log + copy * step)
+        assert scale.output.second_moment.log == pytest.approx(scale.source.second_moment.log + step)
+        assert scale.output.sample_variance.log == pytest.approx(scale.source.sample_variance.log + step)
         assert scale.log_gradient == pytest.approx((DEPTH - copy) * step + math.log(2))
         assert scale.log_gradient == pytest.approx(scale.log_output_gradient + step)
         assert scale.width.source is not None
@@ -142,7 +142,7 @@ def test_checks_of_every_format_judge_it(file: str, tmp_path: Path, capfd: Any) 
 def test_an_expectation_may_name_it() -> None:
     low, high = 0.9 * FACTOR**2, 1.1 * FACTOR**2
     expect = {"layers": {"scale1": {"activation.second_moment": [low, high]}}}
-    assert check({**config(), "expect": {**expect, "forward": "vanishing", "backward": "vanishing"}}).outcome == "met"
+    assert check({**config(), "expect": {**expect, "forward": "vanishing", "backward": "vanishing"}}).outcome == "passed"
 
 
 def test_tuning_makes_up_for_it(file: str, tmp_path: Path, capfd: Any) -> None:

@@ -47,10 +47,10 @@ def test_the_maps_follow_their_closed_forms_over_fifty_layers(name: str) -> None
     q, c = sw2 * 1.0 + sb2, sb2  # behind the first layer, of inputs of variance 1 that are independent
     for row in rows:
         assert row.source is not None
-        assert row.source.spread is not None
-        assert row.source.second_moment == pytest.approx(q, rel=1e-12)
+        assert row.source.sample_variance is not None
+        assert float(row.source.second_moment) == pytest.approx(q, rel=1e-12)
         # Both routes round c by some 1e-16 a layer, and acos(c) near 1 makes 1e-12 of that.
-        assert row.source.second_moment - row.source.spread == pytest.approx(c, rel=1e-12)
+        assert float(row.source.second_moment - row.source.sample_variance) == pytest.approx(c, rel=1e-12)
         q, c = (sw2 * moment + sb2 for moment in closed_form(name, q, c))
 
 

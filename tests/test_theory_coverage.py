@@ -72,12 +72,12 @@ def check(config: dict[str, Any], *, per_layer: float = 2.0, gradient: bool = Tr
         allowed = per_layer * (index + 1) / WIDTH
         assert row.source is not None
         assert row.output is not None
-        assert_agrees(row.source.log_second_moment, measured["forward"], index, allowed, (index, "forward"))
-        assert_agrees(row.output.log_second_moment, measured["output"], index, allowed, (index, "output"))
-        if row.source.log_spread is not None:
+        assert_agrees(row.source.second_moment.log, measured["forward"], index, allowed, (index, "forward"))
+        assert_agrees(row.output.second_moment.log, measured["output"], index, allowed, (index, "output"))
+        if row.source.sample_variance is not None:
             # What finite width adds to a spread is allowed up to 5 % a layer before it is given up.
-            spread_allowed = allowed + (0.1 if row.source.scaled_shared else 0.0)
-            assert_agrees(row.source.log_spread, measured["spread"], index, spread_allowed, (index, "spread"))
+            spread_allowed = allowed + (0.1 if row.source.shared else 0.0)
+            assert_agrees(row.source.sample_variance.log, measured["spread"], index, spread_allowed, (index, "spread"))
         if gradient:
             back = per_layer * (len(theory.rows) - index) / WIDTH
             assert_agrees(row.log_gradient, measured["gradient"], index, back, (index, "gradient"))
@@ -103,8 +103,8 @@ def test_weights_with_a_large_mean(activation: str) -> None:
     theory = check(network([{"dense": WIDTH, "repeat": 6}], activation, normal(5.0)))
     last = theory.rows[-1].source
     assert last is not None
-    assert (last.spread is None) == (activation != "linear")
-    assert last.spread is not None or last.spread_reason
+    assert (last.sample_variance is None) == (activation != "linear")
+    assert last.sample_variance is not None or last.sample_variance_reason
 
 
 def test_a_saturated_network_of_large_means_has_no_mean_gradient() -> None:
@@ -192,7 +192,7 @@ def test_identity_weights_copy() -> None:
 def test_rectangular_identity_weights_drop_or_add_units(width: int) -> None:
     theory = check(network([dense(), {"dense": {"width": width, "init": "identity"}}, dense()]))
     assert theory.rows[1].source is not None
-    assert theory.rows[1].source.second_moment == pytest.approx(min(1.0, WIDTH / width), rel=1e-14)
+    assert float(theory.rows[1].source.second_moment) == pytest.approx(min(1.0, WIDTH / width), rel=1e-14)
 
 
 def test_zero_weights_leave_the_bias() -> None:
@@ -213,7 +213,7 @@ def test_a_block_of_scale_zero_is_not_there() -> None:
     rows = varprobe.predict(varprobe.load(network([dense(), block, dense()]))).rows
     assert rows[0].gradient == pytest.approx(1.0, rel=1e-12)
     assert rows[-1].source is not None
-    assert rows[-1].source.second_moment == pytest.approx(1.0, rel=1e-12)
+    assert float(rows[-1].source.second_moment) == pytest.approx(1.0, rel=1e-12)
 
 
 def rows_of(layers: list[Any], **more: Any) -> Any:
@@ -285,7 +285,7 @@ def test_given_parts_end_theory_by_name(tmp_path: Path) -> None:
     for layer, reason in ((given, "dense2: given weights have no law"), (norm, "norm1: given gamma and beta")):
         rows = rows_of([dense(), layer, dense(activation="relu"), dense()])
         assert reason in rows[0].reason
-        assert rows[0].source.second_moment == pytest.approx(1.0)
+        assert float(rows[0].source.second_moment) == pytest.approx(1.0)
         assert rows[-1].source is None
         # What lies behind needs no size of the signal: relu has half of its slopes.
         assert rows[-2].gradient == pytest.approx(0.5, rel=1e-12)
@@ -295,8 +295,8 @@ def test_one_sample_has_no_sample_variance_and_says_so() -> None:
     theory = check(network([dense(activation="relu"), dense()], probe={"batch": 1, "trials": 100}), per_layer=6.0)
     for row in theory.rows:
         assert row.source is not None
-        assert row.source.spread is None
-        assert row.source.spread_reason == "batch 1 has no sample variance"
+        assert row.source.sample_variance is None
+        assert row.source.sample_variance_reason == "batch 1 has no sample variance"
 
 
 def test_chi1_counts_the_variance_of_the_weights_only() -> None:
@@ -323,8 +323,8 @@ def test_linear_networks_follow_the_closed_recursion(mean: float) -> None:
     for row in theory.rows:
         single, pair = step(single, pair)
         assert row.source is not None
-        assert row.source.second_moment == pytest.approx(single, rel=1e-12)
-        assert row.source.common == pytest.approx(pair, rel=1e-12)
+        assert float(row.source.second_moment) == pytest.approx(single, rel=1e-12)
+        assert float(row.source.shared + row.source.mean**2) == pytest.approx(pair, rel=1e-12)
     single, pair = 1.0, 0.0
     for row in reversed(theory.rows):
         assert row.gradient == pytest.approx(single, rel=1e-9)
@@ -346,7 +346,8 @@ def test_what_two_units_have_in_common_is_what_sampled_units_have() -> None:
         sums = z.sum(axis=1)
         found.append(np.mean(sums**2 - (z**2).sum(axis=1)) / (WIDTH * (WIDTH - 1)))
     error = np.std(found) / math.sqrt(len(found))
-    assert abs(np.mean(found) - row.common) < 4 * error + 4 / WIDTH * row.common
+    common = float(row.shared + row.mean**2)
+    assert abs(np.mean(found) - common) < 4 * error + 4 / WIDTH * common
 
 
 def test_a_norm_takes_away_what_units_share() -> None:
@@ -364,7 +365,7 @@ def test_a_norm_of_a_signal_with_a_mean(kind: str) -> None:
     spec = varprobe.load(network([{"norm": kind}, dense()], input={"mean": 2.0})).network
     output = varprobe.predict(spec).rows[0].output
     assert output is not None
-    assert output.mean == pytest.approx(2 / math.sqrt(5) if kind == "rms" else 0.0, rel=1e-5)
+    assert float(output.mean) == pytest.approx(2 / math.sqrt(5) if kind == "rms" else 0.0, rel=1e-5)
 
 
 def test_a_given_cotangent_meets_weights_with_a_mean(tmp_path: Path) -> None:

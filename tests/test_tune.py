@@ -307,7 +307,7 @@ def test_a_gain_per_layer_keeps_the_second_moment() -> None:
     gains = keeping_gains(spec, [step.path for step in spec.steps])
     assert [recipe.gain for recipe in gains.values()] == pytest.approx([1.0] + 12 * [math.sqrt(2)])
     prediction = predict(replace(spec, steps=with_recipes(spec, gains)))
-    assert [row.source and row.source.second_moment for row in prediction.rows] == pytest.approx(13 * [1.0])
+    assert [row.source and float(row.source.second_moment) for row in prediction.rows] == pytest.approx(13 * [1.0])
 
 
 def test_of_the_modes_of_a_pyramid_only_fan_in_holds_both_directions() -> None:

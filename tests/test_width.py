@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import varprobe
+from varprobe.config.experiment import Experiment
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.layers import Dense
 from varprobe.network.spec import NetworkSpec
@@ -22,7 +23,7 @@ from varprobe.verdict.judge import judge
 SCHEMES = ("he", "xavier", "lecun", "mean_field", "uniform")
 
 
-def chain(activation: str, init: Any, width: int, depth: int, **probe: Any) -> NetworkSpec:
+def experiment(activation: str, init: Any, width: int, depth: int, **probe: Any) -> Experiment:
     return varprobe.load(
         {
             "input": {"features": width},
@@ -30,7 +31,11 @@ def chain(activation: str, init: Any, width: int, depth: int, **probe: Any) -> N
             "layers": [{"dense": width, "repeat": depth}],
             "probe": {"batch": 8, "trials": 20, "seed": 5, **probe},
         }
-    ).network
+    )
+
+
+def chain(*arguments: Any, **probe: Any) -> NetworkSpec:
+    return experiment(*arguments, **probe).network
 
 
 def scaled(spec: NetworkSpec, factor: float) -> NetworkSpec:
@@ -131,11 +136,11 @@ def test_a_narrow_relu_layer_has_the_spread_that_was_measured() -> None:
 
 
 def test_what_varies_too_much_is_not_tested_and_that_is_said() -> None:
-    report = varprobe.run(chain("relu", "he", 64, 8))
+    report = varprobe.run(experiment("relu", "he", 64, 8))
     assert report.layers[0].predicted.second_moment_low is None
     assert "not tested" in report.layers[-1].predicted.reason
     assert "Tested against theory: 0 of 8 layers forward, 0 backward" in RENDERERS[".md"](report)
-    wide = varprobe.run(chain("relu", "he", 512, 3))
+    wide = varprobe.run(experiment("relu", "he", 512, 3))
     assert wide.layers[0].predicted.second_moment_low is not None
     assert "Tested against" not in RENDERERS[".md"](wide)
 

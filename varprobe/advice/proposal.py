@@ -29,7 +29,7 @@ from varprobe.advice.variants import (
 from varprobe.frozen import dataclass, field
 from varprobe.network.layers import Dense, Join
 from varprobe.network.spec import NetworkSpec, Settings
-from varprobe.theory.fixed_point import fixed_point
+from varprobe.theory.fixed_point import find_fixed_point
 from varprobe.verdict.rule import LN10
 
 WAYS = ("layer", "branch", "scale", "layers", "edge", "both")
@@ -161,7 +161,7 @@ class _Planner:
 
     def is_chaotic(self, found: Proposal) -> bool:
         """Whether the gradient grows for ever if the layers are repeated, however little it does over this depth."""
-        point = fixed_point(replace(self.whole.spec, steps=found.steps), 1.0)
+        point = find_fixed_point(replace(self.whole.spec, steps=found.steps), 1.0)
         return point is not None and point.regime == "chaotic"
 
     def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:

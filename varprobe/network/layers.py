@@ -107,6 +107,11 @@ class Layer(ABC):
         return not self.opens
 
     @property
+    def is_edge(self) -> bool:
+        """Whether it is where a residual block begins or ends."""
+        return self.opens or self.joins
+
+    @property
     def bends(self) -> bool:
         """Whether its output is no linear function of its input."""
         return self.variant is not None or (self.activation is not None and not self.activation.is_linear)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from varprobe.network.description import LayerDescription
 from varprobe.report.estimates import LN10, finite_exp
 from varprobe.report.records import LayerRow, NetworkPrediction, Predicted, Weights
+from varprobe.theory.extended_float import ExtendedFloat
 from varprobe.theory.records import FixedPoint, Fluctuation, Prediction, SignalMoments
 from varprobe.verdict.agreement import LARGEST, Agreement
 
@@ -26,7 +27,7 @@ def network_prediction(prediction: Prediction) -> NetworkPrediction:
         xi_c=_finite(point.xi_c),
         xi_gradient=_finite(point.xi_gradient),
         trainable_depth=_finite(point.trainable_depth),
-        input_second_moment=_scaled(prediction.input.log_second_moment),
+        input_second_moment=_scaled(prediction.input.second_moment.log),
         input_gradient_second_moment=_scaled(prediction.log_input_gradient),
     )
 
@@ -63,20 +64,21 @@ def predicted(agreement: Agreement, index: int) -> Predicted:
     """One row of theory (from 0), as the report keeps it."""
     row, bands = agreement.prediction.rows[index], agreement.rows[index]
     z, a = row.source, row.output
+    variance = a.variance if a else None
     forward, backward = bands.source, bands.gradient
     return Predicted(
-        second_moment=_finite(z.second_moment if z else None),
+        second_moment=_float(z.second_moment if z else None),
         second_moment_low=_scaled(forward.low),
         second_moment_high=_scaled(forward.high),
         draw_low=_scaled(forward.draw_low),
         draw_high=_scaled(forward.draw_high),
         mean=_mean(z),
-        variance=_finite(z.variance if z else None),
-        sample_variance=_finite(z.spread if z else None),
-        activation_second_moment=_finite(a.second_moment if a else None),
+        variance=_float(z.variance if z else None),
+        sample_variance=_float(z.sample_variance if z else None),
+        activation_second_moment=_float(a.second_moment if a else None),
         activation_mean=_mean(a),
-        activation_variance=_finite(a.variance if a else None),
-        activation_sample_variance=_finite(a.spread if a else None),
+        activation_variance=_float(variance),
+        activation_sample_variance=_float(a.sample_variance if a else None),
         gradient_second_moment=_scaled(row.log_gradient),
         activation_gradient_second_moment=_scaled(row.log_output_gradient),
         gradient_low=_scaled(backward.low),
@@ -84,8 +86,8 @@ def predicted(agreement: Agreement, index: int) -> Predicted:
         gradient_draw_low=_scaled(backward.draw_low),
         gradient_draw_high=_scaled(backward.draw_high),
         chi1=_finite(row.chi1),
-        log10_second_moment=_log10(z.log_second_moment if z else None),
-        log10_activation_variance=_log10(a.log_variance if a else None),
+        log10_second_moment=_log10(z.second_moment.log if z else None),
+        log10_activation_variance=_log10(None if variance is None else variance.log),
         log10_gradient_second_moment=_log10(row.log_gradient),
         deviation=forward.deviation,
         gradient_deviation=backward.deviation,
@@ -102,11 +104,12 @@ def _untested(*widths: Fluctuation | None) -> str:
     return "" if all(widths) else "not tested: its fluctuation over draws is not known"
 
 
-def _mean(level: SignalMoments | None) -> float | None:
+def _mean(signal: SignalMoments | None) -> float | None:
     """Means of odd functions are zero but for rounding."""
-    if level is None:
+    if signal is None:
         return None
-    return _finite(level.mean) if abs(level.scaled_mean) > _ROUNDING * math.sqrt(level.scaled_second_moment) else 0.0
+    is_zero = not signal.mean or abs(signal.mean) <= _ROUNDING * signal.second_moment.sqrt()
+    return 0.0 if is_zero else _float(signal.mean)
 
 
 def _scaled(log: float | None) -> float | None:
@@ -115,6 +118,10 @@ def _scaled(log: float | None) -> float | None:
 
 def _log10(log: float | None) -> float | None:
     return None if log is None else _finite(log / LN10)
+
+
+def _float(number: ExtendedFloat | None) -> float | None:
+    return None if number is None else _finite(float(number))
 
 
 def _finite(value: float | None) -> float | None:

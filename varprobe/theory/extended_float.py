@@ -6,52 +6,123 @@ Powers of two change no digit: at ordinary scale the exponent is 0 and the arith
 from __future__ import annotations
 
 import math
+from typing import Final
 
-from varprobe.frozen import dataclass
-
-LN2 = math.log(2.0)
-# Values between these carry exponent 0; squares and products of two of them still fit into a double.
-_LOW, _HIGH = 2.0**-250, 2.0**250
+# Numbers of a size from 2**-200 to 2**200 have exponent 0: squares and products of two of them fit into a double.
+_BITS = 200
+# The log of a number up to this power of two is that of the double.
+_WHOLE = 250
+_LN2 = math.log(2.0)
+_LOW, _HIGH = 2.0**-_BITS, 2.0**_BITS
 # Beyond this the natural log of a number would not fit into a double either.
 EXPONENT_END = 2**1000
 
 
-@dataclass(frozen=True, slots=True)
 class ExtendedFloat:
-    """The number value * 2**exponent."""
+    """The number value * 2**exponent, immutable; plain floats may stand on either side of an operator.
 
-    value: float
-    exponent: int = 0
+    >>> float(ExtendedFloat(3.0, 900) / ExtendedFloat(2.0, 900) - 1.0)
+    0.5
+    """
 
-    def __mul__(self, other: ExtendedFloat) -> ExtendedFloat:
-        return wide(self.value * other.value, self.exponent + other.exponent)
+    __slots__ = ("exponent", "value")
 
-    def __truediv__(self, other: ExtendedFloat) -> ExtendedFloat:
-        return wide(self.value / other.value, self.exponent - other.exponent)
+    def __init__(self, value: float, exponent: int = 0) -> None:
+        if exponent or not _LOW <= value < _HIGH:
+            value, exponent = _normalise(value, exponent)
+        self.value: Final = value
+        self.exponent: Final = exponent
 
-    def __add__(self, other: ExtendedFloat) -> ExtendedFloat:
+    def __add__(self, other: ExtendedFloat | float) -> ExtendedFloat:
+        if not isinstance(other, ExtendedFloat):
+            other = ExtendedFloat(other)
         if self.exponent == other.exponent:
-            return wide(self.value + other.value, self.exponent)
+            return ExtendedFloat(self.value + other.value, self.exponent)
         if not self.value:
             return other
         if not other.value:
             return self
         small, large = (self, other) if self.bits < other.bits else (other, self)
-        return wide(large.value + unscaled(small.value, small.exponent - large.exponent), large.exponent)
+        return ExtendedFloat(large.value + small.scaled(-large.exponent), large.exponent)
+
+    def __mul__(self, other: ExtendedFloat | float) -> ExtendedFloat:
+        if not isinstance(other, ExtendedFloat):
+            other = ExtendedFloat(other)
+        return ExtendedFloat(self.value * other.value, self.exponent + other.exponent)
+
+    def __truediv__(self, other: ExtendedFloat | float) -> ExtendedFloat:
+        if not isinstance(other, ExtendedFloat):
+            other = ExtendedFloat(other)
+        return ExtendedFloat(self.value / other.value, self.exponent - other.exponent)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rtruediv__(self, other: float) -> ExtendedFloat:
+        return ExtendedFloat(other) / self
+
+    def __neg__(self) -> ExtendedFloat:
+        return ExtendedFloat(-self.value, self.exponent)
+
+    def __sub__(self, other: ExtendedFloat | float) -> ExtendedFloat:
+        if isinstance(other, ExtendedFloat) and self.exponent == other.exponent:
+            return ExtendedFloat(self.value - other.value, self.exponent)
+        return self + -other
+
+    def __rsub__(self, other: float) -> ExtendedFloat:
+        return -self + other
+
+    def __pow__(self, power: int) -> ExtendedFloat:
+        return ExtendedFloat(self.value**power, self.exponent * power)
+
+    def __abs__(self) -> ExtendedFloat:
+        return -self if self.value < 0 else self
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ExtendedFloat):
+            return self.value == other.value and self.exponent == other.exponent
+        return self == ExtendedFloat(other) if isinstance(other, (float, int)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __lt__(self, other: ExtendedFloat | float) -> bool:
+        return (self - other).value < 0
+
+    def __le__(self, other: ExtendedFloat | float) -> bool:
+        return (self - other).value <= 0
+
+    def __gt__(self, other: ExtendedFloat | float) -> bool:
+        return (self - other).value > 0
+
+    def __ge__(self, other: ExtendedFloat | float) -> bool:
+        return (self - other).value >= 0
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
 
     def __float__(self) -> float:
-        return unscaled(self.value, self.exponent)
+        return self.scaled(0) if self.exponent else self.value
 
-    @property
-    def inverse(self) -> ExtendedFloat:
-        """1 over the number, which must not be 0."""
-        return wide(1 / self.value, -self.exponent)
+    def __repr__(self) -> str:
+        return f"{self.value!r} * 2**{self.exponent}" if self.exponent else repr(self.value)
 
-    @property
-    def root(self) -> ExtendedFloat:
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec)
+
+    def scaled(self, exponent: int) -> float:
+        """The number times 2**exponent as a double: 0 below their range, infinite above."""
+        exponent += self.exponent
+        if not exponent or not self.value:
+            return self.value
+        try:
+            return math.ldexp(self.value, max(-5000, min(exponent, 5000)))
+        except OverflowError:
+            return math.copysign(math.inf, self.value)
+
+    def sqrt(self) -> ExtendedFloat:
         """The square root."""
         odd = self.exponent % 2
-        return wide(math.sqrt(self.value * 2**odd), (self.exponent - odd) // 2)
+        return ExtendedFloat(math.sqrt(self.value * 2**odd), (self.exponent - odd) // 2)
 
     @property
     def bits(self) -> int:
@@ -61,30 +132,19 @@ class ExtendedFloat:
     @property
     def log(self) -> float:
         """Natural log, -inf for an exact zero."""
-        return log_unscaled(self.value, self.exponent)
+        if self.value <= 0:
+            return -math.inf
+        if -_WHOLE <= self.exponent <= _WHOLE:
+            return math.log(float(self))
+        return math.log(self.value) + _LN2 * self.exponent
 
 
-def wide(value: float, exponent: int = 0) -> ExtendedFloat:
-    """value * 2**exponent, its value brought back into the comfortable range."""
-    if not exponent and _LOW < abs(value) < _HIGH:
-        return ExtendedFloat(value)
+def _normalise(value: float, exponent: int) -> tuple[float, int]:
     if not value or not math.isfinite(value):
-        return ExtendedFloat(value)
+        return value, 0
     mantissa, bits = math.frexp(value)
-    total = bits + exponent
-    return ExtendedFloat(math.ldexp(mantissa, total)) if -200 < total < 200 else ExtendedFloat(mantissa, total)
+    exponent += bits
+    return (math.ldexp(mantissa, exponent), 0) if -_BITS < exponent <= _BITS else (mantissa, exponent)
 
 
-def unscaled(value: float, exponent: int) -> float:
-    """value * 2**exponent as a double: 0 below their range, infinite above."""
-    if not exponent or not value:
-        return value
-    try:
-        return math.ldexp(value, max(-5000, min(exponent, 5000)))
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
-def log_unscaled(value: float, exponent: int) -> float:
-    """ln(value * 2**exponent), -inf for an exact zero."""
-    return math.log(value) + LN2 * exponent if value > 0 else -math.inf
+ZERO, ONE = ExtendedFloat(0.0), ExtendedFloat(1.0)

@@ -8,12 +8,13 @@ from collections import Counter
 import numpy as np
 
 from varprobe.gaussian.correlation_map import pair_spread
-from varprobe.gaussian.expectations import expectations
+from varprobe.gaussian.expectations import Expectations, expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Lsuv
 from varprobe.network.layers import Dense
 from varprobe.network.spec import NetworkSpec
-from varprobe.theory.forward import affine
+from varprobe.theory.extended_float import ZERO
+from varprobe.theory.layer_maps import map_affine
 from varprobe.theory.records import FixedPoint, SignalMoments
 
 # |ln chi1| below this is called the edge of chaos: the gradient then changes e-fold in over a thousand layers.
@@ -25,7 +26,7 @@ _FIRST_STRIDE, _STRETCH = 1.3, 1.1
 _NOTHING = 1e-15
 
 
-def fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
+def find_fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
     """Of the dense layer that most of the trunk repeats, from second moment `start`; None where there is none."""
     if any(step.layer.weights is None for step in spec.steps):
         return None
@@ -46,25 +47,23 @@ class _Map:
 
     def __init__(self, layer: Dense, width: int) -> None:
         self.activation: Activation = layer.activation
-        none = affine(layer, SignalMoments(0.0, 0.0, 0.0, gaussian=True), width, width)
-        self.bias_mean, self.bias_second = none.mean, none.second_moment
+        none = map_affine(layer, SignalMoments(ZERO, ZERO, ZERO, gaussian=True), width, width)
+        self.bias_mean, self.bias_second = float(none.mean), float(none.second_moment)
         self.sw2 = width * (layer.weights.variance(width, width) or 0.0)
 
     def variance(self, q: float) -> float:
         return max(q - self.bias_mean**2, 0.0)
 
+    def expect(self, q: float) -> Expectations:
+        return expectations(self.activation, self.bias_mean, self.variance(q))
+
     def next(self, q: float) -> float:
-        return (
-            self.sw2 * expectations(self.activation, self.bias_mean, self.variance(q)).second_moment + self.bias_second
-        )
+        return self.sw2 * self.expect(q).second_moment + self.bias_second
 
     def chi1(self, q: float) -> float:
-        return self.sw2 * expectations(self.activation, self.bias_mean, self.variance(q)).derivative_second_moment
+        return self.sw2 * self.expect(q).derivative_second_moment
 
-    def slope(self, q: float) -> float:
-        return self.sw2 * expectations(self.activation, self.bias_mean, self.variance(q)).slope
-
-    def spread(self, q: float, difference: float) -> float:
+    def sample_variance(self, q: float, difference: float) -> float:
         return self.sw2 * pair_spread(self.activation, self.bias_mean, self.variance(q), difference)
 
 
@@ -77,7 +76,7 @@ def _of_layer(layer: _Map, start: float) -> FixedPoint:
     if q >= _HIGHEST:
         return FixedPoint(regime, math.inf, chi1, None, None, xi_gradient, None)
     at = max(q, _NOTHING)
-    xi_q = _scale(layer.slope(at))
+    xi_q = _scale(layer.sw2 * layer.expect(at).slope)
     xi_c = None if edge else _scale(chi1 if chi1 < 1 else _correlation_slope(layer, at))
     trainable = None if xi_c is None else 6 * xi_c
     return FixedPoint(regime, q if q > _NOTHING else 0.0, chi1, xi_q, xi_c, xi_gradient, trainable)
@@ -128,8 +127,8 @@ def _correlation_slope(layer: _Map, q: float) -> float:
     while high - low > 1e-12:
         middle = (low + high) / 2
         difference = math.exp(middle)
-        low, high = (middle, high) if layer.spread(q, difference) > difference else (low, middle)
+        low, high = (middle, high) if layer.sample_variance(q, difference) > difference else (low, middle)
     difference = math.exp((low + high) / 2)
     step = 1e-4 * min(difference, 2 * variance - difference)
-    above, below = layer.spread(q, difference + step), layer.spread(q, difference - step)
+    above, below = layer.sample_variance(q, difference + step), layer.sample_variance(q, difference - step)
     return float(np.clip((above - below) / (2 * step), 0.0, None))

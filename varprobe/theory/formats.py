@@ -9,6 +9,7 @@ format are far out, where an activation is as good as its slopes there.
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
-from varprobe.network.activations import Activation, make_activation
+from varprobe.network.activations import Activation
 from varprobe.network.number_formats import NumberFormat
 from varprobe.network.spec import NetworkSpec, Step
 from varprobe.network.special import normal_cdf
@@ -86,7 +87,7 @@ class RowTable:
     widths: Vector
 
 
-def row_table(spec: NetworkSpec, prediction: Prediction) -> RowTable:
+def tabulate_rows(spec: NetworkSpec, prediction: Prediction) -> RowTable:
     """The table of a network."""
     return RowTable(*np.array([_cells(*pair) for pair in zip(spec.rows, prediction.rows, strict=True)]).T)
 
@@ -94,66 +95,62 @@ def row_table(spec: NetworkSpec, prediction: Prediction) -> RowTable:
 def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
     layer = step.layer
     activation = layer.activation
-    level, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
+    signal, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
     units, slopes = float(step.fan_out), _slopes(activation)
     if layer.dropped_share:  # fewer units, and larger ones
         keep = 1 - layer.dropped_share
-        level, width = row.source, row.width.source
+        signal, width = row.source, row.width.source
         units, slopes = units * keep, (-math.log(keep), -math.log(keep), 1.0)
     return (
-        _log(level),
+        _log(signal),
         _variance(width),
         _log(row.output),
         _variance(row.width.output),
         math.nan if row.log_gradient is None else row.log_gradient,
         _variance(row.width.gradient),
         _share(activation, row.source),
-        _mean(level),
-        _common(level),
+        _mean(signal),
+        _common(signal),
         *slopes,
         units,
     )
 
 
-def _log(level: SignalMoments | None) -> float:
-    return math.nan if level is None else level.log_second_moment
+def _log(signal: SignalMoments | None) -> float:
+    return math.nan if signal is None else signal.second_moment.log
 
 
 def _variance(width: Fluctuation | None) -> float:
     return 0.0 if width is None else width.variance
 
 
-def _share(activation: Activation | None, level: SignalMoments | None) -> float:
+def _share(activation: Activation | None, signal: SignalMoments | None) -> float:
     """E[phi'^2]^2 / E[phi'^4]: of relu a half, of a saturated function little."""
-    if activation is None or level is None or not 1e-100 < level.variance < 1e100:
+    mean, variance = signal.scaled(0) if signal else (0.0, 0.0)
+    if activation is None or not 1e-100 < variance < 1e100:
         return 1.0
-    known = expectations(activation, level.mean, level.variance)
+    known = expectations(activation, mean, variance)
     fourth = known.derivative_fourth_moment
     return known.derivative_second_moment**2 / fourth if fourth > 0 else 1.0
 
 
-def _mean(level: SignalMoments | None) -> float:
-    if level is None or not level.scaled_second_moment:
+def _mean(signal: SignalMoments | None) -> float:
+    if signal is None or not signal.mean or not signal.second_moment:
         return 0.0
-    return level.scaled_mean / math.sqrt(level.scaled_second_moment)
+    return float(signal.mean / signal.second_moment.sqrt())
 
 
-def _common(level: SignalMoments | None) -> float:
-    if level is None or level.log_spread is None or level.log_variance == -math.inf:
+def _common(signal: SignalMoments | None) -> float:
+    if signal is None or signal.sample_variance is None or not signal.variance:
         return 0.0
-    return 1 - math.exp(min(level.log_spread - level.log_variance, 0.0))
+    return 1 - math.exp(min(signal.sample_variance.log - signal.variance.log, 0.0))
 
 
+@lru_cache(maxsize=256)
 def _slopes(activation: Activation | None) -> tuple[float, float, float]:
     """ln of the slopes far below and above zero, and the degree."""
     if activation is None:
         return 0.0, 0.0, 1.0
-    return _activation_slopes(activation.name, tuple(activation.arguments.items()))
-
-
-@lru_cache(maxsize=256)
-def _activation_slopes(name: str, arguments: tuple[tuple[str, float], ...]) -> tuple[float, float, float]:
-    activation = make_activation(name, **dict(arguments))
     slopes = activation.far or (0.0, 0.0)
     if activation.degree is not None:
         left, right = activation.value(np.array([-1.0, 1.0])).tolist()
@@ -162,19 +159,10 @@ def _activation_slopes(name: str, arguments: tuple[tuple[str, float], ...]) -> t
     return low, high, float(activation.degree or 1)
 
 
-def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
+def predict_chances(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
     """By theory alone, for one format; `is_chain`: the last layer could be repeated."""
     top, bottom = math.log(number.largest), 2 * math.log(number.smallest)
-    overflow = _any_beyond(
-        table.signal,
-        table.signal_variance,
-        table.mean,
-        table.common,
-        table.widths,
-        batch,
-        (top - table.low) / table.degree,
-        (top - table.high) / table.degree,
-    )
+    overflow = _overflow(table, batch, top)
     tops = np.full_like(table.gradient, top)
     none = np.zeros_like(tops)
     # The units that have a gradient have the more of it.
@@ -192,6 +180,12 @@ def predicted_chances(table: RowTable, batch: int, number: NumberFormat, *, is_c
     )
 
 
+def _overflow(table: RowTable, batch: int, top: float) -> Vector:
+    """P(some value of a row's output is beyond exp(top)), per row."""
+    cells = table.signal, table.signal_variance, table.mean, table.common, table.widths
+    return _any_beyond(*cells, batch, (top - table.low) / table.degree, (top - table.high) / table.degree)
+
+
 def _any_beyond(
     log_second: Vector,
     variance: Vector,
@@ -203,34 +197,26 @@ def _any_beyond(
     high: Vector,
 ) -> Vector:
     """P(some of width * batch values is below -exp(low) or above exp(high)), per row; nan where the size is."""
-    spread = np.sqrt(variance)
+    std = np.sqrt(variance)
     with np.errstate(invalid="ignore"):  # inf - inf where neither side ever leaves
         nearest = np.minimum(low, high) - (log_second - variance / 2) / 2
-        safe = nearest - 2.5 * spread > math.log(_FAR)
-        lost = (nearest + 2.5 * spread < math.log(_NEAR)) & (widths * batch >= 8)
+        safe = nearest - 2.5 * std > math.log(_FAR)
+        lost = (nearest + 2.5 * std < math.log(_NEAR)) & (widths * batch >= 8)
     chances = np.where(lost, 1.0, np.where(np.isnan(nearest), np.nan, 0.0))
     doubtful = np.flatnonzero(~safe & ~lost & np.isfinite(nearest))
     # Along the depth of a network chances are smooth: of many rows in doubt some are computed, the rest in between.
     picked = doubtful if doubtful.size <= _MOST else doubtful[np.linspace(0, doubtful.size - 1, _MOST).astype(int)]
     found = np.empty(picked.size)
     for place, row in enumerate(picked):
-        cells = (log_second, variance, mean, common, widths)
-        size, doubt, centre, shared, width = (float(each[row]) for each in cells)
-        found[place] = _chance(size, doubt, centre, shared, width, batch, float(low[row]), float(high[row]))
+        cells = (log_second, variance, mean, common, widths, low, high)
+        found[place] = _chance(batch, *(float(each[row]) for each in cells))
     if doubtful.size:
         chances[doubtful] = np.interp(doubtful, picked, found)
     return chances
 
 
 def _chance(
-    log_second: float,
-    variance: float,
-    mean: float,
-    common: float,
-    width: float,
-    batch: int,
-    low: float,
-    high: float,
+    batch: int, log_second: float, variance: float, mean: float, common: float, width: float, low: float, high: float
 ) -> float:
     """The same of one row in doubt, by quadrature over draws and over what the samples of a unit share."""
     std = (log_second - variance / 2) / 2 + math.sqrt(variance) / 2 * _DRAWS
@@ -267,19 +253,12 @@ def _next_overflow(table: RowTable, batch: int, top: float) -> int | None:
     growth = table.signal[-1] - table.signal[-2]
     widening = table.signal_variance[-1] - table.signal_variance[-2]
 
+    last = RowTable(*(getattr(table, each.name)[-1:] for each in fields(RowTable)))
+
     def chance(ahead: int) -> float:
-        last = np.array([-1])
+        variance = np.maximum(last.signal_variance + widening * ahead, 0.0)
         return float(
-            _any_beyond(
-                table.signal[last] + growth * ahead,
-                np.maximum(table.signal_variance[last] + widening * ahead, 0.0),
-                table.mean[last],
-                table.common[last],
-                table.widths[last],
-                batch,
-                (top - table.low[last]) / table.degree[last],
-                (top - table.high[last]) / table.degree[last],
-            )[0]
+            _overflow(replace(last, signal=last.signal + growth * ahead, signal_variance=variance), batch, top)[0]
         )
 
     if not chance(LONGEST) >= 0.5:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from varprobe.network.laws import Identity
 from varprobe.network.layers import Dense
 from varprobe.network.spec import NetworkSpec, Settings, Step
-from varprobe.theory.backward import BackwardStep, returns
-from varprobe.theory.extended_float import ExtendedFloat, wide
-from varprobe.theory.fixed_point import fixed_point
-from varprobe.theory.forward import ForwardStep, passages, weight_gain
+from varprobe.theory.backward import BackwardStep, step_backward
+from varprobe.theory.extended_float import ONE, ExtendedFloat
+from varprobe.theory.fixed_point import find_fixed_point
+from varprobe.theory.forward import ForwardStep, step_forward
+from varprobe.theory.gradient_width import follow_gradient_fluctuations
+from varprobe.theory.layer_maps import weight_gain
 from varprobe.theory.records import FixedPoint, Prediction, RowPrediction, RowWidth
-from varprobe.theory.shared_mean import weight_mean
-from varprobe.theory.width import finite_width
+from varprobe.theory.shared_mean import average, weight_mean
+from varprobe.theory.signal_width import follow_fluctuations
 
 # From here on every fixed point is below: the map is that of the function's far slopes.
 _LARGEST_START = 1e30
@@ -23,24 +25,37 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     >>> from varprobe.config.loading import load
     >>> defaults = {"init": "he", "activation": "relu"}
     >>> spec = load({"input": {"features": 64}, "defaults": defaults, "layers": [{"dense": 64}]}).network
-    >>> round(predict(spec).rows[0].source.second_moment, 12)
+    >>> round(float(predict(spec).rows[0].source.second_moment), 12)
     2.0
     """
     settings = settings or spec.settings
-    forward = passages(spec, settings)
-    backward, at_input = returns(spec, settings, forward)
-    start = next((passage.inner.second_moment for passage in forward if passage.inner is not None), 1.0)
+    forward = step_forward(spec, settings)
+    backward, at_input = step_backward(spec, settings, forward)
+    start = next((float(step.inner.second_moment) for step in forward if step.inner is not None), 1.0)
     start = min(start, _LARGEST_START)
-    widths = finite_width(spec, forward, backward)
-    point = fixed_point(spec, start) if all(map(_is_plain, spec.steps)) else None
+    widths = _finite_width(spec, forward, backward)
+    point = find_fixed_point(spec, start) if all(map(_is_plain, spec.steps)) else None
     return _prediction(spec, forward, backward, at_input, widths, point)
 
 
 def recursions(spec: NetworkSpec, settings: Settings) -> Prediction:
     """The two recursions alone, without finite width and fixed point: what comparing many networks needs."""
-    forward = passages(spec, settings)
-    backward, at_input = returns(spec, settings, forward)
+    forward = step_forward(spec, settings)
+    backward, at_input = step_backward(spec, settings, forward)
     return _prediction(spec, forward, backward, at_input, [RowWidth()] * len(forward), None)
+
+
+def _finite_width(spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep]) -> list[RowWidth]:
+    """One per step; None where the expansion is not known."""
+    try:
+        sources, outputs = follow_fluctuations(spec, forward)
+        gradients = follow_gradient_fluctuations(spec, forward, backward, sources)
+    except OverflowError:  # an expansion whose terms doubles cannot hold says nothing
+        return [RowWidth()] * len(spec.steps)
+    return [
+        RowWidth(source.total if source else None, output.total if output else None, gradient)
+        for source, output, gradient in zip(sources, outputs, gradients, strict=True)
+    ]
 
 
 def _prediction(
@@ -72,35 +87,32 @@ def _is_plain(step: Step) -> bool:
 def _row(
     spec: NetworkSpec, index: int, forward: list[ForwardStep], backward: list[BackwardStep], width: RowWidth
 ) -> RowPrediction:
-    step, passage, back = spec.steps[index], forward[index], backward[index]
+    step, ahead, back = spec.steps[index], forward[index], backward[index]
     layer = step.layer
-    steep = _steepness(layer, passage) if isinstance(layer, Dense) else None
+    steep = _steepness(layer, ahead) if isinstance(layer, Dense) else None
     chi1 = None
     if isinstance(layer, Dense) and steep is not None:
         chi1 = float(weight_gain(layer.weights, step.fan_in, step.fan_out, step.fan_in) * steep)
     return RowPrediction(
-        source=passage.source if layer.weights is None else passage.inner,
-        output=passage.output,
+        source=ahead.source if layer.weights is None else ahead.inner,
+        output=ahead.output,
         chi1=chi1,
         log_gradient=None if back.source is None else back.source.log,
         log_output_gradient=None if back.output is None else back.output.log,
-        reason=passage.reason or back.reason,
+        reason=ahead.reason or back.reason,
         is_dense=layer.weights is not None,
         width=width,
     )
 
 
-def _steepness(layer: Dense, passage: ForwardStep) -> ExtendedFloat | None:
+def _steepness(layer: Dense, ahead: ForwardStep) -> ExtendedFloat | None:
     """E[phi'^2] at z; None where theory ends before it."""
-    if passage.inner is None:
+    if ahead.inner is None:
         return None
-    if layer.activation.name == "linear":
-        return ExtendedFloat(1.0)
-    if not passage.parts:
-        return None if passage.response is None else passage.response.derivative
-    total = ExtendedFloat(0.0)
-    for (weight, _), part in zip(passage.inner.parts, passage.parts, strict=True):
-        if part.response is None:
-            return None
-        total += wide(weight) * part.response.derivative
-    return total
+    if layer.activation.is_linear:
+        return ONE
+    if not ahead.parts:
+        return None if ahead.response is None else ahead.response.derivative
+    steep = [_steepness(layer, part) for part in ahead.parts]
+    weights = [weight for weight, _ in ahead.inner.parts]
+    return average(weights, [each for each in steep if each is not None])

@@ -116,14 +116,14 @@ def compare(measurement: Measurement, prediction: Prediction, family_error: floa
             RowAgreement(
                 _band(_log_source(row), row.width.source, *source, critical),
                 _band(row.log_gradient, row.width.gradient, *gradient, critical),
-                _deviation(None if row.output is None else row.output.log_variance, row.width.output, *output),
+                _deviation(None if row.output is None else row.output.variance.log, row.width.output, *output),
             )
         )
     return Agreement(prediction, tuple(rows), tested)
 
 
 def _log_source(row: RowPrediction) -> float | None:
-    return None if row.source is None else row.source.log_second_moment
+    return None if row.source is None else row.source.second_moment.log
 
 
 def _tested(prediction: Prediction) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from varprobe.network.number_formats import FORMATS, NumberFormat
 from varprobe.network.spec import NetworkSpec, Settings
-from varprobe.theory.formats import Chances, ends_in_a_chain, predicted_chances, row_table
+from varprobe.theory.formats import Chances, ends_in_a_chain, predict_chances, tabulate_rows
 from varprobe.theory.records import Prediction
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.records import FormatRange, Leaving
@@ -29,7 +29,7 @@ def format_ranges(
     spec: NetworkSpec, settings: Settings, prediction: Prediction, measurement: Measurement | None = None
 ) -> tuple[FormatRange, ...]:
     """One per format, the widest first."""
-    table, is_chain = row_table(spec, prediction), ends_in_a_chain(spec)
+    table, is_chain = tabulate_rows(spec, prediction), ends_in_a_chain(spec)
     values = max(step.fan_out for step in spec.rows) * settings.batch
     return tuple(
         FormatRange(
@@ -37,7 +37,7 @@ def format_ranges(
             largest=number.largest,
             smallest=number.smallest,
             measured=None if measurement is None else _leaving(measured_chances(measurement, number), number, values),
-            predicted=_leaving(predicted_chances(table, settings.batch, number, is_chain=is_chain), number, values),
+            predicted=_leaving(predict_chances(table, settings.batch, number, is_chain=is_chain), number, values),
         )
         for number in FORMATS
     )

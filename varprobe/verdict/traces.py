@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.network.spec import NetworkSpec
+from varprobe.theory.extended_float import ExtendedFloat
 from varprobe.theory.records import Prediction, RowPrediction
 from varprobe.verdict.judged import JudgedLayer
 
@@ -67,35 +68,39 @@ def predicted_traces(spec: NetworkSpec, prediction: Prediction, points: Sequence
     """What the same would be by theory."""
     rows = [(prediction.rows[point.row], point) for point in points]
     forward = np.array([[_forward(row, point) for row, point in rows]])
-    sample = np.array([[_spread(row, point) for row, point in rows]])
+    sample = np.array([[_sample_variance(row, point) for row, point in rows]])
     backward = np.array([[_backward(row, point) + math.log(point.layer.fan_out) for row, point in rows]])
     source = prediction.input
-    at_input = math.nan if source.log_spread is None else source.log_spread
+    at_input = _log(source.sample_variance)
     narrowing = math.log(spec.input.features / spec.width)
     with np.errstate(invalid="ignore"):
         return Traces(
             forward,
             backward,
             np.where(np.isneginf(sample), -np.inf, sample - forward),
-            forward[:, -1] - source.log_second_moment,
+            forward[:, -1] - source.second_moment.log,
             np.array([_known(prediction.log_input_gradient) + narrowing]),
-            np.array([at_input]) - source.log_second_moment,
+            np.array([at_input]) - source.second_moment.log,
             exact=True,
         )
 
 
 def _forward(row: RowPrediction, point: JudgedLayer) -> float:
-    level = row.output if point.is_join else row.source
-    return math.nan if level is None else level.log_second_moment
+    signal = row.output if point.is_join else row.source
+    return math.nan if signal is None else signal.second_moment.log
 
 
-def _spread(row: RowPrediction, point: JudgedLayer) -> float:
-    level = row.output if point.is_join else row.source
-    return math.nan if level is None else _known(level.log_spread)
+def _sample_variance(row: RowPrediction, point: JudgedLayer) -> float:
+    signal = row.output if point.is_join else row.source
+    return math.nan if signal is None else _log(signal.sample_variance)
 
 
 def _backward(row: RowPrediction, point: JudgedLayer) -> float:
     return _known(row.log_output_gradient if point.is_join else row.log_gradient)
+
+
+def _log(number: ExtendedFloat | None) -> float:
+    return math.nan if number is None else number.log
 
 
 def _known(log: float | None) -> float:

@@ -29,7 +29,8 @@ from varprobe.advice.variants import (
 )
 from varprobe.advice.ways import By, Outcome
 from varprobe.frozen import dataclass, field
-from varprobe.network.spec import Dense, Join, NetworkSpec, Settings
+from varprobe.network.layers import Dense, Join
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.fixed_point import find_fixed_point
 from varprobe.verdict.rule import LN10
 

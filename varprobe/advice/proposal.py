@@ -214,7 +214,7 @@ class _Planner:
         found = balanced(lambda factor: attempt(self.bench, factor), start, points)
         if found is None:
             return
-        if found[0] < _SWITCHES_OFF and any(isinstance(step.layer, Join) for step in self.whole.spec.steps):
+        if found[0] < _SWITCHES_OFF and any(step.layer.joins for step in self.whole.spec.steps):
             return
         first = self.plan(by, recipes(found[0]))
         yield first

@@ -13,7 +13,7 @@ from varprobe.advice.variants import fan, is_tunable, std_of, tunable, with_reci
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
-from varprobe.network.layers import Dense, Join, Norm, Open, Pointwise
+from varprobe.network.layers import Join
 from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.verdict.records import Direction
 
@@ -69,7 +69,7 @@ def branch_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[BranchChan
 
 
 def _rows(spec: NetworkSpec, steps: Sequence[Step]) -> list[tuple[Step, Step]]:
-    return [pair for pair in zip(spec.steps, steps, strict=True) if not isinstance(pair[0].layer, Open)]
+    return [pair for pair in zip(spec.steps, steps, strict=True) if pair[0].layer.is_row]
 
 
 def scheme_name(step: Step) -> str:
@@ -83,7 +83,7 @@ def scheme_name(step: Step) -> str:
     std = std_of(step)
     if not std:
         return "-"
-    if isinstance(step.layer, Dense) and isinstance(step.layer.weights, Orthogonal):
+    if isinstance(step.layer.weights, Orthogonal):
         gain = step.layer.weights.gain
         return "orthogonal" if abs(gain - 1) < _EXACT else f"orthogonal with gain {gain:.3g}"
     square = step.fan_in == step.fan_out
@@ -101,7 +101,7 @@ def scheme_name(step: Step) -> str:
 
 def fold(changes: Sequence[ScaleChange], spec: NetworkSpec) -> list[tuple[ScaleChange, ...]]:
     """Runs of neighbouring dense layers with the same change."""
-    dense = [row for row, step in enumerate(spec.rows, 1) if isinstance(step.layer, Dense)]
+    dense = [row for row, step in enumerate(spec.rows, 1) if step.layer.weights]
     place = {row: position for position, row in enumerate(dense)}
     runs: list[list[ScaleChange]] = []
     for change in changes:
@@ -151,12 +151,12 @@ def why(plan: Proposal, spec: NetworkSpec) -> str:
         return f"It is not tuned: {plan.reason}."
     if plan.reason == COMPROMISE:
         return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
-    norms = [step.layer.variant for step in spec.steps if isinstance(step.layer, Norm)]
+    norms = [step.layer.variant for step in spec.steps if step.layer.variant]
     if norms:
         cause = "batch norm" if "batch" in norms else f"{norms[0]} norm"
         activation = next(
-            (step.layer.activation.name for step in spec.steps if isinstance(step.layer, (Pointwise, Dense))
-             and step.layer.activation.name != "linear"), "the activation")  # fmt: skip
+            (phi.name for step in spec.steps if (phi := step.layer.activation) and not phi.is_linear), "the activation"
+        )
         return (
             f"No scale of the weights helps: {cause} takes it out again, of the signal and of the gradient. "
             f"What {cause} and {activation} make of the gradient remains: {left}."
@@ -167,11 +167,7 @@ def why(plan: Proposal, spec: NetworkSpec) -> str:
 
 
 def _conflict(spec: NetworkSpec) -> str:
-    names = {
-        step.layer.activation.name
-        for step in spec.steps
-        if isinstance(step.layer, (Dense, Pointwise)) and step.layer.activation.name != "linear"
-    }
+    names = {phi.name for step in spec.steps if (phi := step.layer.activation) and not phi.is_linear}
     if len(names) != 1:
         return ""
     return f": with {names.pop()} what holds the activations at this depth does not hold the gradient"

@@ -11,7 +11,6 @@ from typing import Any
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.words import branch_line, change_line, change_of, fold, modes_line
 from varprobe.formatting import count, printable
-from varprobe.network.layers import Dense
 from varprobe.tuning import Tuning
 from varprobe.verdict.records import Direction, Verdict
 
@@ -32,7 +31,7 @@ def render_tuning(tuning: Tuning) -> str:
 
 
 def _lines(tuning: Tuning) -> Iterator[str]:
-    dense = sum(isinstance(step.layer, Dense) for step in tuning.network.steps)
+    dense = sum(step.layer.weights is not None for step in tuning.network.steps)
     yield f"{printable(tuning.network.name)}: {count(dense, 'dense layer')}"
     yield ""
     if tuning.by:

@@ -143,7 +143,7 @@ def test_checks_of_every_format_judge_it(file: str, tmp_path: Path, capfd: Any) 
 
 def test_an_expectation_may_name_it() -> None:
     low, high = 0.9 * FACTOR**2, 1.1 * FACTOR**2
-    expect = {"layers": {"scale1": {"activation.second_moment": [low, high]}}}
+    expect: dict[str, Any] = {"layers": {"scale1": {"activation.second_moment": [low, high]}}}
     both = {"forward": "vanishing", "backward": "vanishing"}
     assert check({**config(), "expect": {**expect, **both}}).outcome == "passed"
 

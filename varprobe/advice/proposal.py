@@ -208,7 +208,7 @@ class _Search:
         near = balance(lambda factor: outlook(self.bench, factor), start, min(points, len(self.bench.points)))
         if near is None:
             return
-        if near < _SWITCHES_OFF and any(isinstance(step.layer, Join) for step in self.spec.steps):
+        if near < _SWITCHES_OFF and any(step.layer.joins for step in self.spec.steps):
             return
         first = self.attempt(by, recipes(near))
         yield first

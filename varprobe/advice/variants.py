@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal
-from varprobe.network.layers import Dense, Join, Layer, Norm
+from varprobe.network.layers import Dense, Join, Layer
 from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.shared_mean import weight_mean
 
@@ -63,11 +63,11 @@ def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
     after: Layer | None = None
     for index in range(len(spec.steps) - 1, -1, -1):
         step = spec.steps[index]
-        linear = isinstance(step.layer, Dense) and step.layer.activation.is_linear
-        if is_tunable(step) and not (linear and isinstance(after, Norm)):
+        layer = step.layer
+        if is_tunable(step) and (layer.bends or after is None or after.variant is None):
             found.append(index)
-        if not step.layer.dropped_share:
-            after = step.layer
+        if layer.activation or layer.variant or layer.is_edge:  # what else there is hands a scale on
+            after = layer
     return tuple(reversed(found))
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import varprobe
 from varprobe.network.activations import ACTIVATIONS
-from varprobe.network.spec import Dense, NetworkSpec
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.verdict.agreement import Agreement, Band, compare
 

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 import varprobe
-from varprobe.network.spec import Dense, NetworkSpec
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.verdict.agreement import compare
 from varprobe.verdict.judge import judge

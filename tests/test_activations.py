@@ -14,7 +14,7 @@ from varprobe.config.loading import load
 from varprobe.gaussian.expectations import expectations, forward_gain
 from varprobe.gaussian.quadrature import split_panels
 from varprobe.network.activations import _TANH_SHRINK_SERIES, ACTIVATIONS, Activation, make_activation
-from varprobe.network.spec import Dense
+from varprobe.network.layers import Dense
 
 mp = mpmath.MPContext()
 mp.dps = 50

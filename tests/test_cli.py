@@ -22,9 +22,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from varprobe.cli.main import run as run_command
-from varprobe.cli.tables import LAYERS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
+from varprobe.network.layer_kinds import LAYER_KINDS
 from varprobe.results.store import from_plain, load_report, to_dict
 from varprobe.verdict.findings import FINDINGS
 from varprobe.version import __version__
@@ -34,7 +34,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 TABLES = {
     "activations": tuple(ACTIVATIONS),
     "initializers": tuple(INITIALIZERS),
-    "layers": tuple(row[0] for row in LAYERS),
+    "layers": tuple(LAYER_KINDS),
     "findings": tuple(FINDINGS),
 }
 SMALL = """\

@@ -17,7 +17,8 @@ from varprobe.config.overrides import parse_assignment
 from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, InputFileError, Place, VarprobeError
 from varprobe.network.laws import Constant, FromFile, Normal
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -342,7 +343,7 @@ def test_rows_are_the_steps_but_for_the_opening_ones() -> None:
     assert [step.layer.kind for step in spec.steps if step not in spec.rows] == ["open", "open"]
     assert spec.width == 2
     assert [step.layer.scale for step in spec.steps if isinstance(step.layer, Join)] == [0.5, 0.5]
-    assert [step.layer.probability for step in spec.steps if isinstance(step.layer, Dropout)] == [0.1, 0.1]
+    assert [step.layer.dropped_share for step in spec.steps if isinstance(step.layer, Dropout)] == [0.1, 0.1]
     assert isinstance(spec.steps[13].layer, Open)
 
 

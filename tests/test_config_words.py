@@ -20,7 +20,7 @@ from varprobe.config.yaml_tree import MAX_BYTES, parse_yaml, scalar
 from varprobe.errors import InputFileError, VarprobeError
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.laws import Normal
-from varprobe.network.spec import Dense
+from varprobe.network.layers import Dense
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.special import ndtr
 
 from varprobe.engine.blocks import threads
-from varprobe.engine.streams import PART, Role, Streams, normals, seed_states, uniforms
+from varprobe.engine.streams import PART, Role, Streams, fill_normals, fill_uniforms, seed_states
 
 COUNT = 10_000_000
 # Standard errors within which every statistic must be: of some 100 in this file, all with a chance of 0.9999.
@@ -28,12 +28,12 @@ def _drawn(filler: Filler, dtype: type, count: int = COUNT) -> np.ndarray:
 
 @pytest.fixture(scope="module", params=[np.float32, np.float64], ids=["float32", "float64"])
 def normal(request: pytest.FixtureRequest) -> np.ndarray:
-    return _drawn(normals, request.param)
+    return _drawn(fill_normals, request.param)
 
 
 @pytest.fixture(scope="module", params=[np.float32, np.float64], ids=["float32", "float64"])
 def uniform(request: pytest.FixtureRequest) -> np.ndarray:
-    return _drawn(uniforms, request.param)
+    return _drawn(fill_uniforms, request.param)
 
 
 def _odd_product(order: int) -> int:
@@ -135,7 +135,7 @@ def test_streams_do_not_know_each_other() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("filler", [normals, uniforms])
+@pytest.mark.parametrize("filler", [fill_normals, fill_uniforms])
 @pytest.mark.parametrize("shape", [(1, 700, 900), (7, 40, 33), (3, 513, 1025), (2, 1, 300_001), (5, 17)])
 def test_draws_depend_on_the_trial_alone(filler: Filler, shape: tuple[int, ...], dtype: type) -> None:
     def fill(trials: Sequence[int], on: int) -> np.ndarray:

@@ -25,7 +25,8 @@ from varprobe.engine.stack import run_stack
 from varprobe.engine.streams import Role, Streams
 from varprobe.network.activations import ACTIVATIONS, make_activation
 from varprobe.network.laws import Lsuv
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measure import measure
 
 # --- the reference: one trial at a time, float64, no exponents ---
@@ -162,7 +163,7 @@ class Reference:
             value, slope = FUNCTIONS[layer.activation.name]
             out, pull = value(x), lambda gradient: gradient * slope(x)
         elif isinstance(layer, Dropout):
-            keep = 1 - layer.probability
+            keep = 1 - layer.dropped_share
             mask = (self.streams(Role.DROPOUT, position).uniform(np.empty((1, *x.shape)))[0] < keep) / keep
             out, pull = x * mask, lambda gradient: gradient * mask
         else:
@@ -464,7 +465,7 @@ def test_the_cut_into_stacks_changes_no_byte(name: str, dtype: str) -> None:
     for sizes in ((1, 1, 1, 1, 1), (2, 3), (4, 1)):
         starts = np.cumsum((0, *sizes))
         parts = [_run(spec, trials=range(a, b)) for a, b in pairwise(starts.tolist())]
-        _assert_equal(whole, StackStatistics.joined(parts))
+        _assert_equal(whole, StackStatistics.join(parts))
 
 
 @pytest.fixture

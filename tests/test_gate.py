@@ -143,9 +143,7 @@ def _walk(total: float, sd: float, depth: int, seed: int) -> Any:
 
     def draw(trials: int, before: Measurement | None) -> Measurement:
         tables = (
-            some(trials)
-            if before is None
-            else StackStatistics.joined([before.statistics, some(trials - before.trials)])
+            some(trials) if before is None else StackStatistics.join([before.statistics, some(trials - before.trials)])
         )
         return Measurement(layers, tables, 32, 16, trials, "float32", "random", 1, 0.0)
 

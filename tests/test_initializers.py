@@ -14,12 +14,12 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from varprobe.config.loading import load
-from varprobe.engine.draws import draw, haar
+from varprobe.engine.draws import draw, draw_haar
 from varprobe.engine.streams import Role, Streams
 from varprobe.errors import VarprobeError
 from varprobe.network.initializers import INITIALIZERS, torch_gain
 from varprobe.network.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
-from varprobe.network.spec import Dense
+from varprobe.network.layers import Dense
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -463,7 +463,7 @@ ROTATIONS = 4000
 
 def rotations(rows: int, columns: int) -> np.ndarray:
     stream = Streams(11, [0], Role.WEIGHTS, 0).generators()[0]
-    return np.stack([haar(rows, columns, stream) for _ in range(ROTATIONS)])
+    return np.stack([draw_haar(rows, columns, stream) for _ in range(ROTATIONS)])
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(6, 4), (4, 6), (5, 5)])

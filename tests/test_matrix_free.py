@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp, norm
 
 import varprobe
-from varprobe.engine.choice import engine_of
-from varprobe.engine.schedule import make_plan
+from varprobe.engine.costs import engine_of
+from varprobe.engine.schedule import make_schedule
 from varprobe.errors import VarprobeError
 from varprobe.network.spec import Settings
 from varprobe.probe.measurement import Measurement
@@ -189,9 +189,9 @@ def test_no_weights_are_planned_for_where_none_are_formed() -> None:
     config["probe"] = {"batch": 4, "trials": 1}
     spec = varprobe.load(config).network
     gibibyte = 2**30
-    assert make_plan(spec, replace(spec.settings, engine="matrix-free"), available=gibibyte).memory < gibibyte
+    assert make_schedule(spec, replace(spec.settings, engine="matrix-free"), available=gibibyte).memory < gibibyte
     with pytest.raises(VarprobeError, match="GiB"):
-        make_plan(spec, replace(spec.settings, engine="explicit"), available=gibibyte)
+        make_schedule(spec, replace(spec.settings, engine="explicit"), available=gibibyte)
 
 
 def test_a_layer_of_a_hundred_thousand_units_is_what_theory_says() -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from varprobe.config.loading import load
-from varprobe.engine.memory import footprint
+from varprobe.engine.costs import footprint_of
 from varprobe.engine.record import StackStatistics
-from varprobe.engine.schedule import RunSchedule, available_cores, make_plan
+from varprobe.engine.schedule import RunSchedule, available_cores, make_schedule
 from varprobe.engine.stack import run_stack
 from varprobe.errors import ResourceError
 from varprobe.machine import free_memory
@@ -42,7 +42,7 @@ def _net(
 @pytest.mark.parametrize("threads", [1, 2, 9])
 def test_the_stacks_hold_every_trial_once_and_in_order(trials: int, width: int, batch: int, threads: int) -> None:
     spec = _net(width, 3, batch, trials)
-    plan = make_plan(spec, replace(spec.settings, threads=threads))
+    plan = make_schedule(spec, replace(spec.settings, threads=threads))
     assert [trial for stack in plan.stacks for trial in stack] == list(range(trials))
     assert 1 <= plan.workers <= min(threads, len(plan.stacks))
     assert plan.threads == threads
@@ -50,18 +50,18 @@ def test_the_stacks_hold_every_trial_once_and_in_order(trials: int, width: int, 
 
 def test_threads_are_those_of_the_machine_unless_said() -> None:
     spec = _net(16, 3, 8, 4)
-    assert make_plan(spec, spec.settings).threads == available_cores() >= 1
+    assert make_schedule(spec, spec.settings).threads == available_cores() >= 1
     assert free_memory() > 0
 
 
 def test_less_memory_gives_fewer_workers_then_smaller_stacks_then_segments() -> None:
     spec = _net(256, 20, 256, 16)
     settings = replace(spec.settings, threads=4)
-    free = make_plan(spec, settings, 2**40)
+    free = make_schedule(spec, settings, 2**40)
     one = free.memory / free.workers / len(free.stacks[-1])
-    fewer = make_plan(spec, settings, int(free.memory * 0.9 / 0.8))
-    smaller = make_plan(spec, settings, int(one * 1.5 / 0.8))
-    segments = make_plan(spec, settings, int(one * 0.5 / 0.8))
+    fewer = make_schedule(spec, settings, int(free.memory * 0.9 / 0.8))
+    smaller = make_schedule(spec, settings, int(one * 1.5 / 0.8))
+    segments = make_schedule(spec, settings, int(one * 0.5 / 0.8))
     for plan, available in ((fewer, free.memory * 0.9), (smaller, one * 1.5), (segments, one * 0.5)):
         assert plan.memory <= available
         assert [trial for stack in plan.stacks for trial in stack] == list(range(16))
@@ -94,9 +94,9 @@ def test_segments_computed_again_take_less_memory_and_change_nothing(name: str) 
     spec = SEGMENTED[name]()
     settings = replace(spec.settings, threads=1)
     whole = run_stack(spec, settings, [0], keep_weights=False, tick=lambda: None)
-    unsegmented = footprint(spec, settings, 1, 1, keep_weights=False).peak()
+    unsegmented = footprint_of(spec, settings, 1, 1, keep_weights=False).peak()
     for share in (0.75, 0.6):
-        plan = make_plan(spec, settings, int(share * unsegmented / 0.8))
+        plan = make_schedule(spec, settings, int(share * unsegmented / 0.8))
         assert len(plan.starts) > 1
         tracemalloc.start()
         found = run_stack(spec, settings, [0], keep_weights=False, tick=lambda: None, starts=plan.starts)
@@ -118,19 +118,19 @@ def test_segments_computed_again_take_less_memory_and_change_nothing(name: str) 
 )
 def test_what_does_not_fit_is_refused_with_a_way_out(spec: NetworkSpec, available: int, lower: str) -> None:
     with pytest.raises(ResourceError) as caught:
-        make_plan(spec, spec.settings, available)
+        make_schedule(spec, spec.settings, available)
     assert lower in caught.value.hint
     number, unit = caught.value.message.split("about ")[1].split()[:2]
     needed = (float(number.replace(",", "")) + 0.06) * {"MiB": 2**20, "GiB": 2**30}[unit]
     # The figure is true: with that much (a quarter more, as four fifths may be used, and its rounding) it fits.
-    make_plan(spec, spec.settings, int(needed / 0.8))
+    make_schedule(spec, spec.settings, int(needed / 0.8))
 
 
 def test_nothing_of_the_size_is_allocated_before_the_refusal() -> None:
     spec = _net(100_000, 50, 1000, 20)
     tracemalloc.start()
     with pytest.raises(ResourceError):
-        make_plan(spec, spec.settings, 2**30)
+        make_schedule(spec, spec.settings, 2**30)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
@@ -138,7 +138,7 @@ def test_nothing_of_the_size_is_allocated_before_the_refusal() -> None:
 
 def _peak(spec: NetworkSpec, threads: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, RunSchedule]:
     settings = replace(spec.settings, threads=threads)
-    plan = make_plan(spec, settings)
+    plan = make_schedule(spec, settings)
     if plan.workers > 1:
         monkeypatch.setattr("varprobe.probe.measure.run_stack", _in_step(plan))
     tracemalloc.start()

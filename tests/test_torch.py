@@ -213,7 +213,7 @@ def test_a_saturated_a_dead_and_a_live_unit_are_all_in_the_reference() -> None:
 @pytest.mark.parametrize("curve", REFERENCE["activations"], ids=curve_id)
 def test_value_and_derivative_equal_autograd(curve: dict[str, Any]) -> None:
     """Elementwise, at the kinks and in the tails."""
-    assert far_from(curve, computed(curve["name"], curve["arguments"])) == []
+    assert far_from(curve, compute(curve["name"], curve["arguments"])) == []
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_value_and_derivative_equal_autograd(curve: dict[str, Any]) -> None:
 def test_a_neighbouring_activation_is_told_apart(name: str, other: str, arguments: dict[str, float]) -> None:
     """The negative control: another formula, or an argument slightly off, does not agree."""
     curve = next(curve for curve in REFERENCE["activations"] if curve["name"] == name)
-    assert far_from(curve, computed(other, arguments))
+    assert far_from(curve, compute(other, arguments))
 
 
 def test_the_reference_has_all_activations_that_pytorch_has() -> None:
@@ -239,7 +239,7 @@ def test_the_reference_has_all_activations_that_pytorch_has() -> None:
     assert len(names) >= 31
 
 
-def computed(name: str, arguments: dict[str, float]) -> dict[str, Any]:
+def compute(name: str, arguments: dict[str, float]) -> dict[str, Any]:
     """Value and derivative on the grid, by varprobe."""
     activation, x = make_activation(name, **arguments), np.array(GRID)
     return {"value": activation.value(x).tolist(), "derivative": activation.derivative(x).tolist()}

@@ -12,7 +12,8 @@ import pytest
 import varprobe
 from varprobe.config.loading import Experiment
 from varprobe.network.activations import ACTIVATIONS
-from varprobe.network.spec import Dense, NetworkSpec
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.results.kinds import render
 from varprobe.theory.records import Fluctuation

@@ -3,7 +3,7 @@
     .venv/bin/python tests/benchmarks/engines.py
 
 Prints every ratio and, fitted to the seconds by non-negative least squares of relative errors, the nanoseconds of each
-term of `varprobe.engine.choice.Cost`. Statistics cost both engines the same; their part is in both columns' `value`.
+term of `varprobe.engine.costs.Cost`. Statistics cost both engines the same; their part is in both columns' `value`.
 """
 
 import time
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from varprobe.config.loading import load
-from varprobe.engine.choice import GAUSSIAN, ORTHOGONAL, Cost
+from varprobe.engine.costs import GAUSSIAN, ORTHOGONAL, Cost
 from varprobe.probe.measure import measure
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from varprobe.config.loading import Experiment, load
 from varprobe.diagnose import diagnose
-from varprobe.engine.schedule import make_plan
+from varprobe.engine.schedule import make_schedule
 
 INITS = {
     "xavier": "xavier",
@@ -42,7 +42,7 @@ def main() -> None:
     experiment = network(said.width, said.depth, said.batch, said.trials, said.init, said.engine)
     spec = experiment.network
     settings = replace(spec.settings, threads=said.threads)
-    planned = make_plan(spec, settings).memory
+    planned = make_schedule(spec, settings).memory
     warm = network(8, 2, 4, 1, "xavier", "auto")
     diagnose(warm)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

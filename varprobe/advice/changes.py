@@ -14,7 +14,7 @@ from varprobe.advice.ways import Outcome
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
-from varprobe.network.spec import Dense, NetworkSpec, Norm, Open, Pointwise, Settings, Step
+from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.verdict.records import DirectionVerdict
 
 # A scheme is named as it is up to this relative difference, and as near up to the next.
@@ -47,7 +47,7 @@ class Change:
 
 def find_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """Every layer whose weights have another scale in `steps`, and every residual block whose branch has one."""
-    pairs = [pair for pair in zip(spec.steps, steps, strict=True) if not isinstance(pair[0].layer, Open)]
+    pairs = [pair for pair in zip(spec.steps, steps, strict=True) if pair[0].layer.is_row]
     found = [
         Change(row, old.name, old.path, before, after, scheme_name(new))
         for row, (old, new) in enumerate(pairs, 1)
@@ -67,7 +67,7 @@ def scheme_name(step: Step) -> str:
     std = std_of(step)
     if not std:
         return ""
-    if isinstance(step.layer, Dense) and isinstance(step.layer.weights, Orthogonal):
+    if isinstance(step.layer.weights, Orthogonal):
         gain = step.layer.weights.gain
         return "orthogonal" if abs(gain - 1) < _EXACT else f"orthogonal with gain {gain:.3g}"
     square = step.fan_in == step.fan_out
@@ -83,7 +83,7 @@ def scheme_name(step: Step) -> str:
 
 def fold(changes: Sequence[Change], spec: NetworkSpec) -> list[list[Change]]:
     """Runs of neighbouring dense layers with the same change."""
-    dense = [row for row, step in enumerate(spec.rows, 1) if isinstance(step.layer, Dense)]
+    dense = [row for row, step in enumerate(spec.rows, 1) if step.layer.weights is not None]
     place = {row: position for position, row in enumerate(dense)}
     runs: list[list[Change]] = []
     for change in changes:
@@ -153,7 +153,7 @@ def explain(found: Proposal, spec: NetworkSpec) -> str:
 
 
 def _explain_unmoved(spec: NetworkSpec, left: str) -> str:
-    norms = [step.layer.variant for step in spec.steps if isinstance(step.layer, Norm)]
+    norms = [step.layer.variant for step in spec.steps if step.layer.variant]
     if norms:
         cause = "batch norm" if "batch" in norms else f"{norms[0]} norm"
         return (
@@ -174,9 +174,8 @@ def _conflict(spec: NetworkSpec) -> str:
 
 def _curved(spec: NetworkSpec) -> list[str]:
     """The names of its activations but linear, each once, in their order."""
-    layers = (step.layer for step in spec.steps)
-    names = dict.fromkeys(layer.activation.name for layer in layers if isinstance(layer, (Dense, Pointwise)))
-    return [name for name in names if name != "linear"]
+    found = (step.layer.activation for step in spec.steps)
+    return list(dict.fromkeys(each.name for each in found if each is not None and not each.is_linear))
 
 
 def _remains(outlook: PredictedVerdict) -> str:

@@ -28,7 +28,7 @@ from varprobe.errors import VarprobeError
 from varprobe.formatting import power
 from varprobe.frozen import dataclass, field
 from varprobe.network.initializers import INITIALIZERS
-from varprobe.network.spec import Dense, Settings
+from varprobe.network.spec import Settings
 from varprobe.verdict.records import DirectionVerdict, Finding
 
 # Bias variance of the edge of chaos that is proposed against a slow decay.
@@ -181,5 +181,5 @@ def _one_name(experiment: Experiment, found: Proposal) -> str:
     written = (experiment.document.get("defaults") or {}).get("init", DEFAULT_INIT)
     scheme = INITIALIZERS.get(written if isinstance(written, str) else written.get("name", ""))
     has_own_bias = scheme is None or scheme.bias is not None
-    everywhere = len(changes) == sum(isinstance(step.layer, Dense) for step in spec.steps)
+    everywhere = len(changes) == sum(step.layer.weights is not None for step in spec.steps)
     return names.pop() if default_only and everywhere and not has_own_bias else ""

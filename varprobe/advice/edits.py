@@ -17,7 +17,8 @@ from varprobe.config.rewriting import flow
 from varprobe.errors import ConfigError
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.laws import Normal, Orthogonal, TruncatedNormal, Uniform
-from varprobe.network.spec import Dense, Join, NetworkSpec, Step
+from varprobe.network.layers import Dense, Join
+from varprobe.network.spec import NetworkSpec, Step
 
 OPTION = "tune"
 DIGITS = 8

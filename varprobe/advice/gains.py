@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from varprobe.advice.variants import Recipe, is_tunable
+from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Constant, FromFile, Law
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.network.layers import Dense, Dropout, Join, Layer, Norm, Pointwise
+from varprobe.network.spec import NetworkSpec, Step
 
 _LEAST, _MOST = 1e-8, 1e6
 
@@ -23,29 +25,60 @@ def find_gains(spec: NetworkSpec, paths: Sequence[str]) -> dict[str, Recipe]:
     """
     source = spec.input
     size = source.mean**2 + source.std**2 if source.rows is None else float((source.rows.astype(float) ** 2).mean())
-    activations = [step.layer.activation for step in spec.steps if isinstance(step.layer, (Dense, Pointwise))]
-    aim = size if 1e-12 < size < 1e12 and all(each.degree == 1 for each in activations) else 1.0
-    moment, gaussian = size, aim
-    skips: list[float] = []
-    needed: dict[str, list[float]] = {}
-    for step in spec.steps:
-        layer = step.layer
-        if isinstance(layer, Dense):
-            left = aim - bias_moment(layer.bias)
-            if step.path in paths and is_tunable(step) and left > 0 and moment > 0:
-                needed.setdefault(step.path, []).append(math.sqrt(left / moment))
-            moment, gaussian = _behind(layer.activation, aim), aim
-        elif isinstance(layer, Norm):
-            moment = gaussian = 1.0
-        elif isinstance(layer, Pointwise):
-            moment = _behind(layer.activation, gaussian)
-        elif isinstance(layer, Dropout):
-            moment /= 1 - layer.probability
-        elif isinstance(layer, Open):
-            skips.append(moment)
-        elif isinstance(layer, Join):
-            moment = gaussian = skips.pop() + layer.scale**2 * moment
-    return {path: Recipe(mode="fan_in", gain=median(gains)) for path, gains in needed.items()}
+    aim = size if 1e-12 < size < 1e12 and all(_is_homogeneous(step.layer) for step in spec.steps) else 1.0
+    walk, passing = _Walk(aim, paths), _Size(size, aim)
+    for walk.step in spec.steps:
+        passing = walk.step.layer.through(walk, passing)
+    return {path: Recipe(mode="fan_in", gain=median(gains)) for path, gains in walk.needed.items()}
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Second moments: of a signal, and of the Gaussian that an activation would take for it."""
+
+    moment: float
+    gaussian: float
+
+    def times(self, factor: float) -> _Size:
+        return _Size(factor**2 * self.moment, factor**2 * self.gaussian)
+
+
+class _Walk:
+    """What each operation makes of a size, where all maps are given the gain that makes z of second moment `aim`."""
+
+    def __init__(self, aim: float, paths: Sequence[str]) -> None:
+        self.aim = aim
+        self.paths = paths
+        self.step: Step
+        self.skips: list[float] = []
+        self.needed: dict[str, list[float]] = {}
+
+    def map(self, layer: Dense, signal: _Size) -> _Size:
+        left = self.aim - bias_moment(layer.bias)
+        if self.step.path in self.paths and is_tunable(self.step) and left > 0 and signal.moment > 0:
+            self.needed.setdefault(self.step.path, []).append(math.sqrt(left / signal.moment))
+        return _Size(_behind(layer.activation, self.aim), self.aim)
+
+    def normalise(self, layer: Norm, signal: _Size) -> _Size:
+        return _Size(1.0, 1.0)
+
+    def activate(self, layer: Pointwise, signal: _Size) -> _Size:
+        return _Size(_behind(layer.activation, signal.gaussian), signal.gaussian)
+
+    def drop(self, layer: Dropout, signal: _Size) -> _Size:
+        return _Size(signal.moment / (1 - layer.dropped_share), signal.gaussian)
+
+    def open(self, signal: _Size) -> _Size:
+        self.skips.append(signal.moment)
+        return signal
+
+    def join(self, layer: Join, signal: _Size) -> _Size:
+        moment = self.skips.pop() + layer.scale**2 * signal.moment
+        return _Size(moment, moment)
+
+
+def _is_homogeneous(layer: Layer) -> bool:
+    return layer.activation is None or layer.activation.degree == 1
 
 
 def _behind(activation: Activation, q: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import describe
-from varprobe.network.spec import NetworkSpec, Norm, Objective, Settings, Step
+from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.predict import recursions
 from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, pick_points, stretches, trace_prediction
 from varprobe.verdict.records import DirectionVerdict
@@ -88,7 +88,7 @@ def bench_for(spec: NetworkSpec, settings: Settings) -> Bench:
     """
     if spec.objective.kind == "cross_entropy":
         spec = replace(spec, objective=Objective("random"))
-    if not any(isinstance(step.layer, Norm) and step.layer.variant == "batch" for step in spec.steps):
+    if not any(step.layer.variant == "batch" for step in spec.steps):
         settings = replace(settings, batch=1)
     points = pick_points(tuple(describe(step) for step in spec.rows))
     return Bench(spec, settings, points, stretches(points))

@@ -29,7 +29,8 @@ from varprobe.advice.variants import (
 )
 from varprobe.advice.ways import By, Outcome
 from varprobe.frozen import dataclass, field
-from varprobe.network.spec import Dense, Join, NetworkSpec, Settings
+from varprobe.network.layers import Dense, Join
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.fixed_point import find_fixed_point
 from varprobe.verdict.rule import LN10
 
@@ -207,7 +208,7 @@ class _Search:
         near = balance(lambda factor: outlook(self.bench, factor), start, min(points, len(self.bench.points)))
         if near is None:
             return
-        if near < _SWITCHES_OFF and any(isinstance(step.layer, Join) for step in self.spec.steps):
+        if near < _SWITCHES_OFF and any(step.layer.joins for step in self.spec.steps):
             return
         first = self.attempt(by, recipes(near))
         yield first

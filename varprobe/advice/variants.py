@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal
-from varprobe.network.spec import Dense, Dropout, Join, Layer, NetworkSpec, Norm, Step
+from varprobe.network.layers import Dense, Join, Layer
+from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.shared_mean import weight_mean
 
 Steps = tuple[Step, ...]
@@ -42,9 +43,7 @@ def fan(mode: str, step: Step) -> float:
 
 def std_of(step: Step) -> float | None:
     """Standard deviation of one weight; None where it has no law, or the step no weights."""
-    if not isinstance(step.layer, Dense):
-        return None
-    variance = step.layer.weights.variance(step.fan_in, step.fan_out)
+    variance = step.layer.weights.variance(step.fan_in, step.fan_out) if step.layer.weights else None
     return None if variance is None else variance**0.5
 
 
@@ -55,9 +54,7 @@ def scale_of(step: Step) -> float | None:
 
 def is_tunable(step: Step) -> bool:
     """Whether a factor of the weights changes the layer's scale, and nothing else about it."""
-    if not isinstance(step.layer, Dense) or isinstance(step.layer.weights, (FromFile, Lsuv, Identity, Constant)):
-        return False
-    return bool(std_of(step))
+    return not isinstance(step.layer.weights, (FromFile, Lsuv, Identity, Constant)) and bool(std_of(step))
 
 
 def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
@@ -66,11 +63,11 @@ def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
     after: Layer | None = None
     for index in range(len(spec.steps) - 1, -1, -1):
         step = spec.steps[index]
-        linear = isinstance(step.layer, Dense) and step.layer.activation.is_linear
-        if is_tunable(step) and not (linear and isinstance(after, Norm)):
+        layer = step.layer
+        if is_tunable(step) and (layer.bends or after is None or after.variant is None):
             found.append(index)
-        if not isinstance(step.layer, Dropout):
-            after = step.layer
+        if layer.activation or layer.variant or layer.is_edge:  # what else there is hands a scale on
+            after = layer
     return tuple(reversed(found))
 
 
@@ -115,6 +112,6 @@ def with_branches(spec: NetworkSpec, factor: float) -> Steps:
 def find_shared_mean(spec: NetworkSpec) -> str:
     """The first layer whose weights have a mean, by name; empty where there is none."""
     for step in spec.steps:
-        if isinstance(step.layer, Dense) and weight_mean(step.layer.weights, step.fan_in, step.fan_out):
+        if step.layer.weights and weight_mean(step.layer.weights, step.fan_in, step.fan_out):
             return step.name
     return ""

@@ -7,21 +7,12 @@ from typing import Any, Literal
 
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
+from varprobe.network.layer_kinds import LAYER_KINDS
 from varprobe.network.parameters import Parameters
 from varprobe.verdict.findings import FINDINGS
 
 Kind = Literal["activations", "initializers", "layers", "findings"]
 Rows = Iterator[tuple[str, str]]
-
-LAYERS = (
-    ("dense", "z = W a + b, then the activation", "dense: 256, or dense: {width: 256, activation, init, bias}"),
-    ("norm", "(x - mean) / sqrt(variance + eps) over features (layer) or batch (batch); rms: x / sqrt(mean(x^2) + eps)",
-     "norm: layer, or norm: {kind: batch, eps: 1e-5, gamma: {path, key}, beta: {path, key}}"),
-    ("activation", "an activation of its own", "activation: relu"),
-    ("dropout", "zero with probability p, else divided by 1 - p", "dropout: 0.1"),
-    ("residual", "skip + scale * branch", "residual: {scale: 1.0, layers: [...]}"),
-    ("block", "a group of layers, to repeat it", "block: [...], repeat: 8"),
-)  # fmt: skip
 
 
 def _activations() -> Rows:
@@ -36,8 +27,8 @@ def _initializers() -> Rows:
 
 
 def _layers() -> Rows:
-    for name, meaning, form in LAYERS:
-        yield name, _lines(meaning, form)
+    for word, kind in sorted(LAYER_KINDS.items(), key=lambda item: item[0] == "block"):  # no layer itself: last
+        yield word, _lines(kind.meaning, kind.form)
 
 
 def _findings() -> Rows:

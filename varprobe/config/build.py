@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from varprobe.config.fields import FieldError, FieldPath, field_name
 from varprobe.config.files import GivenArrays
 from varprobe.config.parts import Part
-from varprobe.config.records import Bias, Config, File
+from varprobe.config.records import Bias, Config, Defaults, File
 from varprobe.config.unroll import Slot, check_size, last_maps, unroll
 from varprobe.errors import Place, VarprobeError
+from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import forward_gain
 from varprobe.network.activations import Activation, make_activation
 from varprobe.network.initializers import INITIALIZERS, Context
-from varprobe.network.laws import Constant, Law, Normal
-from varprobe.network.spec import (
-    Dense,
-    Dropout,
-    InputLaw,
-    Join,
-    Layer,
-    NetworkSpec,
-    Norm,
-    Objective,
-    Open,
-    Pointwise,
-    Settings,
-    Step,
-)
+from varprobe.network.laws import Constant, FromFile, Law, Normal
+from varprobe.network.layer_kinds import LAYER_KINDS, Fields, LayerKind
+from varprobe.network.layers import Layer
+from varprobe.network.spec import InputLaw, NetworkSpec, Objective, Settings, Step
 
 Lines = Callable[[FieldPath], int | None]
 
@@ -48,17 +39,15 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
     """
     check_size(config.layers, ("layers",))
     slots = list(unroll(config.layers, ("layers",), 0, ()))
-    if not any(slot.entry.dense for slot in slots):
+    if not any(slot.has_weights for slot in slots):
         raise FieldError(("layers",), "has no dense layer", "add one, for example `- dense: 256`")
     files = GivenArrays(folder)
     source = _input(config, files)
-    steps = _Builder(config, files, lines).steps(slots)
+    steps = _Builder(config, files, lines, slots).steps()
     settings = _settings(config, source)
-    if settings.batch == 1:
-        for step in steps:
-            if isinstance(step.layer, Norm) and step.layer.variant == "batch":
-                hint = "raise probe.batch to 2 or more, or use layer norm"
-                raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
+    if settings.batch == 1 and any(step.layer.variant == "batch" for step in steps):
+        hint = "raise probe.batch to 2 or more, or use layer norm"
+        raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
     return NetworkSpec(
         name=config.name or name,
         input=source,
@@ -72,41 +61,40 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
 class _Builder:
     """Walks the slots once, carrying the width, the skips' widths and the activation that feeds the next layer."""
 
-    def __init__(self, config: Config, files: GivenArrays, lines: Lines) -> None:
+    def __init__(self, config: Config, files: GivenArrays, lines: Lines, slots: list[Slot]) -> None:
         self.config = config
         self.files = files
         self.lines = lines
+        self.slots = slots
         self.names: dict[str, int] = {}
-        self.cache: dict[tuple[Any, ...], Dense] = {}
+        self.cache: dict[tuple[Any, ...], Layer] = {}
         self.places: dict[FieldPath, tuple[str, int | None]] = {}
+        self.branches = sum(slot.edge is not None and slot.edge.opens for slot in slots)
+        self.feeding: Activation | None = None
+        self.seen_weights = False
 
-    def steps(self, slots: list[Slot]) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Step, ...]:
         width = self.config.input.features
         skips: list[int] = []
-        self.feeding: Activation | None = None
-        self.branches = sum(slot.edge is Open for slot in slots)
-        last = last_maps(slots)
-        self.seen_dense = False
-        steps = []
-        for position, slot in enumerate(slots):
-            layer = self.layer(slot, width, last=position in last)
-            fan_out = slot.entry.dense.width if slot.entry.dense else width
-            if slot.edge is Open:
+        last = last_maps(self.slots)
+        steps: list[Step] = []
+        for position, slot in enumerate(self.slots):
+            layer = slot.edge or self.layer(slot, width, last=position in last)
+            if layer.opens:
                 skips.append(width)
-            elif slot.edge is Join and skips.pop() != width:
-                raise self.uneven_branch(slot, slots, width)
-            steps.append(self.step(slot, layer, width, fan_out))
-            width = fan_out
+            elif layer.joins and skips[-1] != width:
+                raise _uneven_branch(slot, skips[-1], width)
+            elif layer.joins:
+                skips.pop()
+            if layer.variant or layer.joins:
+                self.feeding = None
+            self.feeding = layer.activation or self.feeding
+            self.seen_weights |= layer.weights is not None
+            steps.append(self.step(slot, layer, width))
+            width = steps[-1].fan_out
         return tuple(steps)
 
-    def uneven_branch(self, slot: Slot, slots: list[Slot], width: int) -> FieldError:
-        start = next(step for step in slots if step.path == slot.path)
-        before = [other.entry.dense.width for other in slots[: slots.index(start)] if other.entry.dense]
-        kept = before[-1] if before else self.config.input.features
-        message = f"the branch turns width {kept} into {width}; a residual branch keeps the width"
-        return FieldError(slot.path, message, f"give the branch's last dense layer width {kept}")
-
-    def step(self, slot: Slot, layer: Layer, fan_in: int, fan_out: int) -> Step:
+    def step(self, slot: Slot, layer: Layer, fan_in: int) -> Step:
         self.names[layer.kind] = number = self.names.get(layer.kind, 0) + 1
         group = max(slot.copies, key=lambda copy: copy[2]) if slot.copies else None
         path, line = self.place(slot.path)
@@ -118,7 +106,7 @@ class _Builder:
             repeat_index=slot.copies[-1][1] if slot.copies else 1,
             group=(self.place(group[0])[0], group[1]) if group else None,
             fan_in=fan_in,
-            fan_out=fan_out,
+            fan_out=layer.fan_out or fan_in,
             trunk=slot.depth == 0,
         )
 
@@ -129,61 +117,55 @@ class _Builder:
         return self.places[path]
 
     def layer(self, slot: Slot, width: int, *, last: bool) -> Layer:
-        entry = slot.entry
-        if slot.edge is Open:
-            return Open()
-        if slot.edge is Join and entry.residual:
-            self.feeding = None
-            return Join(entry.residual.scale)
-        if entry.dense:
-            dense = self.dense(slot, width, last=last)
-            self.feeding, self.seen_dense = dense.activation, True
-            return dense
-        if entry.norm:
-            self.feeding = None
-            gamma, beta = (
-                self.files.given(file, (width,), "(width,)", (*slot.path, "norm", part)) if file else None
-                for part, file in (("gamma", entry.norm.gamma), ("beta", entry.norm.beta))
-            )
-            return Norm(entry.norm.kind, entry.norm.eps, gamma, beta)
-        if entry.activation:
-            self.feeding = _activation(entry.activation)
-            return Pointwise(self.feeding, entry.activation.label)
-        assert entry.dropout is not None
-        return Dropout(entry.dropout)
-
-    def dense(self, slot: Slot, fan_in: int, *, last: bool) -> Dense:
-        model, defaults = slot.entry.dense, self.config.defaults
-        assert model is not None
-        feeding = self.feeding.label if self.feeding else None
-        key = (slot.path, fan_in, self.seen_dense, last, feeding)
+        """The layer of an entry; copies that stand alike share it."""
+        key = (slot.path, width, self.seen_weights, last, self.feeding and self.feeding.label)
         if key not in self.cache:
-            activation = model.activation or defaults.activation
-            init, init_path = (
-                (model.init, (*slot.path, "dense", "init")) if model.init else (defaults.init, ("defaults", "init"))
-            )
-            context = Context(fan_in, model.width, not self.seen_dense, last, self.branches)
-            weights, own_bias = self.weights(init, context, init_path)
-            bias, bias_path = (
-                (model.bias, (*slot.path, "dense", "bias")) if model.bias else (defaults.bias, ("defaults", "bias"))
-            )
-            self.cache[key] = Dense(
-                weights,
-                self.bias(bias, model.width, bias_path) if bias else own_bias,
-                _activation(activation),
-                activation.label,
-                init.label,
-            )
+            kind = LAYER_KINDS[slot.entry.kind]
+            assert isinstance(kind, LayerKind)
+            context = Context(width, width, not self.seen_weights, last, self.branches)
+            site = _Site(self.config.defaults, self.files, (*slot.path, slot.entry.kind), context, self.feeding)
+            value = slot.entry.value
+            self.cache[key] = kind.make(site, **value) if isinstance(kind.takes, Fields) else kind.make(site, value)
         return self.cache[key]
 
-    def weights(self, init: Part, context: Context, path: FieldPath) -> tuple[Law, Law]:
-        """The law of the weights, and of the scheme's own bias."""
-        if init.name == "file":
-            shape = (context.fan_out, context.fan_in)
-            file = File(path=init.arguments["path"], key=init.arguments["key"])
-            return self.files.given(file, shape, "(fan_out, fan_in)", path), Constant(0.0)
-        kind = INITIALIZERS[init.name]
-        arguments = dict(init.arguments)
+
+def _uneven_branch(slot: Slot, kept: int, width: int) -> FieldError:
+    message = f"the branch turns width {kept} into {width}; a residual branch keeps the width"
+    return FieldError(slot.path, message, f"give the branch's last dense layer width {kept}")
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Where one layer is made; see `network.layer_kinds.Site`.
+
+    Attributes:
+        path: the entry's, with the word of its kind.
+        context: of weights here that keep the width.
+        feeding: the activation that the signal comes from, None where it is not known.
+    """
+
+    defaults: Defaults
+    files: GivenArrays
+    path: FieldPath
+    context: Context
+    feeding: Activation | None
+
+    def activation(self, part: Part | None) -> tuple[Activation, str]:
+        part = part or self.defaults.activation
+        return make_activation(part.name, **part.arguments), part.label
+
+    def weights(self, part: Part | None, fan_out: int) -> tuple[Law, Law, str]:
+        path = (*self.path, "init") if part else ("defaults", "init")
+        part = part or self.defaults.init
+        return *self._laws(part, fan_out, path), part.label
+
+    def _laws(self, part: Part, fan_out: int, path: FieldPath) -> tuple[Law, Law]:
+        """Of the weights, and of the scheme's own bias."""
+        if part.name == "file":
+            file = File(path=part.arguments["path"], key=part.arguments["key"])
+            return self.files.given(file, (fan_out, self.context.fan_in), "(fan_out, fan_in)", path), Constant(0.0)
+        kind, context = INITIALIZERS[part.name], replace(self.context, fan_out=fan_out)
+        arguments = dict(part.arguments)
         try:
             if arguments.get("gain") == "auto":
                 arguments["gain"] = forward_gain(self.feeding) if self.feeding else 1.0
@@ -192,14 +174,17 @@ class _Builder:
         except VarprobeError as error:
             raise FieldError(path, error.message, error.hint) from None
 
-    def bias(self, bias: Bias, width: int, path: FieldPath) -> Law:
+    def bias(self, bias: Bias | None, fan_out: int) -> Law | None:
+        path = (*self.path, "bias") if bias else ("defaults", "bias")
+        bias = bias or self.defaults.bias
+        if bias is None:
+            return None
         if bias.path is not None:
-            return self.files.given(File(path=bias.path, key=bias.key), (width,), "(width,)", path)
+            return self.files.given(File(path=bias.path, key=bias.key), (fan_out,), "(width,)", path)
         return Normal(bias.std) if bias.std is not None else Constant(bias.value or 0.0)
 
-
-def _activation(part: Part) -> Activation:
-    return make_activation(part.name, **part.arguments)
+    def vector(self, file: File | None, key: str) -> FromFile | None:
+        return self.files.given(file, (self.context.fan_in,), "(width,)", (*self.path, key)) if file else None
 
 
 def _input(config: Config, files: GivenArrays) -> InputLaw:

@@ -26,7 +26,7 @@ from varprobe.config.records import Expect, Sides
 from varprobe.errors import nearest
 from varprobe.frozen import dataclass, field
 from varprobe.network.number_formats import FORMATS
-from varprobe.network.spec import Open, Step
+from varprobe.network.spec import Step
 from varprobe.network.statistics import STATISTICS
 from varprobe.verdict.findings import FINDINGS
 
@@ -207,7 +207,7 @@ def resolve_expectation(expect: Expect | None, steps: Sequence[Step], batch: int
     """
     if expect is None:
         return None
-    rows = [step for step in steps if not isinstance(step.layer, Open)]
+    rows = [step for step in steps if step.layer.is_row]
     bounds = [
         _bound(key, statistic, limits, rows, batch)
         for key, statistics in (expect.layers or {}).items()

@@ -116,6 +116,11 @@ def section(
     body: CoreSchema = cs.dataclass_schema(record, cs.dataclass_args_schema(record.__name__, arguments), list(schemas))
     if check is not None:
         body = cs.no_info_after_validator_function(partial(_checked, check), body)
+    return short_form(body, schemas, shorthand)
+
+
+def short_form(body: CoreSchema, schemas: Mapping[str, CoreSchema], shorthand: str | None) -> CoreSchema:
+    """The schema of a mapping with these keys, or a bare value for one of them; unknown keys are errors."""
     short = schemas[shorthand] if shorthand else None
     return cs.no_info_before_validator_function(
         partial(_widened, list(schemas), shorthand),

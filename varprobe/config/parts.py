@@ -8,12 +8,14 @@ from typing import Any
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
-from varprobe.config.fields import NOT_NEGATIVE, choice, optional, problem, refuse_unknown, shown, text
+from varprobe.config.fields import NOT_NEGATIVE, choice, optional, problem, refuse_unknown, shown, text, whole
 from varprobe.errors import nearest
 from varprobe.frozen import dataclass
 from varprobe.network.activations import ACTIVATIONS, ActivationKind
 from varprobe.network.initializers import INITIALIZERS, InitializerKind
-from varprobe.network.parameters import Choice, Gain, Number, Parameter, Parameters, Text
+from varprobe.network.parameters import LARGEST, Choice, Defined, Domain, Gain, Number, Parameters, Text, Whole
+
+Definitions = Mapping[str, CoreSchema]
 
 DEFAULT_INIT, DEFAULT_ACTIVATION = "xavier", "linear"
 _GAIN = cs.union_schema(
@@ -91,28 +93,37 @@ def _text(value: object) -> str:
 
 
 def _arguments_schema(parameters: Parameters) -> CoreSchema:
-    return cs.typed_dict_schema({key: _field(parameter) for key, parameter in parameters.items()})
+    return mapping_schema({key: (domain_schema(one.domain, {}), one.default) for key, one in parameters.items()})
 
 
-def _field(parameter: Parameter) -> cs.TypedDictField:
-    schema = _domain_schema(parameter.domain)
-    if parameter.default is ...:
+def mapping_schema(fields: Mapping[str, tuple[CoreSchema, Any]]) -> CoreSchema:
+    """The schema of a mapping, by keys: what each may be, and its default; see `network.parameters.Parameter`."""
+    return cs.typed_dict_schema({key: _field(schema, default) for key, (schema, default) in fields.items()})
+
+
+def _field(schema: CoreSchema, default: Any) -> cs.TypedDictField:
+    if default is ...:
         return cs.typed_dict_field(schema, required=True)
-    known = optional(schema) if parameter.default is None else schema
-    return cs.typed_dict_field(cs.with_default_schema(known, default=parameter.default), required=False)
+    known = optional(schema) if default is None else schema
+    return cs.typed_dict_field(cs.with_default_schema(known, default=default), required=False)
 
 
-def _domain_schema(domain: Number | Choice | Text | Gain) -> CoreSchema:
+def domain_schema(domain: Domain, defined: Definitions) -> CoreSchema:
+    """What a parameter may be, as a schema; `defined` are the config's own definitions."""
     match domain:
-        case Number(low, high, above):
-            bounds = {"gt" if above else "ge": low, "le": high}
+        case Number(low, high, above, below):
+            bounds = {"le": LARGEST, "gt" if above else "ge": low, "lt" if below else "le": high}
             return cs.float_schema(strict=True, allow_inf_nan=False, **bounds)  # type: ignore[arg-type]
+        case Whole(low, high):
+            return whole(low, high)
         case Choice(words):
             return choice(*words)
         case Text():
             return text()
         case Gain():
             return _GAIN
+        case Defined(name):
+            return defined[name]
 
 
 ACTIVATION_PART = PartOf("activation", ACTIVATIONS)

@@ -27,45 +27,18 @@ class Bias:
 
 
 @dataclass(frozen=True)
-class DenseModel:
-    """An affine map, then its activation."""
-
-    width: int
-    activation: Part | None = None
-    init: Part | None = None
-    bias: Bias | None = None
-
-
-@dataclass(frozen=True)
-class NormModel:
-    """Layer, batch or rms normalisation, with the biased variance."""
-
-    kind: Any
-    eps: float = 1e-5
-    gamma: File | None = None
-    beta: File | None = None
-
-
-@dataclass(frozen=True)
-class ResidualModel:
-    """skip + scale * branch; the branch keeps the width."""
-
-    layers: list[Entry]
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
 class Entry:
-    """One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."""
+    """One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name.
 
-    dense: DenseModel | None = None
-    norm: NormModel | None = None
-    activation: Part | None = None
-    dropout: float | None = None
-    block: list[Entry] | None = None
-    residual: ResidualModel | None = None
-    repeat: int = 1
-    name: str | None = None
+    Attributes:
+        kind: its key in `LAYER_KINDS`.
+        value: what that takes; of `Fields` the values by name.
+    """
+
+    kind: str
+    value: Any
+    repeat: int
+    name: str | None
 
 
 @dataclass(frozen=True)

@@ -13,24 +13,33 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.config.expectation import expect_schema
-from varprobe.config.fields import NOT_NEGATIVE, REAL, choice, optional, problem, real, section, shown, text, whole
-from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART
-from varprobe.config.records import (
-    Bias,
-    Config,
-    Defaults,
-    DenseModel,
-    Entry,
-    File,
-    Gradient,
-    InputModel,
-    NormModel,
-    Probe,
-    ResidualModel,
+from varprobe.config.fields import (
+    NOT_NEGATIVE,
+    REAL,
+    choice,
+    optional,
+    problem,
+    refuse_unknown,
+    section,
+    short_form,
+    shown,
+    text,
+    whole,
 )
+from varprobe.config.parts import (
+    ACTIVATION_PART,
+    DEFAULT_ACTIVATION,
+    DEFAULT_INIT,
+    INITIALIZER_PART,
+    Definitions,
+    domain_schema,
+    mapping_schema,
+)
+from varprobe.config.records import Bias, Config, Defaults, Entry, File, Gradient, InputModel, Probe
+from varprobe.network.layer_kinds import LAYER_KINDS, MAX_WIDTH, Fields
+from varprobe.network.parameters import Domain
 
-MAX_WIDTH = 100_000_000
-LAYER_KINDS = ("dense", "norm", "activation", "dropout", "block", "residual")
+_ENTRY = "One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."
 
 
 def _one_bias(bias: Bias) -> ValidationError | None:
@@ -60,7 +69,36 @@ def _one_kind(data: Any) -> Any:
         raise problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
     if kinds and data[kinds[0]] is None:
         raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
+    refuse_unknown(data, [*LAYER_KINDS, "repeat", "name"])
     return data
+
+
+def _entry(checked: dict[str, Any]) -> Entry:
+    kind = next(kind for kind in LAYER_KINDS if checked[kind] is not None)
+    return Entry(kind, checked[kind], checked["repeat"], checked["name"])
+
+
+def _entry_schema(defined: Definitions) -> CoreSchema:
+    """One entry of `layers`, by the table of kinds."""
+    schemas = {word: (_kind_schema(kind.takes, defined), None) for word, kind in LAYER_KINDS.items()}
+    body = _described(
+        mapping_schema({**schemas, "repeat": (whole(1, 1_000_000), 1), "name": (text(100), None)}), _ENTRY
+    )
+    entry = cs.no_info_after_validator_function(_entry, body)
+    return cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=body)
+
+
+def _kind_schema(takes: Domain | Fields, defined: Definitions) -> CoreSchema:
+    """What stands behind a kind's word."""
+    if not isinstance(takes, Fields):
+        return domain_schema(takes, defined)
+    schemas = {key: (domain_schema(one.domain, defined), one.default) for key, one in takes.parameters.items()}
+    body = _described(mapping_schema(schemas), takes.about)
+    return short_form(body, {key: schema for key, (schema, _) in schemas.items()}, takes.shorthand)
+
+
+def _described(schema: CoreSchema, about: str) -> CoreSchema:
+    return {**schema, "metadata": {"pydantic_js_updates": {"description": about}}}
 
 
 def _same(value: Any) -> Any:
@@ -71,7 +109,6 @@ def config_core_schema() -> CoreSchema:
     """The schema of a whole config, for the validator and for the JSON Schema."""
     activations, initializers = ACTIVATION_PART, INITIALIZER_PART
     activation, init = cs.definition_reference_schema("activation"), cs.definition_reference_schema("initializer")
-    file = section(File, path=text(), key=optional(text()))
     bias = cs.definition_reference_schema("bias")
     bias_form = section(
         Bias,
@@ -88,30 +125,15 @@ def config_core_schema() -> CoreSchema:
         cs.no_info_before_validator_function(_same, bias_form, ref="bias", json_schema_input_schema=bias_form),
     ]
     entries = cs.list_schema(cs.definition_reference_schema("entry"), min_length=1)
-    width = whole(1, MAX_WIDTH)
-    dense = section(
-        DenseModel, "width", width=width, activation=optional(activation), init=optional(init), bias=optional(bias)
+    entry = _entry_schema(
+        {
+            "activation": activation,
+            "initializer": init,
+            "bias": bias,
+            "file": section(File, path=text(), key=optional(text())),
+            "layers": entries,
+        }
     )
-    norm = section(
-        NormModel,
-        "kind",
-        kind=choice("layer", "batch", "rms"),
-        eps=NOT_NEGATIVE,
-        gamma=optional(file),
-        beta=optional(file),
-    )
-    entry = section(
-        Entry,
-        dense=optional(dense),
-        norm=optional(norm),
-        activation=optional(activation),
-        dropout=optional(real(ge=0.0, lt=1.0)),
-        block=optional(entries),
-        residual=optional(section(ResidualModel, layers=entries, scale=REAL)),
-        repeat=whole(1, 1_000_000),
-        name=optional(text(100)),
-    )
-    entry = cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=entry)
     defaults = section(
         Defaults,
         activation=cs.with_default_schema(activation, default_factory=partial(activations.parse, DEFAULT_ACTIVATION)),
@@ -122,7 +144,7 @@ def config_core_schema() -> CoreSchema:
         InputModel,
         None,
         _path_belongs,
-        features=width,
+        features=whole(1, MAX_WIDTH),
         distribution=choice("normal", "uniform", "constant", "file"),
         mean=REAL,
         std=NOT_NEGATIVE,

@@ -1,4 +1,4 @@
-"""Repeats and blocks -> a flat sequence of slots, refused before anything huge exists."""
+"""Repeats and groups -> a flat sequence of slots, refused before anything huge exists."""
 
 from __future__ import annotations
 
@@ -7,34 +7,59 @@ from collections.abc import Iterator
 from varprobe.config.fields import FieldError, FieldPath
 from varprobe.config.records import Entry
 from varprobe.frozen import dataclass
-from varprobe.network.spec import Join, Open
+from varprobe.network.layer_kinds import LAYER_KINDS, GroupKind, LayerKind
+from varprobe.network.layers import Layer
 
 MAX_STEPS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One unrolled entry: what it is, where it stands, and what is around it. `edge` marks Open and Join."""
+    """One unrolled entry: what it is, where it stands, and what is around it.
+
+    Attributes:
+        edge: the layer itself, where it begins or ends a group.
+        copies: (path, number, total) of every repeated entry around, outermost first.
+    """
 
     entry: Entry
     path: FieldPath
-    edge: type[Open] | type[Join] | None
+    edge: Layer | None
     depth: int
-    copies: tuple[
-        tuple[FieldPath, int, int], ...
-    ]  # (path, number, total) of every repeated entry around, outermost first
+    copies: tuple[tuple[FieldPath, int, int], ...]
+
+    @property
+    def has_weights(self) -> bool:
+        kind = LAYER_KINDS[self.entry.kind]
+        return isinstance(kind, LayerKind) and kind.has_weights
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group's layers, what lies around them, and where they stand below the entry."""
+
+    entries: list[Entry]
+    edges: tuple[Layer, Layer] | None
+    path: FieldPath
+
+
+def _group(entry: Entry) -> _Group | None:
+    kind = LAYER_KINDS[entry.kind]
+    if not isinstance(kind, GroupKind):
+        return None
+    if isinstance(entry.value, list):
+        return _Group(entry.value, kind.edges(), (entry.kind,))
+    others = {key: value for key, value in entry.value.items() if key != "layers"}
+    return _Group(entry.value["layers"], kind.edges(**others), (entry.kind, "layers"))
 
 
 def check_size(entries: list[Entry], path: FieldPath) -> int:
     """How many steps the entries unroll to; refuses before anything of that size exists."""
     total = 0
     for index, entry in enumerate(entries):
-        here = (*path, index)
-        inner = 1
-        if entry.block is not None:
-            inner = check_size(entry.block, (*here, "block"))
-        elif entry.residual is not None:
-            inner = 2 + check_size(entry.residual.layers, (*here, "residual", "layers"))
+        here, group, inner = (*path, index), _group(entry), 1
+        if group is not None:
+            inner = check_size(group.entries, (*here, *group.path)) + len(group.edges or ())
         total += inner * entry.repeat
         if total > MAX_STEPS:
             message = f"the network unrolls to more than {MAX_STEPS:,} layers"
@@ -47,28 +72,34 @@ def unroll(
 ) -> Iterator[Slot]:
     """The slots in order; `copies` are the repeated entries around, outermost first."""
     for index, entry in enumerate(entries):
-        here = (*path, index)
+        here, group = (*path, index), _group(entry)
         for number in range(1, entry.repeat + 1):
             around = (*copies, (here, number, entry.repeat)) if entry.repeat > 1 else copies
-            if entry.block is not None:
-                yield from unroll(entry.block, (*here, "block"), depth, around)
-            elif entry.residual is not None:
-                yield Slot(entry, here, Open, depth, around)
-                yield from unroll(entry.residual.layers, (*here, "residual", "layers"), depth + 1, around)
-                yield Slot(entry, here, Join, depth, around)
-            else:
+            if group is None:
                 yield Slot(entry, here, None, depth, around)
+                continue
+            inside = (*here, *group.path)
+            if group.edges is None:
+                yield from unroll(group.entries, inside, depth, around)
+                continue
+            begins, ends = group.edges
+            yield Slot(entry, here, begins, depth, around)
+            yield from unroll(group.entries, inside, depth + 1, around)
+            yield Slot(entry, here, ends, depth, around)
 
 
 def last_maps(slots: list[Slot]) -> set[int]:
-    """The positions of the last dense layer of every residual branch."""
-    found = set()
+    """The positions of the last entry with weights of every residual branch."""
+    found: set[int] = set()
+    branches: list[set[int]] = []  # of every block around, the position if there is one yet
     for position, slot in enumerate(slots):
-        if slot.edge is Join:
-            back = position - 1
-            while slots[back].edge is not Open or slots[back].depth != slot.depth:
-                if slots[back].entry.dense:
-                    found.add(back)
-                    break
-                back -= 1
+        if slot.has_weights and branches:
+            branches[-1] = {position}
+        elif slot.edge is not None and slot.edge.opens:
+            branches.append(set())
+        elif slot.edge is not None and slot.edge.joins:
+            last = branches.pop()
+            found |= last
+            if branches and last:
+                branches[-1] = last
     return found

@@ -1,4 +1,4 @@
-"""The laws of weights and biases, drawn.
+"""The laws of weights and biases, the batch and the objective, drawn.
 
 A law is drawn as values of order one in the working precision, and a factor that the engine multiplies into the
 layer's output. So a standard deviation of 1e-300 underflows nothing.
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.streams import Streams, normals, uniforms
+from varprobe.engine.scaled_array import ScaledArray
+from varprobe.engine.streams import Streams, fill_normals, fill_uniforms
 from varprobe.frozen import dataclass
 from varprobe.network.laws import (
     Constant,
@@ -28,6 +29,7 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
+from varprobe.network.spec import InputLaw, Objective
 
 Array = NDArray[np.floating[Any]]
 Generators = Sequence[np.random.Generator]
@@ -49,7 +51,7 @@ def draw(law: Law, shape: tuple[int, ...], streams: Streams, dtype: np.dtype[Any
     """
     match law:
         case FromFile():
-            return given(law.values, shape, dtype)
+            return take_given(law.values, shape, dtype)
         case Constant():
             return Draw(np.full((1, *shape), np.sign(law.value), dtype), abs(law.value))
         case Identity():
@@ -68,7 +70,7 @@ def is_drawn_by_parts(law: Law) -> bool:
     return isinstance(law, (Normal, Uniform, TruncatedNormal))
 
 
-def given(values: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Draw:
+def take_given(values: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Draw:
     """Given values; scaled by a power of two where the working precision could not hold them."""
     peak = float(np.max(np.abs(values)))
     exponent = 0
@@ -96,12 +98,12 @@ def fill_part(law: Law, generators: Generators, out: Array) -> None:
     factor = law_factor(law)
     match law:
         case Normal(std, mean):
-            normals(generators, out)
+            fill_normals(generators, out)
             if mean and factor:
                 out *= std / factor
                 out += mean / factor
         case Uniform(low, high):
-            uniforms(generators, out)
+            fill_uniforms(generators, out)
             if factor:
                 out *= (high - low) / factor
                 out += low / factor
@@ -119,18 +121,18 @@ def fill_part(law: Law, generators: Generators, out: Array) -> None:
 def _fill_whole(law: Law, out: Array, stream: np.random.Generator) -> None:
     match law:
         case Sparse():
-            normals([stream], out.reshape(1, -1))
+            fill_normals([stream], out.reshape(1, -1))
             zeros = law.zeros(out.shape[0])
             if zeros:
                 order = np.argpartition(stream.random(out.shape), zeros - 1, axis=0)[:zeros]
                 np.put_along_axis(out, order, 0, axis=0)
         case Orthogonal() | Lsuv():
-            out[...] = haar(out.shape[0], out.shape[1], stream)
+            out[...] = draw_haar(out.shape[0], out.shape[1], stream)
         case _:
             raise TypeError(law)
 
 
-def haar(rows: int, columns: int, stream: np.random.Generator) -> NDArray[np.float64]:
+def draw_haar(rows: int, columns: int, stream: np.random.Generator) -> NDArray[np.float64]:
     """Orthonormal rows or columns, whichever are fewer, by QR of a Gaussian with the signs of R's diagonal fixed."""
     tall = stream.standard_normal((max(rows, columns), min(rows, columns)))
     orthonormal, triangle = np.linalg.qr(tall)
@@ -142,11 +144,11 @@ def _cut_normal(low: float, high: float, out: Array, stream: np.random.Generator
     """N(0, 1) cut to low..high by rejection: from the normal where that keeps enough, else from a uniform."""
     kept = _normal_mass(low, high)
     if kept > 0.2:
-        normals([stream], out[None])
+        fill_normals([stream], out[None])
         outside = np.flatnonzero((out < low) | (out > high))
         while outside.size:
             again = np.empty((1, outside.size), out.dtype)
-            normals([stream], again)
+            fill_normals([stream], again)
             out[outside] = again[0]
             outside = outside[(again[0] < low) | (again[0] > high)]
         return
@@ -168,3 +170,58 @@ def _cut_normal(low: float, high: float, out: Array, stream: np.random.Generator
 
 def _normal_mass(low: float, high: float) -> float:
     return (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
+
+
+def draw_batch(law: InputLaw, batch: int, streams: Streams, dtype: np.dtype[Any]) -> ScaledArray:
+    """The batch of every trial, (trials, batch, features)."""
+    if law.rows is not None:
+        return _repeat(law.rows, len(streams.trials), dtype)
+    shape = (len(streams.trials), batch, law.features)
+    mean = ScaledArray.plain(np.broadcast_to(dtype.type(np.sign(law.mean)), shape))
+    if law.distribution == "constant":
+        return mean.times(abs(law.mean)).settle()
+    values = np.empty(shape, dtype)
+    if law.distribution == "normal":
+        streams.normal(values)
+    else:
+        streams.uniform(values)
+        values -= 0.5
+        values *= np.sqrt(12.0)
+    signal = ScaledArray.plain(values).times(law.std)
+    return (signal.plus(mean.times(abs(law.mean))) if law.mean else signal).settle()
+
+
+def draw_cotangent(objective: Objective, output: ScaledArray, streams: Streams) -> ScaledArray:
+    """dObjective/d(output), each trial's from its own stream.
+
+    random: N(0, 1) entries. mse: of the mean over batch and units of (y - t)^2, targets t of N(0, 1).
+    cross_entropy: of the mean over the batch, labels uniform. file: the given cotangent in every trial.
+    """
+    shape, dtype = output.values.shape, output.values.dtype
+    if objective.cotangent is not None:
+        return _repeat(objective.cotangent, len(output.values), dtype)
+    if objective.kind == "cross_entropy":
+        return ScaledArray.plain(_softmax_gradient(output, streams, dtype)).settle()
+    normal = streams.normal(np.empty(shape, dtype))
+    if objective.kind == "random":
+        return ScaledArray.plain(normal)
+    difference = output.plus(ScaledArray.plain(normal).times(-1.0))
+    return difference.times(2.0 / (shape[1] * shape[2])).settle()
+
+
+def _repeat(values: Array, trials: int, dtype: np.dtype[Any]) -> ScaledArray:
+    """The same given (batch, units) array in every trial."""
+    drawn = take_given(values, values.shape, dtype)
+    return ScaledArray.plain(np.repeat(drawn.values, trials, axis=0)).times(drawn.factor).settle()
+
+
+def _softmax_gradient(output: ScaledArray, streams: Streams, dtype: np.dtype[Any]) -> Array:
+    """(softmax(y) - one-hot(label)) / batch, of the mean cross-entropy with uniform random labels."""
+    trials, batch, width = output.values.shape
+    shifted = output.values - output.values.max(axis=2, keepdims=True)
+    shifted = ScaledArray(shifted, output.exponent).absolute()
+    share = np.exp(shifted)
+    share /= share.sum(axis=2, keepdims=True)
+    for trial, stream in zip(range(trials), streams.generators(), strict=True):
+        share[trial, np.arange(batch), stream.integers(width, size=batch)] -= 1
+    return (share / batch).astype(dtype)

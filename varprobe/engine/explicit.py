@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from varprobe.engine.blocks import each, of_trials
 from varprobe.engine.draws import draw, fill_part, is_drawn_by_parts, law_factor
 from varprobe.engine.moments import Tally
-from varprobe.engine.scaled_array import ScaledArray, combined, split
+from varprobe.engine.scaled_array import ScaledArray, combine, split
 from varprobe.engine.streams import Parts, Streams
 from varprobe.frozen import dataclass
 from varprobe.network.laws import FromFile, Law
@@ -52,7 +52,7 @@ class Weights:
     values: Array | None
     factor: float
 
-    def forgotten(self) -> Weights:
+    def forget(self) -> Weights:
         """What is left where the values are not kept."""
         return replace(self, values=None)
 
@@ -119,7 +119,7 @@ def backward(weights: Weights, gradient: ScaledArray) -> ScaledArray:
     if weights.values is None and not is_drawn_by_parts(weights.law):
         weights = _weights(weights.law, weights.shape, weights.streams, weights.dtype, keep=True)
     if weights.values is not None:
-        return combined((delta, weights.values), exponent=exponents, scale=scale)
+        return combine((delta, weights.values), exponent=exponents, scale=scale)
     sums: list[dict[int, Array]] = [{} for _ in range(_LANES)]
 
     def work(lane: int, place: Place, rows: Array) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.blocks import Block, gram, mixed, over_blocks, product
-from varprobe.engine.scaled_array import ScaledArray, combined, split
+from varprobe.engine.blocks import Block, gram, mix, over_blocks, product
+from varprobe.engine.moments import Sums
+from varprobe.engine.scaled_array import ScaledArray, combine, split
 from varprobe.engine.streams import Streams
-from varprobe.engine.weight_gradient import Sums
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Law, Normal, Orthogonal
 
@@ -64,8 +64,8 @@ def forward(law: Normal | Orthogonal, source: ScaledArray, fan_out: int, streams
         # A trial of lower rank than the others has directions that do not exist: they must not take part.
         real = np.asarray(inverse.any(axis=2))
         inner *= real[:, :, None]
-        inner = mixed((_half(inner, max(rows.shape[2], fan_out) - fan_out, streams, real), inner))
-    return combined((scale * root, inner), exponent=source.exponent + exponent), Seen(sums, inverse, inner)
+        inner = mix((_half(inner, max(rows.shape[2], fan_out) - fan_out, streams, real), inner))
+    return combine((scale * root, inner), exponent=source.exponent + exponent), Seen(sums, inverse, inner)
 
 
 def backward(
@@ -86,7 +86,7 @@ def backward(
         root, _ = _roots(sums.gram, min(delta.shape[1:]))
         fresh = streams.normal(np.empty((len(delta), root.shape[2], fan_in), dtype))
         along = root @ product(fresh, source) @ inverse.swapaxes(1, 2)
-        return combined((scale * root, fresh), (scale * ((fixed - along) @ inverse), source), exponent=exponent)
+        return combine((scale * root, fresh), (scale * ((fixed - along) @ inverse), source), exponent=exponent)
     size = max(fan_in, fan_out)
     # What is left of delta off the rows that the forward pass has fixed: of a rank that is known.
     free = size - inverse.any(axis=2).sum(axis=1)
@@ -98,7 +98,7 @@ def backward(
     along = product(fresh, source) @ inverse.swapaxes(1, 2) @ inverse
     _subtract(fresh, along.astype(dtype), source)
     half = _half(fresh, size - fan_in, streams, real)
-    return combined((scale * (root @ half), fresh), (scale * (fixed @ inverse), source), exponent=exponent)
+    return combine((scale * (root @ half), fresh), (scale * (fixed @ inverse), source), exponent=exponent)
 
 
 def _size(law: Normal | Orthogonal) -> float:

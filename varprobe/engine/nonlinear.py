@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.blocks import mapped
-from varprobe.engine.scaled_array import ScaledArray, comfortable, computed
+from varprobe.engine.blocks import map_blocks
+from varprobe.engine.scaled_array import ScaledArray, comfortable, compute
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
-from varprobe.network.spec import Norm
+from varprobe.network.layers import Norm
 
 Array = NDArray[np.floating[Any]]
 
@@ -39,12 +39,12 @@ def activate(activation: Activation, z: ScaledArray) -> tuple[ScaledArray, Activ
     if activation.is_linear:
         return z, Activated(activation, None, linear)
     if z.is_plain:
-        return computed(activation.value, z.exponent, z.values), Activated(activation, z, linear)
+        return compute(activation.value, z.exponent, z.values), Activated(activation, z, linear)
     if activation.degree is not None:
         exponent = z.exponent * activation.degree
-        return computed(activation.value, exponent, z.values), Activated(activation, z, linear)
+        return compute(activation.value, exponent, z.values), Activated(activation, z, linear)
     linear = _linear_trials(activation, z)
-    values = mapped(activation.value, z.absolute())
+    values = map_blocks(activation.value, z.absolute())
     exponent = np.zeros_like(z.exponent)
     for trial, (left, right) in linear.items():
         values[trial] = np.where(z.values[trial] > 0, right, left) * z.values[trial]
@@ -59,9 +59,9 @@ def activate_backward(memory: Activated, gradient: ScaledArray) -> ScaledArray:
         return gradient
     if activation.degree is not None and not z.is_plain:
         exponent = gradient.exponent + z.exponent * (activation.degree - 1)
-        return computed(_slope_times(activation), exponent, z.values, gradient.values)
+        return compute(_slope_times(activation), exponent, z.values, gradient.values)
     if not memory.linear:
-        return computed(_slope_times(activation), gradient.exponent, z.absolute(), gradient.values)
+        return compute(_slope_times(activation), gradient.exponent, z.absolute(), gradient.values)
     slopes = activation.derivative(z.absolute())
     for trial, (left, right) in memory.linear.items():
         slopes[trial] = np.where(z.values[trial] > 0, right, left)
@@ -115,8 +115,8 @@ def normalise(norm: Norm, x: ScaledArray) -> tuple[ScaledArray, Normalised]:
     # r = sqrt(v 4^e + eps). Where v decides, 2^e is taken out of r; where eps does, it stays in the output.
     taken = np.where(_variance_decides(norm.eps, square, x.exponent), x.exponent, 0)
     left = x.exponent - taken
-    eps = np.ldexp(np.float64(norm.eps), _bounded(-2 * taken))
-    shrunk = np.ldexp(square.astype(np.float64), _bounded(2 * left))
+    eps = np.ldexp(np.float64(norm.eps), _bound(-2 * taken))
+    shrunk = np.ldexp(square.astype(np.float64), _bound(2 * left))
     inverse = (1 / np.sqrt(shrunk + eps)).astype(values.dtype)
     normal = values * inverse
     gamma = None if norm.gamma is None else norm.gamma.values.astype(values.dtype)
@@ -134,7 +134,7 @@ def _variance_decides(eps: float, square: Array, exponent: NDArray[np.int64]) ->
         return (exponent >= 0) | (largest >= np.log2(np.float64(eps)))
 
 
-def _bounded(exponent: NDArray[np.int64]) -> NDArray[np.int32]:
+def _bound(exponent: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.clip(exponent, -2000, 2000).astype(np.int32).reshape(-1, 1, 1)
 
 

@@ -61,7 +61,7 @@ class StackStatistics:
         return cls(**tables)
 
     @classmethod
-    def joined(cls, stacks: list[StackStatistics]) -> StackStatistics:
+    def join(cls, stacks: list[StackStatistics]) -> StackStatistics:
         """Stacks of trials one after the other."""
         if len(stacks) == 1:
             return stacks[0]
@@ -92,6 +92,11 @@ class StackStatistics:
     def write_activation_gradient(self, row: int, gradient: ScaledArray) -> None:
         self.log_activation_gradient_second_moment[:, row] = gradient.log_second_moment
         self.log_activation_gradient_variance[:, row] = log_square(gradient.moments.variance, gradient.exponent)
+
+    def write_weight_gradient(self, row: int, second_moment: Table, mean: Table, exponent: Exponent) -> None:
+        """Of values times 2**exponent, (trials,) each."""
+        self.log_weight_gradient_second_moment[:, row] = log_square(second_moment, exponent)
+        self.log_weight_gradient_variance[:, row] = log_square(np.maximum(second_moment - mean**2, 0), exponent)
 
 
 def _limits(activation: Activation, exponent: Exponent) -> Limits | None:

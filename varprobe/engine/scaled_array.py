@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.engine.blocks import Block, mixed, over_blocks
+from varprobe.engine.blocks import Block, mix, over_blocks
 from varprobe.engine.moments import BatchMoments, Tally, batch_moments
 from varprobe.frozen import dataclass
 
@@ -55,9 +55,9 @@ class ScaledArray:
 
     def absolute(self) -> Array:
         """The true values in the working precision; what does not fit becomes inf or 0."""
-        return self.values if self.is_plain else _shifted(self.values, self.exponent)
+        return self.values if self.is_plain else _shift(self.values, self.exponent)
 
-    def settled(self) -> ScaledArray:
+    def settle(self) -> ScaledArray:
         """The same signal, its exponents chosen anew where the values have left the comfortable range."""
         limit = comfortable(self.values.dtype)
         second = self.moments.second_moment
@@ -67,7 +67,7 @@ class ScaledArray:
         if not far.any():
             return self
         shift = np.where(far, np.round(np.where(far, bits, 0.0)), 0).astype(np.int64)
-        return ScaledArray(_shifted(self.values, -shift), self.exponent + shift)
+        return ScaledArray(_shift(self.values, -shift), self.exponent + shift)
 
     def times(self, factor: float) -> ScaledArray:
         """The signal times a number, whose size goes into the exponent where it is out of the ordinary."""
@@ -75,22 +75,22 @@ class ScaledArray:
             return self
         near, exponent = split(factor)
         number = self.values.dtype.type(near)
-        return computed(lambda values: values * number, self.exponent + exponent, self.values)
+        return compute(lambda values: values * number, self.exponent + exponent, self.values)
 
     def plus(self, other: ScaledArray) -> ScaledArray:
         """The sum, at the larger exponent of the two in each trial."""
         if self.is_plain and other.is_plain:
-            return computed(np.add, self.exponent, self.values, np.broadcast_to(other.values, self.values.shape))
+            return compute(np.add, self.exponent, self.values, np.broadcast_to(other.values, self.values.shape))
         mine, theirs = _top(self), _top(other)
         exponent = np.where(mine >= theirs, self.exponent, other.exponent)
         exponent = np.where(np.isfinite(np.maximum(mine, theirs)), exponent, np.maximum(self.exponent, other.exponent))
         return ScaledArray(
-            _shifted(self.values, self.exponent - exponent) + _shifted(other.values, other.exponent - exponent),
+            _shift(self.values, self.exponent - exponent) + _shift(other.values, other.exponent - exponent),
             exponent,
         )
 
 
-def computed(function: Callable[..., Array], exponent: Exponent, first: Array, *others: Array) -> ScaledArray:
+def compute(function: Callable[..., Array], exponent: Exponent, first: Array, *others: Array) -> ScaledArray:
     """An elementwise function of arrays of one shape, times 2**exponent, and its statistics in the same pass."""
     out = np.empty_like(first)
     tally = Tally(out.shape, out.dtype)
@@ -104,8 +104,8 @@ def computed(function: Callable[..., Array], exponent: Exponent, first: Array, *
     return ScaledArray(out, exponent, tally.moments())
 
 
-def combined(*terms: tuple[Array, Array], exponent: Exponent, scale: float = 1.0) -> ScaledArray:
-    """The sum of matrices times rows, as in `mixed`, times scale 2**exponent, and its statistics in the same pass."""
+def combine(*terms: tuple[Array, Array], exponent: Exponent, scale: float = 1.0) -> ScaledArray:
+    """The sum of matrices times rows, as in `mix`, times scale 2**exponent, and its statistics in the same pass."""
     tally = Tally((*terms[0][0].shape[:2], terms[0][1].shape[2]), terms[0][1].dtype)
     number = terms[0][1].dtype.type(scale)
 
@@ -113,7 +113,7 @@ def combined(*terms: tuple[Array, Array], exponent: Exponent, scale: float = 1.0
         part *= number
         tally.see(block, part)
 
-    values = mixed(*terms, see=tally.see if scale == 1.0 else see)
+    values = mix(*terms, see=tally.see if scale == 1.0 else see)
     return ScaledArray(values, exponent, tally.moments())
 
 
@@ -138,7 +138,7 @@ def log_square(second: NDArray[np.float64], exponent: Exponent) -> Logs:
     return np.where(ended, np.nan, logs)
 
 
-def _shifted(values: Array, exponent: Exponent) -> Array:
+def _shift(values: Array, exponent: Exponent) -> Array:
     bounded = np.clip(exponent, -4000, 4000).astype(np.int32)
     return np.ldexp(values, bounded.reshape(-1, 1, 1))
 

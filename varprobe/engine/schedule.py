@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 
-from varprobe.engine.memory import footprint, table_bytes, value_bytes, weight_bytes
+from varprobe.engine.costs import footprint_of, table_bytes, value_bytes, weight_bytes
 from varprobe.errors import ResourceError
 from varprobe.formatting import size_of
 from varprobe.frozen import dataclass
@@ -45,7 +45,7 @@ class RunSchedule:
     starts: tuple[int, ...] = (0,)
 
 
-def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = None) -> RunSchedule:
+def make_schedule(spec: NetworkSpec, settings: Settings, available: int | None = None) -> RunSchedule:
     """The plan for a run.
 
     Where memory is short, fewer stacks run at once, then smaller ones, then segments of one trial.
@@ -68,11 +68,11 @@ def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = Non
         size, workers = len(stacks[-1]), min(threads, len(stacks))
         keep = sum(weights) * size * workers <= KEPT_WEIGHTS
         crew = threads // workers if large else 1
-        peak = footprint(spec, settings, size, crew, keep_weights=keep).peak()
+        peak = footprint_of(spec, settings, size, crew, keep_weights=keep).peak()
         if workers * peak > budget:
             workers = budget // peak
             crew = max(1, threads // max(1, workers)) if large else 1
-            peak = footprint(spec, settings, size, crew, keep_weights=keep).peak()
+            peak = footprint_of(spec, settings, size, crew, keep_weights=keep).peak()
         if 0 < workers * peak <= budget:
             together = sum(sorted(len(stack) for stack in stacks)[-workers:])
             return RunSchedule(stacks, workers, crew, threads, keep, peak * together // size + tables)
@@ -80,7 +80,7 @@ def make_plan(spec: NetworkSpec, settings: Settings, available: int | None = Non
             break
         most //= 2
     crew = threads if large else 1
-    one = footprint(spec, settings, 1, crew, keep_weights=False)
+    one = footprint_of(spec, settings, 1, crew, keep_weights=False)
     starts = one.segments(budget)
     if one.peak(starts) > budget:
         raise _refusal(spec, settings, one.peak(starts), tables, budget + tables)

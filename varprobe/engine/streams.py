@@ -82,12 +82,12 @@ class Streams:
 
     def normal(self, out: Array) -> Array:
         """Fills (trials, rows, columns) or (trials, columns) with N(0, 1)."""
-        self.fill(out, normals)
+        self.fill(out, fill_normals)
         return out
 
     def uniform(self, out: Array) -> Array:
         """Fills (trials, rows, columns) or (trials, columns) with U[0, 1)."""
-        self.fill(out, uniforms)
+        self.fill(out, fill_uniforms)
         return out
 
     def fill(self, out: Array, law: Any) -> None:
@@ -166,7 +166,7 @@ def seed_states(seed: int, keys: Words) -> NDArray[np.uint64]:
     return state.astype("<u4").view("<u8").astype(np.uint64)
 
 
-def normals(generators: Sequence[np.random.Generator], out: Array) -> None:
+def fill_normals(generators: Sequence[np.random.Generator], out: Array) -> None:
     """N(0, 1) into every row of `out`, each from its own stream.
 
     float32 by the transform of Box and Muller (1958) from two 32-bit uniforms, which reaches 6.7 standard deviations;
@@ -194,7 +194,7 @@ def normals(generators: Sequence[np.random.Generator], out: Array) -> None:
         second *= radius[:, : second.shape[1]]
 
 
-def uniforms(generators: Sequence[np.random.Generator], out: Array) -> None:
+def fill_uniforms(generators: Sequence[np.random.Generator], out: Array) -> None:
     """U[0, 1) into every row of `out`, each from its own stream: multiples of 2^-24, or of 2^-53 in float64."""
     if out.dtype != np.float32:
         for row, stream in zip(out, generators, strict=True):

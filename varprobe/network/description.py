@@ -8,7 +8,7 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import FromFile
-from varprobe.network.spec import Dense, Dropout, Join, Norm, Open, Pointwise, Step
+from varprobe.network.spec import Step
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class LayerDescription:
 
     Attributes:
         kind: dense, norm, activation, dropout or residual (the join).
-        name, path, line, repeat_index: its place in the config; see `spec.network.Step`.
+        name, path, line, repeat_index: its place in the config; see `network.spec.Step`.
         activation, init: labels, None in rows that have none.
         expected_std: standard deviation of one weight by its law; None where there is none.
         trunk: outside every residual branch.
@@ -48,9 +48,7 @@ class LayerDescription:
 def describe(step: Step, engine: str | None = None) -> LayerDescription:
     """A row of the report, in the words of its step; `engine` is that of its weights, where it has any."""
     layer = step.layer
-    dense = layer if isinstance(layer, Dense) else None
-    activation = layer.activation_label if isinstance(layer, (Dense, Pointwise)) else None
-    variance = dense.weights.variance(step.fan_in, step.fan_out) if dense else None
+    variance = layer.weights.variance(step.fan_in, step.fan_out) if layer.weights else None
     return LayerDescription(
         kind=layer.kind,
         name=step.name,
@@ -59,31 +57,13 @@ def describe(step: Step, engine: str | None = None) -> LayerDescription:
         repeat_index=step.repeat_index,
         fan_in=step.fan_in,
         fan_out=step.fan_out,
-        activation=activation,
-        init=dense.init_label if dense else None,
-        engine=engine if dense else None,
+        activation=layer.activation_label,
+        init=layer.init_label,
+        engine=engine if layer.weights else None,
         expected_std=None if variance is None else float(np.sqrt(variance)),
         trunk=step.trunk,
-        given=dense is not None and isinstance(dense.weights, FromFile),
-        likeness=_likeness(step),
+        given=isinstance(layer.weights, FromFile),
+        likeness=layer.likeness,
         group=step.group,
-        curved=isinstance(layer, (Dense, Pointwise)) and layer.activation.degree != 1,
+        curved=layer.activation is not None and layer.activation.degree != 1,
     )
-
-
-def _likeness(step: Step) -> Hashable:
-    """Equal for layers that differ in nothing but their draw and their fan_in."""
-    match step.layer:
-        case Dense() as dense:
-            bias = dense.bias.source if isinstance(dense.bias, FromFile) else dense.bias
-            return dense.kind, step.fan_out, dense.activation_label, dense.init_label, bias
-        case Norm() as norm:
-            return norm.kind, norm.variant, norm.eps, norm.gamma is None, norm.beta is None
-        case Join(scale):
-            return step.layer.kind, scale
-        case Pointwise() as pointwise:
-            return pointwise.kind, pointwise.activation_label
-        case Dropout(probability):
-            return step.layer.kind, probability
-        case Open():
-            return step.layer.kind

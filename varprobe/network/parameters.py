@@ -1,4 +1,4 @@
-"""What the arguments of activations and initialisers may be, and what they are where nobody says."""
+"""What the arguments of activations, initialisers and layers may be, and what they are where nobody says."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ LARGEST = 1e30
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number from low to high, both included; low itself is excluded where `above` says so."""
+    """A finite number from low to high, both included; but low where it must be `above`, and high where `below`."""
 
     low: float = -LARGEST
     high: float = LARGEST
     above: bool = False
+    below: bool = False
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from low to high."""
+
+    low: int
+    high: int
 
 
 @dataclass(frozen=True)
@@ -38,10 +47,20 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Defined:
+    """What every config defines by this name: activation, initializer, bias, file or layers."""
+
+    name: str
+
+
+Domain = Number | Whole | Choice | Text | Gain | Defined
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One argument; `...` as default means that it must be given, None that it may stay away."""
 
-    domain: Number | Choice | Text | Gain
+    domain: Domain
     default: Any
 
 

@@ -13,68 +13,9 @@ from numpy.typing import NDArray
 
 from varprobe.errors import Place
 from varprobe.frozen import dataclass, field
-from varprobe.network.activations import Activation
-from varprobe.network.laws import FromFile, Law
+from varprobe.network.layers import Layer
 
 EngineName = Literal["auto", "explicit", "matrix-free"]
-
-
-@dataclass(frozen=True)
-class Dense:
-    """z = W a + b, then the activation. Weights are (fan_out, fan_in)."""
-
-    weights: Law
-    bias: Law
-    activation: Activation
-    activation_label: str
-    init_label: str
-    kind = "dense"
-
-
-@dataclass(frozen=True)
-class Norm:
-    """Normalisation over features (layer, rms) or over the batch (batch), with the biased variance."""
-
-    variant: Literal["layer", "batch", "rms"]
-    eps: float
-    gamma: FromFile | None
-    beta: FromFile | None
-    kind = "norm"
-
-
-@dataclass(frozen=True)
-class Pointwise:
-    """An activation of its own."""
-
-    activation: Activation
-    activation_label: str
-    kind = "activation"
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """Each entry is zeroed with that probability, the rest divided by 1 - probability."""
-
-    probability: float
-    kind = "dropout"
-
-
-@dataclass(frozen=True)
-class Open:
-    """A residual block begins: what flows in here is also the skip."""
-
-    kind = "open"
-
-
-@dataclass(frozen=True)
-class Join:
-    """A residual block ends: skip + scale * branch."""
-
-    scale: float
-    kind = "residual"
-
-
-Layer = Dense | Norm | Pointwise | Dropout | Open | Join
 
 
 @dataclass(frozen=True)
@@ -154,7 +95,7 @@ class NetworkSpec:
     @property
     def rows(self) -> tuple[Step, ...]:
         """The steps that are rows of the report."""
-        return tuple(step for step in self.steps if not isinstance(step.layer, Open))
+        return tuple(step for step in self.steps if step.layer.is_row)
 
     @property
     def width(self) -> int:

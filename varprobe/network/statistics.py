@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from varprobe.frozen import dataclass
-from varprobe.network.spec import Dense, Layer, Pointwise
+from varprobe.network.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,8 @@ class Statistic:
 
 _ALL = Statistic(lambda layer, batch: True)
 _SEVERAL = Statistic(lambda layer, batch: batch > 1)
-_DENSE = Statistic(lambda layer, batch: isinstance(layer, Dense))
-_LIMITED = Statistic(
-    lambda layer, batch: isinstance(layer, (Dense, Pointwise)) and layer.activation.saturation is not None
-)
+_DENSE = Statistic(lambda layer, batch: layer.weights is not None)
+_LIMITED = Statistic(lambda layer, batch: layer.activation is not None and layer.activation.saturation is not None)
 
 STATISTICS: dict[str, Statistic] = {
     "preactivation.mean": _ALL,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from varprobe.engine import blocks
-from varprobe.engine.choice import check_engine, engine_of
+from varprobe.engine.costs import check_engine, engine_of
 from varprobe.engine.record import StackStatistics
-from varprobe.engine.schedule import RunSchedule, make_plan
+from varprobe.engine.schedule import RunSchedule, make_schedule
 from varprobe.engine.stack import run_stack
 from varprobe.network.description import describe
-from varprobe.network.spec import NetworkSpec, Open, Settings
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def measure(
     settings = settings or spec.settings
     check_engine(spec, settings)
     started = time.perf_counter()
-    plan = make_plan(spec, settings)
-    statistics = _normalised(StackStatistics.joined(_run(spec, settings, plan, progress, first)))
+    plan = make_schedule(spec, settings)
+    statistics = _normalise(StackStatistics.join(_run(spec, settings, plan, progress, first)))
     return Measurement(
         layers=tuple(describe(step, engine_of(step, settings)) for step in spec.rows),
         statistics=statistics,
@@ -80,7 +80,7 @@ def more(
     new = measure(spec, drawn, progress, first=measurement.trials)
     return replace(
         new,
-        statistics=StackStatistics.joined([measurement.statistics, new.statistics]),
+        statistics=StackStatistics.join([measurement.statistics, new.statistics]),
         trials=settings.trials,
         threads=max(measurement.threads, new.threads),
         seconds=measurement.seconds + new.seconds,
@@ -92,7 +92,7 @@ def _run(
 ) -> list[StackStatistics]:
     stacks = [range(stack.start + first, stack.stop + first) for stack in plan.stacks]
     stop = threading.Event()
-    again = sum(not isinstance(step.layer, Open) for step in spec.steps[: plan.starts[-1]])
+    again = sum(step.layer.is_row for step in spec.steps[: plan.starts[-1]])
     total = (2 * len(spec.rows) + again) * len(stacks)
     done = 0
     lock = threading.Lock()
@@ -144,7 +144,7 @@ def _blas_threads(plan: RunSchedule, settings: Settings) -> AbstractContextManag
     return threadpool_limits(plan.threads if alone else 1, user_api="blas")
 
 
-def _normalised(statistics: StackStatistics) -> StackStatistics:
+def _normalise(statistics: StackStatistics) -> StackStatistics:
     """Gradient statistics divided by the second moment of dObjective/d(output)."""
     unit = statistics.log_output_gradient_second_moment
     unit = np.where(np.isneginf(unit), 0.0, unit)

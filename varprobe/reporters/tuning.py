@@ -12,7 +12,6 @@ from varprobe.advice.changes import Change, branch_line, change_line, change_of,
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
-from varprobe.network.spec import Dense
 from varprobe.tuning import Tuning
 from varprobe.verdict.records import DirectionVerdict, Verdict
 
@@ -33,7 +32,7 @@ def render_tuning(tuning: Tuning) -> str:
 
 
 def _lines(tuning: Tuning) -> Iterator[str]:
-    dense = sum(isinstance(step.layer, Dense) for step in tuning.network.steps)
+    dense = sum(step.layer.weights is not None for step in tuning.network.steps)
     yield f"{printable(tuning.network.name)}: {count(dense, 'dense layer')}"
     yield ""
     if tuning.by:

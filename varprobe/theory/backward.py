@@ -10,7 +10,8 @@ import numpy as np
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.laws import FromFile, Identity, Lsuv
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Objective, Open, Pointwise, Settings, Step
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
+from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.extended_float import ONE, ZERO, ExtendedFloat
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.gradient import GradientMoments, mix_gradients, pass_activation, pass_mean
@@ -39,6 +40,12 @@ class _Back:
     inner: ExtendedFloat | None = None
     reason: str = ""
 
+    def times(self, factor: float) -> _Back:
+        """What a layer makes of it that multiplies by a number."""
+        if self.gradient is None:
+            return self
+        return replace(self, gradient=self.gradient.in_terms_of(factor).times(ExtendedFloat(factor) ** 2))
+
 
 def step_backward(
     spec: NetworkSpec, settings: Settings, forward: list[ForwardStep]
@@ -48,28 +55,30 @@ def step_backward(
     The gradient at a join's source is that at its block's: through the skip and the branch.
     """
     gradient, reason = _begin(spec.objective, forward[-1])
-    skips: list[tuple[GradientMoments | None, float, int]] = []
+    way = _Way(settings.batch)
     found: list[BackwardStep] = []
     for step, ahead in zip(reversed(spec.steps), reversed(forward), strict=True):
         layer, behind = step.layer, gradient
-        if isinstance(layer, Open):
-            skip, scale, join = skips.pop()
-            gradient = skip if scale == 0 else _add(gradient, skip)
+        way.step, way.ahead, way.done = step, ahead, len(found)
+        if layer.opens:
+            gradient, join = layer.through(way, _Back(gradient)).gradient, way.closed
             source = None if gradient is None else gradient.second_moment(ahead.source)
             found.append(BackwardStep(None, source, reason))
             found[join] = BackwardStep(found[join].output, source, found[join].reason or reason)
             continue
         back = _Back(None)
-        if isinstance(layer, Join):
-            skips.append((behind, layer.scale, len(found)))
-        if gradient is not None and not ahead.is_barred:
-            back = _follow(step, gradient, ahead, settings.batch)
+        if layer.joins:
+            back = layer.through(way, _Back(gradient))
+        elif gradient is not None and not ahead.is_barred:
+            back = _follow(way, gradient)
+        if ahead.is_barred:
+            back = _Back(None)
         if gradient is not None and back.gradient is None:
             reason = ahead.reason or f"{step.name}: {back.reason}"
         gradient = back.gradient
         output = behind.second_moment(ahead.output) if behind is not None else None if found else ONE
         source = back.inner
-        if source is None and gradient is not None and not isinstance(layer, Join):
+        if source is None and gradient is not None and not layer.joins:
             source = gradient.second_moment(ahead.source)
         found.append(BackwardStep(output, source, reason))
     at_input = gradient.second_moment(forward[0].source) if gradient is not None else None
@@ -95,19 +104,74 @@ def _begin(objective: Objective, last: ForwardStep) -> tuple[GradientMoments | N
     return GradientMoments(ONE), ""
 
 
-def _follow(step: Step, gradient: GradientMoments, ahead: ForwardStep, batch: int) -> _Back:
+class _Way:
+    """The way back.
+
+    Attributes:
+        step, ahead: those under way, the latter of one part of the signal where it has parts.
+        done: how many steps have been gone back.
+        skips: of every open block the gradient at its join, the scale, and how many steps had been gone back there.
+        closed: that number, of the block that was closed last.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.step: Step
+        self.ahead: ForwardStep
+        self.done = self.closed = 0
+        self.skips: list[tuple[GradientMoments | None, float, int]] = []
+
+    def map(self, layer: Dense, signal: _Back) -> _Back:
+        return signal if signal.gradient is None else _pass_dense(self.step, layer, signal.gradient, self.ahead)
+
+    def activate(self, layer: Pointwise, signal: _Back) -> _Back:
+        ahead = self.ahead
+        if signal.gradient is None or layer.activation.is_linear:
+            return signal
+        if ahead.source is None or ahead.response is None:
+            return _Back(None)
+        past = pass_activation(layer.activation, signal.gradient, ahead.source, ahead.response, whole=True)
+        return _Back(replace(past, is_bent=True))
+
+    def normalise(self, layer: Norm, signal: _Back) -> _Back:
+        source = self.ahead.source
+        if signal.gradient is None or source is None or self.ahead.output is None:
+            return _Back(None)
+        return _pass_norm(layer, signal.gradient, source, self.batch)
+
+    def drop(self, layer: Dropout, signal: _Back) -> _Back:
+        return signal if signal.gradient is None else _pass_dropout(layer, signal.gradient, self.ahead.source)
+
+    def open(self, signal: _Back) -> _Back:
+        skip, scale, self.closed = self.skips.pop()
+        return _Back(skip if scale == 0 else _add(signal.gradient, skip))
+
+    def join(self, layer: Join, signal: _Back) -> _Back:
+        """To the end of the branch."""
+        self.skips.append((signal.gradient, layer.scale, self.done))
+        if signal.gradient is None:
+            return signal
+        if layer.scale and not signal.gradient.is_fresh:
+            return _Back(None, reason="the gradient is tied to the output across a residual join")
+        return _Back(signal.gradient.times(ExtendedFloat(layer.scale) * layer.scale))
+
+
+def _follow(way: _Way, gradient: GradientMoments) -> _Back:
     """Back through a step, part by part where its signal has parts."""
+    layer, ahead = way.step.layer, way.ahead
     if not ahead.parts:
-        return _follow_one(step, gradient, ahead, batch)
+        return layer.through(way, _Back(gradient))
     assert ahead.inner is not None
     weights = [weight for weight, _ in ahead.inner.parts]
     behind = gradient.parts or (gradient,) * len(weights)
-    backs = [_follow_one(step, part, way, batch) for part, way in zip(behind, ahead.parts, strict=True)]
+    backs = []
+    for part, way.ahead in zip(behind, ahead.parts, strict=True):
+        backs.append(layer.through(way, _Back(part)))
     failed = next((back for back in backs if back.gradient is None), None)
     if failed is not None:
         return failed
     inner = None
-    if isinstance(step.layer, Dense):
+    if layer.weights is not None:
         values = [back.inner for back in backs if back.inner is not None]
         inner = average(weights, values)
         if inner and (inner * inner).log < average(weights, [value * value for value in values]).log + _RARE_LOG:
@@ -116,26 +180,6 @@ def _follow(step: Step, gradient: GradientMoments, ahead: ForwardStep, batch: in
     whole = mix_gradients(weights, parts)
     is_cut = ahead.source is not None and bool(ahead.source.parts)
     return _Back(replace(whole, parts=tuple(parts)) if is_cut else whole, inner)
-
-
-def _follow_one(step: Step, gradient: GradientMoments, ahead: ForwardStep, batch: int) -> _Back:
-    layer = step.layer
-    if isinstance(layer, Dense):
-        return _pass_dense(step, layer, gradient, ahead)
-    if isinstance(layer, Pointwise):
-        if layer.activation.is_linear:
-            return _Back(gradient)
-        if ahead.source is None or ahead.response is None:
-            return _Back(None)
-        past = pass_activation(layer.activation, gradient, ahead.source, ahead.response, whole=True)
-        return _Back(replace(past, is_bent=True))
-    if isinstance(layer, Dropout):
-        return _pass_dropout(layer, gradient, ahead.source)
-    if isinstance(layer, Join):
-        return _pass_join(layer, gradient)
-    if isinstance(layer, Norm) and ahead.source is not None and ahead.output is not None:
-        return _pass_norm(layer, gradient, ahead.source, batch)
-    return _Back(None)
 
 
 def _pass_dense(step: Step, layer: Dense, gradient: GradientMoments, ahead: ForwardStep) -> _Back:
@@ -182,18 +226,15 @@ def _delta(layer: Dense, gradient: GradientMoments, ahead: ForwardStep, *, whole
 
 def _pass_identity(law: Identity, delta: GradientMoments, inner: ExtendedFloat, fan_in: int, fan_out: int) -> _Back:
     """Identity weights hand every unit's gradient to its own unit; those that were dropped get none."""
-    gain = ExtendedFloat(law.gain)
-    if delta.tied or (delta.common and fan_in != fan_out):
-        if fan_in != fan_out:
-            return _Back(None, inner, "the gradient is tied to the output across identity weights")
-        # z = gain x: G2 z is gain G2 x.
-        delta = replace(delta, tied=delta.tied * gain * gain, cross=delta.cross * gain)
-    return _Back(delta.times(gain * gain * (min(fan_in, fan_out) / fan_in)), inner)
+    if fan_in != fan_out and not delta.is_fresh:
+        return _Back(None, inner, "the gradient is tied to the output across identity weights")
+    share = ExtendedFloat(law.gain) ** 2 * (min(fan_in, fan_out) / fan_in)
+    return _Back(delta.in_terms_of(law.gain).times(share), inner)
 
 
 def _pass_dropout(layer: Dropout, gradient: GradientMoments, source: SignalMoments | None) -> _Back:
     """Kept entries pass on 1/keep of the gradient, and met the signal 1/keep as large."""
-    more = 1 / (1 - layer.probability)
+    more = 1 / (1 - layer.dropped_share)
     if gradient.is_fresh:
         return _Back(replace(gradient, fresh=gradient.fresh * more, clear_of=0))
     if source is None:
@@ -201,7 +242,7 @@ def _pass_dropout(layer: Dropout, gradient: GradientMoments, source: SignalMomen
     met = replace(gradient, fresh=ZERO, clear_of=0, cross=gradient.cross * more, tied=gradient.tied * more * more)
     seen = met.second_moment(source)
     assert seen is not None
-    extra = seen * (layer.probability / (1 - layer.probability))
+    extra = seen * (layer.dropped_share / (1 - layer.dropped_share))
     return _Back(replace(met, fresh=gradient.fresh * more + extra))
 
 
@@ -234,13 +275,6 @@ def _project(norm: Norm, gradient: GradientMoments, source: SignalMoments) -> Gr
         return gradient
     along = source.mean / source.second_moment
     return replace(gradient, cross=-(gradient.common * along), tied=gradient.common * along * along)
-
-
-def _pass_join(join: Join, gradient: GradientMoments) -> _Back:
-    """To the end of the branch."""
-    if join.scale and not gradient.is_fresh:
-        return _Back(None, reason="the gradient is tied to the output across a residual join")
-    return _Back(gradient.times(ExtendedFloat(join.scale) * join.scale))
 
 
 def _add(one: GradientMoments | None, other: GradientMoments | None) -> GradientMoments | None:

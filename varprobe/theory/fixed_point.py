@@ -11,7 +11,8 @@ from varprobe.gaussian.correlation_map import pair_spread
 from varprobe.gaussian.expectations import Expectations, expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import FromFile, Lsuv
-from varprobe.network.spec import Dense, NetworkSpec
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.theory.extended_float import ZERO
 from varprobe.theory.layer_maps import map_affine
 from varprobe.theory.records import FixedPoint, SignalMoments
@@ -27,7 +28,7 @@ _NOTHING = 1e-15
 
 def find_fixed_point(spec: NetworkSpec, start: float) -> FixedPoint | None:
     """Of the dense layer that most of the trunk repeats, from second moment `start`; None where there is none."""
-    if any(not isinstance(step.layer, Dense) for step in spec.steps):
+    if any(step.layer.weights is None for step in spec.steps):
         return None
     square = [step for step in spec.steps if step.fan_in == step.fan_out]
     if not square:

@@ -19,7 +19,7 @@ from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
 from varprobe.network.number_formats import NumberFormat
-from varprobe.network.spec import Dense, Dropout, NetworkSpec, Pointwise, Step
+from varprobe.network.spec import NetworkSpec, Step
 from varprobe.network.special import normal_cdf
 from varprobe.theory.records import Fluctuation, Prediction, RowPrediction, SignalMoments
 
@@ -94,11 +94,11 @@ def tabulate_rows(spec: NetworkSpec, prediction: Prediction) -> RowTable:
 
 def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
     layer = step.layer
-    activation = layer.activation if isinstance(layer, (Dense, Pointwise)) else None
+    activation = layer.activation
     signal, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
     units, slopes = float(step.fan_out), _slopes(activation)
-    if isinstance(layer, Dropout):  # fewer units, and larger ones
-        keep = 1 - layer.probability
+    if layer.dropped_share:  # fewer units, and larger ones
+        keep = 1 - layer.dropped_share
         signal, width = row.source, row.width.source
         units, slopes = units * keep, (-math.log(keep), -math.log(keep), 1.0)
     return (
@@ -275,4 +275,4 @@ def ends_in_a_chain(spec: NetworkSpec) -> bool:
     if len(spec.rows) < 2:
         return False
     earlier, last = spec.rows[-2:]
-    return isinstance(last.layer, Dense) and last.layer is earlier.layer
+    return last.layer.weights is not None and last.layer is earlier.layer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
-from varprobe.network.laws import FromFile, Identity, Lsuv
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise, Settings, Step
-from varprobe.theory.extended_float import EXPONENT_END, ZERO, ExtendedFloat
+from varprobe.network.laws import Identity
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
+from varprobe.network.spec import NetworkSpec, Settings, Step
+from varprobe.theory.extended_float import EXPONENT_END, ZERO
 from varprobe.theory.layer_maps import add, drop, input_moments, map_affine, normalise, vanish
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.response import Response, respond
@@ -21,9 +21,9 @@ from varprobe.theory.shared_mean import mix, share_behind, split
 class ForwardStep:
     """What a step does to the signal: before (`source`), after the affine map (`inner`), and after it (`output`).
 
-    `response` is that of its activation, where it has one that is not linear. Where `inner` has parts, `parts` are
-    their steps; a source without parts is that of all of them. `reason` says why theory ends; `is_barred` is a step
-    through which it finds no way back either.
+    Where it begins all three are what came in. `response` is that of its activation, where it has one that is not
+    linear. Where `inner` has parts, `parts` are their steps; a source without parts is that of all of them. `reason`
+    says why theory ends; `is_barred` is a step through which it finds no way back either.
     """
 
     source: SignalMoments | None
@@ -33,6 +33,10 @@ class ForwardStep:
     reason: str = ""
     is_barred: bool = False
     parts: tuple[ForwardStep, ...] = ()
+
+    def times(self, factor: float) -> ForwardStep:
+        """The step that also multiplies what it puts out."""
+        return replace(self, output=self.output and self.output.times(factor))
 
 
 _END = EXPONENT_END // 2
@@ -46,18 +50,13 @@ def step_forward(spec: NetworkSpec, settings: Settings) -> list[ForwardStep]:
         reason = "batch 1 has no sample variance"
         at_input = replace(at_input, sample_variance=None, shared_sample_variance=ZERO, sample_variance_reason=reason)
     signal: SignalMoments | None = at_input
-    skips: list[tuple[SignalMoments | None, int]] = []
     found: list[ForwardStep] = []
     reason = ""
     for step in spec.steps:
         layer = step.layer
-        walk.mixings += isinstance(layer, Dense) and not isinstance(layer.weights, Identity)
-        if isinstance(layer, Open):
-            skips.append((signal, walk.mixings))
-            made = ForwardStep(signal, signal, signal)
-        elif isinstance(layer, Join):
-            skip, before = skips.pop()
-            made = _join(skip, signal, layer.scale, mixes=walk.mixings > before)
+        walk.mixings += layer.weights is not None and not isinstance(layer.weights, Identity)
+        if layer.is_edge:
+            made = layer.through(walk, ForwardStep(signal, signal, signal))
         elif signal is None:
             made = ForwardStep(None, None, None)
         else:
@@ -70,63 +69,92 @@ def step_forward(spec: NetworkSpec, settings: Settings) -> list[ForwardStep]:
 
 
 class _Walk:
-    """The way through a network, and what it has mixed so far."""
+    """The way through a network, and what it has mixed so far.
+
+    Attributes:
+        mixings: layers that gave their units weights of their own.
+        last_drop: how many there were before identity weights last dropped or added units.
+        skips: of every open block the signal there, and how many mixings it had passed.
+        step, is_part: what is under way, and whether it is followed for a part of the signal.
+    """
 
     def __init__(self, spec: NetworkSpec, batch: int) -> None:
         self.batch = batch
-        self.mixings = 0  # dense layers that gave their units weights of their own
-        self.last_drop = -1  # how many there were before identity weights last dropped or added units
-        kinds = [step.layer for step in spec.steps]
+        self.mixings = 0
+        self.last_drop = -1
         # A network that is linear keeps its second moments exactly, whatever its units share.
-        self.is_bent = any(
-            isinstance(kind, Norm) or (isinstance(kind, (Dense, Pointwise)) and not kind.activation.is_linear)
-            for kind in kinds
-        )
+        self.is_bent = any(step.layer.bends for step in spec.steps)
+        self.skips: list[tuple[SignalMoments | None, int]] = []
+        self.step: Step
+        self.is_part = False
 
     def follow(self, step: Step, signal: SignalMoments) -> ForwardStep:
-        """Through a step that is no join."""
+        """Through a step that is no edge of a block."""
         layer = step.layer
-        reason = _uncovered(layer, signal)
+        reason = layer.uncovered or (_refuse_batch(signal) if layer.variant == "batch" else "")
         if reason:
             return ForwardStep(signal, None, None, reason=reason)
-        if isinstance(layer, Dense):
-            rectangular = isinstance(layer.weights, Identity) and step.fan_in != step.fan_out
-            if rectangular and self.last_drop == self.mixings:
+        if isinstance(layer.weights, Identity) and step.fan_in != step.fan_out:
+            if self.last_drop == self.mixings:
                 reason = "units that identity weights dropped or added meet such weights again"
                 return ForwardStep(signal, None, None, reason=reason, is_barred=True)
-            self.last_drop = self.mixings if rectangular else self.last_drop
-        if signal.parts:
-            return _follow_parts(signal, None, lambda part: self._follow_one(step, part, is_part=True))
-        return self._follow_one(step, signal)
+            self.last_drop = self.mixings
+        self.step, self.is_part = step, bool(signal.parts)
+        return _follow_parts(signal, None, self._follow_one) if signal.parts else self._follow_one(signal)
 
-    def _follow_one(self, step: Step, signal: SignalMoments, *, is_part: bool = False) -> ForwardStep:
-        layer = step.layer
-        if isinstance(layer, Dense):
-            inner = map_affine(layer, signal, step.fan_in, step.fan_out)
-            if inner.shared and self.is_bent and not is_part:
-                inner = split(inner, step.fan_in)
-            if inner.parts:
-                follow = partial(self._activate, layer.activation, signal, is_part=True)
-                return _follow_parts(signal, inner, follow)
-            return self._activate(layer.activation, signal, inner, is_part=is_part)
-        if isinstance(layer, Pointwise):
-            return self._activate(layer.activation, signal, signal, is_part=is_part)
-        out = signal
-        if isinstance(layer, Norm):
-            out = normalise(layer, signal, self.batch)
-        elif isinstance(layer, Dropout):
-            out = drop(signal, 1 - layer.probability)
-        return _end(signal, signal, out)
+    def _follow_one(self, signal: SignalMoments) -> ForwardStep:
+        return _end(self.step.layer.through(self, ForwardStep(signal, signal, signal)))
 
-    def _activate(
-        self, activation: Activation, source: SignalMoments, inner: SignalMoments, *, is_part: bool
-    ) -> ForwardStep:
-        if activation.is_linear:
-            return _end(source, inner, inner)
-        if not inner.gaussian:
-            return ForwardStep(source, inner, None, reason="an activation of a signal that is not Gaussian")
-        response = respond(activation, inner)
-        return _end(source, inner, share_behind(activation, inner, response.output, is_part=is_part), response)
+    def map(self, layer: Dense, signal: ForwardStep) -> ForwardStep:
+        source = signal.output
+        if source is None:
+            return signal
+        inner = map_affine(layer, source, self.step.fan_in, self.step.fan_out)
+        if inner.shared and self.is_bent and not self.is_part:
+            inner = split(inner, self.step.fan_in)
+        if not inner.parts:
+            return self._activate(layer.activation, replace(signal, inner=inner, output=inner), is_part=self.is_part)
+        return _follow_parts(
+            source,
+            inner,
+            lambda part: _end(self._activate(layer.activation, ForwardStep(source, part, part), is_part=True)),
+        )
+
+    def activate(self, layer: Pointwise, signal: ForwardStep) -> ForwardStep:
+        return self._activate(layer.activation, signal, is_part=self.is_part)
+
+    def _activate(self, activation: Activation, signal: ForwardStep, *, is_part: bool) -> ForwardStep:
+        z = signal.output
+        if activation.is_linear or z is None:
+            return signal
+        if not z.gaussian:
+            return replace(signal, output=None, reason="an activation of a signal that is not Gaussian")
+        response = respond(activation, z)
+        return replace(signal, output=share_behind(activation, z, response.output, is_part=is_part), response=response)
+
+    def normalise(self, layer: Norm, signal: ForwardStep) -> ForwardStep:
+        return replace(signal, output=signal.output and normalise(layer, signal.output, self.batch))
+
+    def drop(self, layer: Dropout, signal: ForwardStep) -> ForwardStep:
+        return replace(signal, output=signal.output and drop(signal.output, 1 - layer.dropped_share))
+
+    def open(self, signal: ForwardStep) -> ForwardStep:
+        self.skips.append((signal.output, self.mixings))
+        return signal
+
+    def join(self, layer: Join, signal: ForwardStep) -> ForwardStep:
+        """skip + scale * branch; the branch ends in weights of its own, so that only the means correlate."""
+        (skip, before), branch = self.skips.pop(), signal.output
+        if layer.scale == 0:
+            return ForwardStep(skip, skip, skip)
+        reason = ""
+        if self.mixings == before:
+            reason = "a branch without weights of its own moves with its skip"
+        elif any(signal is not None and signal.is_shared for signal in (skip, branch)):
+            reason = "a residual block of units that share a part"
+        if reason or skip is None or branch is None:
+            return ForwardStep(skip, skip, None, reason=reason, is_barred=bool(reason))
+        return ForwardStep(skip, skip, add(skip, branch.times(layer.scale)))
 
 
 def _follow_parts(
@@ -144,50 +172,18 @@ def _follow_parts(
     return ForwardStep(source, inner, output, parts=steps)
 
 
-def _end(
-    source: SignalMoments, inner: SignalMoments, output: SignalMoments, response: Response | None = None
-) -> ForwardStep:
-    """The step, unless the output has left the range of all numbers."""
-    exponent = output.second_moment.exponent
+def _end(step: ForwardStep) -> ForwardStep:
+    """The step, unless its output has left the range of all numbers."""
+    if step.output is None or step.parts:
+        return step
+    exponent = step.output.second_moment.exponent
     if exponent > _END:
-        return ForwardStep(source, inner, None, response, "the signal explodes beyond any number")
-    return ForwardStep(source, inner, vanish(output) if exponent < -_END else output, response)
+        return replace(step, output=None, reason="the signal explodes beyond any number")
+    return replace(step, output=vanish(step.output)) if exponent < -_END else step
 
 
-def _uncovered(layer: object, signal: SignalMoments) -> str:
-    """Why theory ends before this layer; empty where it goes on."""
-    if isinstance(layer, Dense):
-        for what, law in (("weights", layer.weights), ("biases", layer.bias)):
-            if isinstance(law, FromFile):
-                return f"given {what} have no law"
-        if isinstance(layer.weights, Lsuv):
-            return "lsuv depends on the data"
-    if isinstance(layer, Norm) and (layer.gamma or layer.beta):
-        return "given gamma and beta have no law"
-    if isinstance(layer, Norm) and layer.variant == "batch":
-        if signal.is_shared:
-            return "batch norm of units that share a part"
-        if signal.sample_variance is None:
-            return "batch norm of a signal whose sample variance is not known"
-    return ""
-
-
-def _join(skip: SignalMoments | None, branch: SignalMoments | None, scale: float, *, mixes: bool) -> ForwardStep:
-    """skip + scale * branch; the branch ends in weights of its own, so that only the means correlate."""
-    if scale == 0:
-        return ForwardStep(skip, skip, skip)
-    reason = ""
-    if not mixes:
-        reason = "a branch without weights of its own moves with its skip"
-    elif any(signal is not None and signal.is_shared for signal in (skip, branch)):
-        reason = "a residual block of units that share a part"
-    if reason or skip is None or branch is None:
-        return ForwardStep(skip, skip, None, reason=reason, is_barred=bool(reason))
-    square, apart = ExtendedFloat(scale) ** 2, branch.sample_variance
-    scaled = replace(
-        branch,
-        second_moment=square * branch.second_moment,
-        mean=scale * branch.mean,
-        sample_variance=apart and square * apart,
-    )
-    return ForwardStep(skip, skip, add(skip, scaled))
+def _refuse_batch(signal: SignalMoments) -> str:
+    """Why theory ends before a batch norm; empty where it goes on."""
+    if signal.is_shared:
+        return "batch norm of units that share a part"
+    return "batch norm of a signal whose sample variance is not known" if signal.sample_variance is None else ""

@@ -80,6 +80,17 @@ class GradientMoments:
             tuple(part.times(factor) for part in self.parts),
         )
 
+    def in_terms_of(self, factor: float) -> GradientMoments:
+        """The same gradient at y = factor x, by x: G2 y is factor G2 x."""
+        square = ExtendedFloat(factor) ** 2
+        return replace(
+            self,
+            tied=self.tied and self.tied * square,
+            cross=self.cross and self.cross * factor,
+            within=self.within and self.within * square,
+            parts=tuple(part.in_terms_of(factor) for part in self.parts),
+        )
+
 
 def mix_gradients(weights: list[float], parts: list[GradientMoments]) -> GradientMoments:
     """The gradient of which those are the parts, which it does not keep."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Orthogonal
-from varprobe.network.spec import Dense, Dropout, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec
 from varprobe.theory.backward import BackwardStep
 from varprobe.theory.extended_float import ExtendedFloat
 from varprobe.theory.forward import ForwardStep
@@ -23,7 +24,7 @@ def follow_gradient_fluctuations(
     spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep], sources: list[Flow | None]
 ) -> list[Fluctuation | None]:
     """One per step, of the gradient at its source; `sources` are the flows there; None where it is not known."""
-    if not all(isinstance(step.layer, Dense) for step in spec.steps):
+    if not all(step.layer.weights is not None for step in spec.steps):
         return _tangle(spec, forward, backward)
     found = _chain(spec, forward, sources)
     if spec.objective.kind == "mse":  # its tie to the output is not in the expansion
@@ -91,20 +92,20 @@ def _tangle(spec: NetworkSpec, forward: list[ForwardStep], backward: list[Backwa
     for k in range(len(spec.steps) - 1, -1, -1):
         step, ahead = spec.steps[k], forward[k]
         layer = step.layer
-        if isinstance(layer, Join):
+        if layer.joins:
             skips.append((k, noise))
             noise = 0.0
             continue
-        if isinstance(layer, Open):
+        if layer.opens:
             join, skip = skips.pop()
             noise = _split(noise, skip, backward[k].source, backward[join].output, step.fan_out)
             found[join] = None if noise is None else make_fluctuation(noise, None)
-        elif isinstance(layer, Norm):
+        elif layer.variant is not None:
             return found
-        elif isinstance(layer, Dropout) and noise is not None:
-            noise += 3 * layer.probability / (1 - layer.probability) / step.fan_out
-        elif noise is not None and isinstance(layer, (Dense, Pointwise)):
-            z = ahead.inner if isinstance(layer, Dense) else ahead.source
+        elif layer.dropped_share and noise is not None:
+            noise += 3 * layer.dropped_share / (1 - layer.dropped_share) / step.fan_out
+        elif noise is not None and layer.activation is not None:
+            z = ahead.source if layer.weights is None else ahead.inner
             noise = None if z is None or z.is_shared else _pass(noise, layer.activation, z, step.fan_out)
         found[k] = None if noise is None else make_fluctuation(noise, None)
     return found

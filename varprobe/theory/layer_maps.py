@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.network.laws import Constant, Identity, Law, Normal, Uniform
-from varprobe.network.spec import Dense, InputLaw, Norm
+from varprobe.network.layers import Dense, Norm
+from varprobe.network.spec import InputLaw
 from varprobe.theory.extended_float import ZERO, ExtendedFloat
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.shared_mean import map_with_mean, weight_mean

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from varprobe.network.laws import Identity
-from varprobe.network.spec import Dense, NetworkSpec, Open, Settings, Step
+from varprobe.network.layers import Dense
+from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.theory.backward import BackwardStep, step_backward
 from varprobe.theory.extended_float import ONE, ExtendedFloat
 from varprobe.theory.fixed_point import find_fixed_point
@@ -70,16 +71,16 @@ def _prediction(
     rows = [
         _row(spec, index, forward, backward, widths[index])
         for index, step in enumerate(spec.steps)
-        if not isinstance(step.layer, Open)
+        if step.layer.is_row
     ]
     return Prediction(tuple(rows), source, None if at_input is None else at_input.log, fixed)
 
 
 def _is_plain(step: Step) -> bool:
     """Whether a step is no dense layer, or one whose second moment alone says what comes next."""
-    if not isinstance(step.layer, Dense):
-        return True
     weights = step.layer.weights
+    if weights is None:
+        return True
     return not isinstance(weights, Identity) and not weight_mean(weights, step.fan_in, step.fan_out)
 
 
@@ -93,13 +94,13 @@ def _row(
     if isinstance(layer, Dense) and steep is not None:
         chi1 = float(weight_gain(layer.weights, step.fan_in, step.fan_out, step.fan_in) * steep)
     return RowPrediction(
-        source=ahead.inner if isinstance(layer, Dense) else ahead.source,
+        source=ahead.source if layer.weights is None else ahead.inner,
         output=ahead.output,
         chi1=chi1,
         log_gradient=None if back.source is None else back.source.log,
         log_output_gradient=None if back.output is None else back.output.log,
         reason=ahead.reason or back.reason,
-        is_dense=isinstance(layer, Dense),
+        is_dense=layer.weights is not None,
         width=width,
     )
 

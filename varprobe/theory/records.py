@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from varprobe.frozen import dataclass
 from varprobe.theory.extended_float import ZERO, ExtendedFloat
@@ -34,6 +35,19 @@ class SignalMoments:
     shared_sample_variance: ExtendedFloat = ZERO
     parts: tuple[tuple[float, SignalMoments], ...] = ()
     sample_variance_reason: str = ""
+
+    def times(self, factor: float) -> SignalMoments:
+        """The signal times a number."""
+        square, apart = ExtendedFloat(factor) ** 2, self.sample_variance
+        return replace(
+            self,
+            second_moment=square * self.second_moment,
+            mean=factor * self.mean,
+            sample_variance=apart and square * apart,
+            shared=self.shared and square * self.shared,
+            shared_sample_variance=self.shared_sample_variance and square * self.shared_sample_variance,
+            parts=tuple((weight, part.times(factor)) for weight, part in self.parts),
+        )
 
     @property
     def variance(self) -> ExtendedFloat:

@@ -20,7 +20,8 @@ from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import Expectations, expectations
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
-from varprobe.network.spec import Dense, Dropout, InputLaw, Join, NetworkSpec, Norm, Open, Pointwise
+from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
+from varprobe.network.spec import InputLaw, NetworkSpec, Step
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.records import Fluctuation, SignalMoments
 
@@ -66,37 +67,81 @@ def follow_fluctuations(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[
     if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
         kappa = _input_kappa(spec.input)
         flow = Flow(0.0, kappa / spec.input.features, 0.0, kappa + 1)
-    skips: list[Flow | None] = []
+    walk = _Walk()
     sources: list[Flow | None] = []
     outputs: list[Flow | None] = []
-    for step, ahead in zip(spec.steps, forward, strict=True):
-        layer, source = step.layer, flow
-        if isinstance(layer, Open):
-            skips.append(flow)
-            if flow is not None:
-                # What reaches the branch is all of the skip: own fluctuation starts anew.
-                flow = replace(flow, answer=1.0, own=0.0)
-        elif isinstance(layer, Join):
-            source = skips.pop()
-            flow = _join(source, flow, layer.scale, ahead.source, ahead.output, step.fan_out)
-        elif flow is None or ahead.source is None or ahead.inner is None or ahead.output is None:
-            source = flow = None
-        elif isinstance(layer, Dense):
-            source = _map(flow, layer.weights, ahead.source, ahead.inner, step.fan_in, step.fan_out)
-            flow = _activate(source, layer.activation, ahead.inner, step.fan_out)
-        elif isinstance(layer, Pointwise):
-            flow = _activate(flow, layer.activation, ahead.source, step.fan_out)
-        elif isinstance(layer, Norm):
-            # It sets the sum of squares: nothing is left to fluctuate. Behind batch norm the values of a unit lie on a
-            # sphere of the batch's dimension and are not Gaussian.
-            flow = None if layer.variant == "batch" else Flow(0.0, 0.0, 0.0, flow.kurtosis, 1.0, 0.0, 0.0)
-        elif isinstance(layer, Dropout):
-            extra = layer.probability / (1 - layer.probability)
-            readout = flow.readout + flow.kurtosis * extra / step.fan_out
-            flow = replace(flow, readout=readout, kurtosis=flow.kurtosis / (1 - layer.probability), held=0.0)
-        sources.append(source)
+    for walk.step, walk.ahead in zip(spec.steps, forward, strict=True):
+        layer, ahead, passed = walk.step.layer, walk.ahead, _Passage(None, None)
+        is_known = not (flow is None or ahead.source is None or ahead.inner is None or ahead.output is None)
+        if is_known or layer.is_edge:
+            passed = layer.through(walk, _Passage(flow, flow))
+        flow = passed.output
+        sources.append(passed.source)
         outputs.append(flow)
     return sources, outputs
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """A fluctuation before a layer (where it has weights: behind them), and behind it; None where it is not known."""
+
+    source: Flow | None
+    output: Flow | None
+
+    def times(self, factor: float) -> _Passage:
+        """What is relative does not change."""
+        return self
+
+
+class _Walk:
+    """What each operation does to a fluctuation, at the step under way."""
+
+    def __init__(self) -> None:
+        self.step: Step
+        self.ahead: ForwardStep
+        self.skips: list[Flow | None] = []
+
+    def map(self, layer: Dense, signal: _Passage) -> _Passage:
+        source, z, step = self.ahead.source, self.ahead.inner, self.step
+        if signal.output is None or source is None or z is None:
+            return _Passage(None, None)
+        flow = _map(signal.output, layer.weights, source, z, step.fan_in, step.fan_out)
+        return _Passage(flow, _activate(flow, layer.activation, z, step.fan_out))
+
+    def activate(self, layer: Pointwise, signal: _Passage) -> _Passage:
+        z = self.ahead.source
+        output = None if z is None else _activate(signal.output, layer.activation, z, self.step.fan_out)
+        return replace(signal, output=output)
+
+    def normalise(self, layer: Norm, signal: _Passage) -> _Passage:
+        """It sets the sum of squares: nothing is left to fluctuate.
+
+        Behind batch norm the values of a unit lie on a sphere of the batch's dimension and are not Gaussian.
+        """
+        flow = signal.output
+        return replace(
+            signal,
+            output=None if flow is None or layer.variant == "batch" else Flow(0.0, 0.0, 0.0, flow.kurtosis, 1.0, 0.0),
+        )
+
+    def drop(self, layer: Dropout, signal: _Passage) -> _Passage:
+        flow = signal.output
+        if flow is None:
+            return signal
+        extra = layer.dropped_share / (1 - layer.dropped_share)
+        readout = flow.readout + flow.kurtosis * extra / self.step.fan_out
+        kurtosis = flow.kurtosis / (1 - layer.dropped_share)
+        return replace(signal, output=replace(flow, readout=readout, kurtosis=kurtosis, held=0.0))
+
+    def open(self, signal: _Passage) -> _Passage:
+        self.skips.append(signal.output)
+        # What reaches the branch is all of the skip: own fluctuation starts anew.
+        return replace(signal, output=signal.output and replace(signal.output, answer=1.0, own=0.0))
+
+    def join(self, layer: Join, signal: _Passage) -> _Passage:
+        skip, ahead = self.skips.pop(), self.ahead
+        joined = _join(skip, signal.output, layer.scale, ahead.source, ahead.output, self.step.fan_out)
+        return _Passage(skip, joined)
 
 
 def _input_kappa(law: InputLaw) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from enum import Flag
 from typing import ClassVar, Literal, Protocol, Self, TypeVar
 
@@ -93,7 +94,7 @@ class Layer(ABC):
 
     @property
     @abstractmethod
-    def likeness(self) -> str:
+    def likeness(self) -> Hashable:
         """Equal for layers that differ in nothing but their draw and their fan_in."""
 
     @property
@@ -137,9 +138,9 @@ class Dense(Layer):
         return Kept.SOURCE if self.activation.is_linear else Kept.SOURCE | Kept.OUTPUT
 
     @property
-    def likeness(self) -> str:
-        bias = self.bias.source if isinstance(self.bias, FromFile) else repr(self.bias)
-        return f"dense {self.fan_out} {self.activation_label} {self.init_label} {bias}"
+    def likeness(self) -> Hashable:
+        bias = self.bias.source if isinstance(self.bias, FromFile) else self.bias
+        return self.kind, self.fan_out, self.activation_label, self.init_label, bias
 
     @property
     def uncovered(self) -> str:
@@ -167,8 +168,8 @@ class Norm(Layer):
         return Kept.OUTPUT if self.gamma or self.beta else Kept.OUTPUT_ITSELF
 
     @property
-    def likeness(self) -> str:
-        return f"norm {self.variant} {self.eps} {self.gamma is None} {self.beta is None}"
+    def likeness(self) -> Hashable:
+        return self.kind, self.variant, self.eps, self.gamma is None, self.beta is None
 
     @property
     def uncovered(self) -> str:
@@ -189,8 +190,8 @@ class Pointwise(Layer):
         return stage.activate(self, signal)
 
     @property
-    def likeness(self) -> str:
-        return f"activation {self.activation_label}"
+    def likeness(self) -> Hashable:
+        return self.kind, self.activation_label
 
 
 @dataclass(frozen=True)
@@ -206,8 +207,8 @@ class Dropout(Layer):
         return stage.drop(self, signal)
 
     @property
-    def likeness(self) -> str:
-        return f"dropout {self.dropped_share}"
+    def likeness(self) -> Hashable:
+        return self.kind, self.dropped_share
 
 
 @dataclass(frozen=True)
@@ -238,5 +239,5 @@ class Join(Layer):
         return stage.join(self, signal)
 
     @property
-    def likeness(self) -> str:
-        return f"join {self.scale}"
+    def likeness(self) -> Hashable:
+        return self.kind, self.scale

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import a_layer, a_line, a_measurement, a_walk
 from golden import Said
 from scipy import stats
-from test_verdict import _layer, _line, _measurement, _walk
 
 from varprobe.advice import rates
 from varprobe.advice.remedies import plain_remedy
@@ -59,10 +59,10 @@ def _points(*layers: Any) -> tuple[JudgedLayer, ...]:
 
 
 def test_one_factor_for_all_weights_is_the_rate_to_minus_a_half(said: Said) -> None:
-    layers = [_layer()] * 20
+    layers = [a_layer()] * 20
     # 10**(3/40) = 1.1885; the variance is 64 (0.11885)**2.
     said(rates.scale_weights(_points(*layers), layers, -3.0))
-    linear = [_layer(activation="relu", expected_std=None, curved=False)] * 20
+    linear = [a_layer(activation="relu", expected_std=None, curved=False)] * 20
     said(rates.scale_weights(_points(*linear), linear, 3.0))
 
 
@@ -77,7 +77,7 @@ def test_a_layer_is_curved_where_its_rate_depends_on_the_size_of_the_signal(acti
 
 
 def test_no_factor_is_named_where_none_would_do(said: Said) -> None:
-    layers = [_layer()] * 2
+    layers = [a_layer()] * 2
     said(rates.scale_weights(_points(*layers), layers, None))
     said(rates.scale_weights((), layers, 3.0))
     # 10**100 a layer is the end of it.
@@ -87,17 +87,17 @@ def test_no_factor_is_named_where_none_would_do(said: Said) -> None:
 
 
 def test_blocks_and_norms_have_their_own_remedies(said: Said) -> None:
-    layers = [_layer(), *[_layer("residual")] * 4, _layer("residual", trunk=False)]
+    layers = [a_layer(), *[a_layer("residual")] * 4, a_layer("residual", trunk=False)]
     said(rates.scale_weights(_points(*layers), layers, 3.0))
-    normed = [_layer(), _layer("norm")]
+    normed = [a_layer(), a_layer("norm")]
     said(rates.scale_weights(_points(*normed), normed, 3.0))
-    inner = [_layer(), _layer("norm", trunk=False)]
+    inner = [a_layer(), a_layer("norm", trunk=False)]
     assert rates.scale_weights(_points(*inner), inner, 3.0).startswith("Multiply the weights'")
 
 
 def test_a_single_step_is_named_with_its_factor(said: Said) -> None:
-    said(rates.mend_step(7, _layer(), -4.0, "forward"))
-    said(rates.mend_step(7, _layer("residual"), 4.0, "backward"))
+    said(rates.mend_step(7, a_layer(), -4.0, "forward"))
+    said(rates.mend_step(7, a_layer("residual"), 4.0, "backward"))
 
 
 def test_the_chaotic_phase_has_smaller_weights_for_a_remedy(said: Said) -> None:
@@ -111,34 +111,34 @@ def test_the_chaotic_phase_has_smaller_weights_for_a_remedy(said: Said) -> None:
 def test_a_change_over_depth_is_told_from_end_to_end(said: Said) -> None:
     # 10**-0.145 a layer: 10**-2.755 from the first to the last; a hundredth is passed 14 layers on.
     flat = np.zeros((5, 20))
-    (forward,) = _found(_measurement(_line(-2.9 * LN10), flat), "forward-vanishing")
+    (forward,) = _found(a_measurement(a_line(-2.9 * LN10), flat), "forward-vanishing")
     assert _facts(forward) == ("forward-vanishing", "error", 15, pytest.approx(-2.9), -2.0)
     said(_words(forward))
-    (backward,) = _found(_measurement(flat, _line(2.9 * LN10)), "backward-vanishing")
+    (backward,) = _found(a_measurement(flat, a_line(2.9 * LN10)), "backward-vanishing")
     assert _facts(backward) == ("backward-vanishing", "error", 6, pytest.approx(-2.9), -2.0)
     said(_words(backward))
 
 
 def test_limits_and_words_follow_the_label() -> None:
     flat = np.zeros((5, 20))
-    (growing,) = _found(_measurement(_line(1.5 * LN10), flat), "forward-borderline")
+    (growing,) = _found(a_measurement(a_line(1.5 * LN10), flat), "forward-borderline")
     assert (growing.severity, growing.layer, growing.measured, growing.limit) == (
         "warning", None, pytest.approx(1.5), 1.0,
     )  # fmt: skip
-    (falling,) = _found(_measurement(_line(-1.5 * LN10), flat), "forward-borderline")
+    (falling,) = _found(a_measurement(a_line(-1.5 * LN10), flat), "forward-borderline")
     assert falling.limit == -1.0
-    (up,) = _found(_measurement(_line(3 * LN10), flat), "forward-exploding")
+    (up,) = _found(a_measurement(a_line(3 * LN10), flat), "forward-exploding")
     assert up.limit == 2.0
     # Rows that are not judged are not counted among the layers.
-    layers = [layer for _ in range(20) for layer in (_layer(), _layer("dropout"))]
-    rows = np.repeat(_line(3 * LN10), 2, axis=1)
-    (mixed,) = _found(_measurement(rows, np.zeros((5, 40)), layers=layers), "forward-exploding")
+    layers = [layer for _ in range(20) for layer in (a_layer(), a_layer("dropout"))]
+    rows = np.repeat(a_line(3 * LN10), 2, axis=1)
+    (mixed,) = _found(a_measurement(rows, np.zeros((5, 40)), layers=layers), "forward-exploding")
     assert mixed.message.endswith("makes x 1000 over 20 judged layers.")
 
 
 def test_few_layers_are_told_over_the_whole_network(said: Said) -> None:
     logs = np.full((4, 2), 3 * LN10)
-    (found,) = _found(_measurement(logs, gradient_at_input=0.0), "forward-exploding")
+    (found,) = _found(a_measurement(logs, gradient_at_input=0.0), "forward-exploding")
     said(found.message)
     assert found.layer is None
 
@@ -147,61 +147,61 @@ def test_one_step_that_makes_most_of_the_change_is_the_remedy() -> None:
     logs = np.zeros((5, 20))
     logs[:, 12:] = -6.0
     # Within the deep half's window the step counts in T; the layer is the thirteenth.
-    (found,) = _found(_measurement(logs, np.zeros((5, 20))), "forward-vanishing")
+    (found,) = _found(a_measurement(logs, np.zeros((5, 20))), "forward-vanishing")
     assert found.layer == 13
-    assert found.remedy == rates.mend_step(13, _layer(), -6.0 / LN10, "forward")
-    (back,) = _found(_measurement(np.zeros((5, 20)), -logs), "backward-vanishing")
+    assert found.remedy == rates.mend_step(13, a_layer(), -6.0 / LN10, "forward")
+    (back,) = _found(a_measurement(np.zeros((5, 20)), -logs), "backward-vanishing")
     assert back.layer == 12
-    assert back.remedy == rates.mend_step(13, _layer(), -6.0 / LN10, "backward")
+    assert back.remedy == rates.mend_step(13, a_layer(), -6.0 / LN10, "backward")
     # Less than half of the whole change, or less than a factor three, is not most of it.
-    steep = _line(-8.0) + np.where(np.arange(20) >= 12, -6.0, 0.0)
-    (part,) = _found(_measurement(steep, np.zeros((5, 20))), "forward-vanishing")
+    steep = a_line(-8.0) + np.where(np.arange(20) >= 12, -6.0, 0.0)
+    (part,) = _found(a_measurement(steep, np.zeros((5, 20))), "forward-vanishing")
     assert part.remedy.startswith("Multiply the weights'")
 
 
 def test_a_chaotic_network_is_told_both_ways(said: Said) -> None:
-    measurement = _measurement(np.zeros((5, 20)), -_line(3 * LN10))
+    measurement = a_measurement(np.zeros((5, 20)), -a_line(3 * LN10))
     (chaotic,) = _found(measurement, "chaotic")
     assert _facts(chaotic) == ("chaotic", "warning", None, pytest.approx(10**0.15), 1.0)
     said(_words(chaotic))
     (backward,) = _found(measurement, "backward-exploding")
     assert backward.remedy == rates.lower_weights(10**0.15)
     # Blocks and norms have remedies of their own.
-    layers = [*[_layer("residual")] * 20]
-    (other,) = _found(_measurement(np.zeros((5, 20)), -_line(3 * LN10), layers=layers), "backward-exploding")
+    layers = [*[a_layer("residual")] * 20]
+    (other,) = _found(a_measurement(np.zeros((5, 20)), -a_line(3 * LN10), layers=layers), "backward-exploding")
     assert other.remedy.startswith("Each block adds")
-    few = _measurement(np.zeros((5, 2)), np.zeros((5, 2)), gradient_at_input=7.0)
+    few = a_measurement(np.zeros((5, 2)), np.zeros((5, 2)), gradient_at_input=7.0)
     said(_found(few, "chaotic")[0].message)
 
 
 def test_what_died_and_what_ended_are_told_apart(said: Said) -> None:
-    dead, ended = _walk(10, 20), _walk(10, 20)
+    dead, ended = a_walk(10, 20), a_walk(10, 20)
     dead[:6, 13:] = -np.inf
     ended[:7, 13:] = np.nan
-    (found,) = _found(_measurement(dead, np.zeros((10, 20))), "forward-degenerate")
+    (found,) = _found(a_measurement(dead, np.zeros((10, 20))), "forward-degenerate")
     assert _facts(found) == ("forward-degenerate", "error", 14, 0.6, 0.5)
     said(_words(found))
     back = np.zeros((10, 20))
     back[:7, :6] = np.nan
-    (found,) = _found(_measurement(np.zeros((10, 20)), back), "backward-degenerate")
+    (found,) = _found(a_measurement(np.zeros((10, 20)), back), "backward-degenerate")
     assert _facts(found) == ("backward-degenerate", "error", 6, 0.7, 0.5)
     said(_words(found))
-    (left,) = _found(_measurement(ended, np.zeros((10, 20))), "forward-exploding")
+    (left,) = _found(a_measurement(ended, np.zeros((10, 20))), "forward-exploding")
     said(left.message)
     assert left.limit == 2.0
-    (first, *_) = _found(_measurement(ended, np.zeros((10, 20))), "non-finite")
+    (first, *_) = _found(a_measurement(ended, np.zeros((10, 20))), "non-finite")
     assert _facts(first) == ("non-finite", "error", 14, 0.7, 0.0)
     said(_words(first))
-    (gradient, *more) = _found(_measurement(np.zeros((10, 20)), back), "non-finite")
+    (gradient, *more) = _found(a_measurement(np.zeros((10, 20)), back), "non-finite")
     assert (gradient.layer, more) == (6, [])
     assert gradient.message.startswith("From here on the gradient left the range")
 
 
 def test_of_many_jumps_three_are_spelled_out() -> None:
-    logs = _walk(5, 20, noise=0.01)
+    logs = a_walk(5, 20, noise=0.01)
     for at in (3, 6, 9, 12, 15):
         logs[:, at:] += 5.0 if at % 2 else -5.0
-    found = _found(_measurement(logs, np.zeros((5, 20))), "jump")
+    found = _found(a_measurement(logs, np.zeros((5, 20))), "jump")
     assert [jump.layer for jump in found] == [4, 7, 10]
     assert [jump.limit for jump in found] == [2.0, -2.0, 2.0]
     assert found[0].message == (
@@ -215,35 +215,35 @@ def test_of_many_jumps_three_are_spelled_out() -> None:
         # Its half takes the step back: 10**1.086 either way.
         factor = float(jump.remedy.split("about ")[1].split(",")[0])
         assert factor == pytest.approx(10 ** (-jump.measured / 2), rel=0.01)
-    three = _walk(5, 20, noise=0.01)
+    three = a_walk(5, 20, noise=0.01)
     for at in (3, 6, 9):
         three[:, at:] += 5.0 if at % 2 else -5.0
-    assert not any("more" in jump.message for jump in _found(_measurement(three, np.zeros((5, 20))), "jump"))
-    given = [_layer(given=True, expected_std=None)] * 20
-    (jump, *_) = _found(_measurement(three, np.zeros((5, 20)), layers=given), "jump")
+    assert not any("more" in jump.message for jump in _found(a_measurement(three, np.zeros((5, 20))), "jump"))
+    given = [a_layer(given=True, expected_std=None)] * 20
+    (jump, *_) = _found(a_measurement(three, np.zeros((5, 20)), layers=given), "jump")
     assert jump.message.endswith("(forward; given weights).")
     assert jump.remedy.endswith(", or look for a forgotten factor in its scheme.")
 
 
 def test_a_signal_that_collapses_says_how(said: Said) -> None:
     logs = np.zeros((5, 20))
-    (slow,) = _found(_measurement(logs, signal=_line(-3 * LN10)), "collapsed-signal")
+    (slow,) = _found(a_measurement(logs, signal=a_line(-3 * LN10)), "collapsed-signal")
     assert _facts(slow) == ("collapsed-signal", "warning", None, pytest.approx(-3.0), -2.0)
     said(_words(slow))
     signal = np.zeros((5, 20))
     signal[:, 9:] = -40.0
-    (lost,) = _found(_measurement(logs, signal=signal), "collapsed-signal")
+    (lost,) = _found(a_measurement(logs, signal=signal), "collapsed-signal")
     assert _facts(lost) == ("collapsed-signal", "warning", 10, None, pytest.approx(math.log10(100 * 2.0**-46)))
     said(_words(lost))
 
 
 def test_a_loss_in_the_first_half_is_told_with_its_end(said: Said) -> None:
     logs = np.tile(np.minimum(np.arange(20), 6) * -1.0, (5, 1))
-    (found,) = _found(_measurement(logs, np.zeros((5, 20))), "total-change")
+    (found,) = _found(a_measurement(logs, np.zeros((5, 20))), "total-change")
     assert _facts(found) == ("total-change", "warning", 6, pytest.approx(-6 / LN10), -2.0)
     assert f" fell {round(math.exp(6))}-fold " in found.message
     said(_words(found))
-    (back,) = _found(_measurement(np.zeros((5, 20)), logs), "total-change")
+    (back,) = _found(a_measurement(np.zeros((5, 20)), logs), "total-change")
     assert back.limit == 2.0
     assert "the gradient grew 403-fold (backward)" in back.message
 
@@ -252,18 +252,18 @@ def test_a_loss_in_the_first_half_is_told_with_its_end(said: Said) -> None:
 
 
 def test_dead_trials_are_counted(said: Said) -> None:
-    logs = _walk(10, 20)
+    logs = a_walk(10, 20)
     logs[:2, 13:] = -np.inf
     logs[2, 15:] = -np.inf
-    (found,) = _found(_measurement(logs, np.zeros((10, 20))), "dead-trials")
+    (found,) = _found(a_measurement(logs, np.zeros((10, 20))), "dead-trials")
     assert _facts(found) == ("dead-trials", "warning", 14, 0.3, 0.5)
     said(_words(found))
 
 
 def test_draws_that_differ_are_told_with_their_spread(said: Said) -> None:
-    logs = _walk(10, 20, noise=0.5, seed=3)
-    verdict = judge(_measurement(logs, np.zeros((10, 20))))
-    (found,) = _told(build_case(_measurement(logs, np.zeros((10, 20)))), "finite-width")
+    logs = a_walk(10, 20, noise=0.5, seed=3)
+    verdict = judge(a_measurement(logs, np.zeros((10, 20))))
+    (found,) = _told(build_case(a_measurement(logs, np.zeros((10, 20)))), "finite-width")
     spread = float((logs[:, -1] - logs[:, 0]).std(ddof=1))
     assert found.measured == pytest.approx(spread)
     total, typical = verdict.forward.total_log10, verdict.forward.typical_log10
@@ -284,7 +284,7 @@ def test_a_typical_draw_of_another_label_is_told_whatever_the_spread(slope: floa
     deep = np.concatenate([np.zeros(9), slope * np.arange(-5, 6)])
     logs = np.stack([sign * deep for sign in (1, -1)] * 50)
     logs[:, 0] = logs[:, -1]
-    verdict = judge(_measurement(logs, np.zeros((100, 20))))
+    verdict = judge(a_measurement(logs, np.zeros((100, 20))))
     assert verdict.forward.total_log10 == pytest.approx(10 * math.log10(math.cosh(2 * slope)))
     assert verdict.forward.typical_log10 == pytest.approx(0.0, abs=1e-9)
     assert verdict.forward.label == ("borderline" if told else "stable")
@@ -297,15 +297,15 @@ def test_a_spread_of_one_is_where_draws_begin_to_differ(spread: float, *, told: 
     logs = np.zeros((20, 20))
     # In the first half, so that T does not see it.
     logs[:, 5:] += np.where(np.arange(20) % 2, 1, -1)[:, None] * spread * math.sqrt(19 / 20)
-    verdict = judge(_measurement(logs, np.zeros((20, 20))))
+    verdict = judge(a_measurement(logs, np.zeros((20, 20))))
     assert verdict.forward.label == "stable"
     found = [item for item in verdict.findings if item.code == "finite-width"]
     assert [item.measured for item in found] == ([pytest.approx(spread)] if told else [])
 
 
 def test_what_is_inconclusive_says_what_it_knows(said: Said) -> None:
-    logs = _walk(6, 60, noise=0.5, seed=5)
-    verdict = judge(_measurement(logs))
+    logs = a_walk(6, 60, noise=0.5, seed=5)
+    verdict = judge(a_measurement(logs))
     (found,) = (item for item in verdict.findings if item.code == "inconclusive")
     error = verdict.forward.error_log10
     assert error is not None
@@ -313,7 +313,7 @@ def test_what_is_inconclusive_says_what_it_knows(said: Said) -> None:
         f"Forward: a mean over 6 trials knows the change over the depth to a factor {10**error:.3g} only."
     )
     assert (found.measured, found.limit, found.layer) == (error, 1.0, None)
-    one = judge(_measurement(np.zeros((1, 20))))
+    one = judge(a_measurement(np.zeros((1, 20))))
     said("\n".join(item.message for item in one.findings if item.code == "inconclusive"))
 
 
@@ -321,7 +321,7 @@ def test_what_is_inconclusive_says_what_it_knows(said: Said) -> None:
 
 
 def test_saturated_layers_are_counted_and_the_worst_is_told(said: Said) -> None:
-    measurement = _measurement(np.zeros((4, 6)))
+    measurement = a_measurement(np.zeros((4, 6)))
     shares = measurement.statistics.saturated
     shares[:] = 0.5  # at the limit is not above it
     assert _found(measurement, "saturated") == []
@@ -332,8 +332,8 @@ def test_saturated_layers_are_counted_and_the_worst_is_told(said: Said) -> None:
 
 
 def test_the_first_layer_with_too_many_dead_units_is_told(said: Said) -> None:
-    layers = [_layer(activation="relu") for _ in range(6)]
-    measurement = _measurement(np.zeros((4, 6)), layers=layers)
+    layers = [a_layer(activation="relu") for _ in range(6)]
+    measurement = a_measurement(np.zeros((4, 6)), layers=layers)
     dead = measurement.statistics.dead
     dead[:, 3:] = 0.9
     (found,) = _found(measurement, "dead-units")
@@ -349,24 +349,24 @@ def test_the_first_layer_with_too_many_dead_units_is_told(said: Said) -> None:
     dead[:] = 0.0
     dead[:, 3] = noisy
     assert _found(measurement, "dead-units") == []
-    others = [_layer(activation="tanh") for _ in range(6)]
-    measurement = _measurement(np.zeros((4, 6)), layers=others)
+    others = [a_layer(activation="tanh") for _ in range(6)]
+    measurement = a_measurement(np.zeros((4, 6)), layers=others)
     measurement.statistics.dead[:] = 0.9
     assert _found(measurement, "dead-units") == []
 
 
 def test_widths_that_change_are_told(said: Said) -> None:
-    layers = [_layer(width=width) for width in (64, 64, 32, 48)]
-    (found,) = _found(_measurement(np.zeros((4, 4)), layers=layers), "width-ratio")
+    layers = [a_layer(width=width) for width in (64, 64, 32, 48)]
+    (found,) = _found(a_measurement(np.zeros((4, 4)), layers=layers), "width-ratio")
     assert _facts(found) == ("width-ratio", "info", 3, 2.0, 2.0)
     said(_words(found))
-    near = [_layer(width=width) for width in (64, 64, 33, 48)]
-    assert _found(_measurement(np.zeros((4, 4)), layers=near), "width-ratio") == []
+    near = [a_layer(width=width) for width in (64, 64, 33, 48)]
+    assert _found(a_measurement(np.zeros((4, 4)), layers=near), "width-ratio") == []
 
 
 def test_branches_that_add_nothing_are_counted(said: Said) -> None:
-    layers = [_layer(), _layer("residual"), _layer("residual"), _layer("residual")]
-    measurement = _measurement(np.zeros((4, 4)), layers=layers)
+    layers = [a_layer(), a_layer("residual"), a_layer("residual"), a_layer("residual")]
+    measurement = a_measurement(np.zeros((4, 4)), layers=layers)
     measurement.statistics.zero_branch[:] = 0
     measurement.statistics.zero_branch[:, 1] = 1
     measurement.statistics.zero_branch[:, 3] = 1
@@ -382,7 +382,7 @@ _STAYS = Leaving(None, 0.0, None, 0.0, None, 0.0, None, 0.0, 0)
 
 
 def _ranges(measured: Leaving | None, predicted: Leaving = _STAYS, name: str = "float16") -> list[Finding]:
-    case = build_case(_measurement(np.zeros((4, 6))))
+    case = build_case(a_measurement(np.zeros((4, 6))))
     number = FormatRange(name, 65504.0, 2.0**-24, measured, predicted)
     return _told(replace(case, formats=(number,)), f"{name}-range")
 
@@ -419,7 +419,7 @@ def test_gradients_that_leave_a_format_are_told_with_their_loss_scale(said: Said
 
 
 def test_what_leaves_a_format_is_counted_by_its_root_mean_square() -> None:
-    measurement = _measurement(np.zeros((4, 3)))
+    measurement = a_measurement(np.zeros((4, 3)))
     s, smallest, largest = measurement.statistics, math.log(2.0**-24), math.log(65504.0)
     for table in (s.log_activation_second_moment, s.log_gradient_second_moment):
         table[:] = 2 * (smallest + 0.01)
@@ -541,9 +541,9 @@ def test_layers_that_leave_theory_are_counted_and_the_first_is_told(said: Said) 
     high = Band(-1.0, 1.0, measured=1.5, deviation=4.0)
     rows = [RowAgreement(inside, inside) for _ in range(6)]
     rows[2], rows[4] = RowAgreement(low, high), RowAgreement(high, low)
-    layers = [*[_layer()] * 4, _layer(), _layer("norm")]
+    layers = [*[a_layer()] * 4, a_layer(), a_layer("norm")]
     rows[5] = RowAgreement(low, low)  # of no dense layer: it is not tested
-    case: Case = build_case(_measurement(np.zeros((4, 6)), layers=layers))
+    case: Case = build_case(a_measurement(np.zeros((4, 6)), layers=layers))
     prediction: Any = None
     found = _told(replace(case, agreement=Agreement(prediction, tuple(rows), 12)), "theory-mismatch")
     assert [_facts(item) for item in found] == [

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import a_measurement
 from golden import Said
 from scipy import stats
 from test_gate import _config, _layers
-from test_verdict import _measurement, _naive
+from test_verdict import _naive
 
 import varprobe
 from varprobe.comparison import Change, Comparison
@@ -52,7 +53,7 @@ def _noisy(total: float = 0.0, noise: float = 0.1, seed: int = 0, trials: int = 
 
 
 def _evidence(forward: np.ndarray, backward: np.ndarray | None = None, signal: np.ndarray | None = None) -> Diagnosis:
-    return _judged(_measurement(forward, backward, signal, layers=_layers(DEPTH), features=32))
+    return _judged(a_measurement(forward, backward, signal, layers=_layers(DEPTH), features=32))
 
 
 def _judged(measurement: Measurement) -> Diagnosis:
@@ -445,7 +446,7 @@ def test_steps_below_a_hundred_are_none() -> None:
 
 def test_a_single_layer_has_no_step() -> None:
     spec = varprobe.load(_config(depth=1)).network
-    measurement = _measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
+    measurement = a_measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
     evidence = examine(spec, spec.settings, predict(spec), measurement)
     assert findings_claim((), None).answer(evidence, LEVEL) == Answer("met", "none")
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import a_measurement
+from golden import Said
 from scipy import stats
 from test_gate import _config, _layers
-from test_verdict import _measurement, _naive
+from test_verdict import _naive
 
 import varprobe
 from varprobe.comparison import Change, Comparison
 from varprobe.config.expectation import LayerBound, Range, SideRange
 from varprobe.diagnose import diagnose, examine, predict_report, report_on
-from varprobe.errors import InputFileError
+from varprobe.errors import InputFileError, Place
 from varprobe.formatting import number, power
 from varprobe.gate import baseline as baselines
 from varprobe.gate import finding_claims
@@ -51,7 +53,7 @@ def _noisy(total: float = 0.0, noise: float = 0.1, seed: int = 0, trials: int = 
 
 
 def _evidence(forward: np.ndarray, backward: np.ndarray | None = None, signal: np.ndarray | None = None) -> Diagnosis:
-    return _judged(_measurement(forward, backward, signal, layers=_layers(DEPTH), features=32))
+    return _judged(a_measurement(forward, backward, signal, layers=_layers(DEPTH), features=32))
 
 
 def _judged(measurement: Measurement) -> Diagnosis:
@@ -80,6 +82,10 @@ def _interval(logs: np.ndarray, level: float) -> tuple[float, float, float]:
 
 def _close(found: float | None, wanted: float) -> bool:
     return found == pytest.approx(wanted, rel=1e-6)
+
+
+def _words(answer: Answer) -> str:
+    return f"{answer.found}\n{answer.remedy}"
 
 
 # --- the change over depth ---
@@ -385,18 +391,20 @@ def _step(logs: np.ndarray, level: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("sign", "way"), [(1, "forward"), (-1, "forward"), (1, "backward"), (-1, "backward")])
-def test_a_jump_is_named_with_its_factor_and_its_layer(sign: int, way: str) -> None:
+def test_a_jump_is_named_with_its_factor_and_its_layer(sign: int, way: str, said: Said) -> None:
     logs, flat = _jumped(sign * 6.0), _noisy()
     evidence = _evidence(logs, flat) if way == "forward" else _evidence(flat, logs)
     # Half of the level for each direction, shared by eleven steps.
     change, half = _step(logs if way == "forward" else -logs, LEVEL / 2 / (DEPTH - 1))
     words = [power(one / LN10) for one in (abs(change), abs(change) - half, abs(change) + half)]
-    assert findings_claim((), None).answer(evidence, LEVEL) == Answer(
+    answer = findings_claim((), None).answer(evidence, LEVEL)
+    assert answer == Answer(
         "failed",
         f"jump: a factor {words[0]} ({words[1]} to {words[2]}) at this one layer ({way}), the limit is 100",
-        "Look for a forgotten factor in this layer's scheme.",
+        answer.remedy,
         layer=7,
     )
+    said(answer.remedy)
     assert findings_claim(("jump",), None).answer(evidence, LEVEL) == Answer("met", "none")
 
 
@@ -438,7 +446,7 @@ def test_steps_below_a_hundred_are_none() -> None:
 
 def test_a_single_layer_has_no_step() -> None:
     spec = varprobe.load(_config(depth=1)).network
-    measurement = _measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
+    measurement = a_measurement(np.zeros((3, 1)), layers=_layers(1), features=32)
     evidence = examine(spec, spec.settings, predict(spec), measurement)
     assert findings_claim((), None).answer(evidence, LEVEL) == Answer("met", "none")
 
@@ -446,7 +454,7 @@ def test_a_single_layer_has_no_step() -> None:
 # --- theory and baselines ---
 
 
-def test_what_leaves_theory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_leaves_theory_is_named(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     inside = Band(-1.0, 1.0, measured=0.1, deviation=0.2)
     outside = Band(-1.0, 1.0, measured=-2.0, deviation=-7.25)
     seen = []
@@ -461,24 +469,20 @@ def test_what_leaves_theory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding_claims, "compare", compare)
     answer = theory_claim(None).answer(_evidence(_noisy()), LEVEL)
     assert seen == [LEVEL]
-    assert answer == Answer(
-        "failed",
-        f"layer 4 (backward) is {power(-2 / LN10)} times what theory says, 7.2 standard errors away; "
-        "3 of 24 second moments are",
-        "Measure it with more trials and another seed; if it stays, theory is wrong for this network.",
-        layer=4,
-    )
+    assert answer == Answer("failed", answer.found, answer.remedy, layer=4)
+    assert f" is {power(-2 / LN10)} times " in answer.found
+    said(_words(answer))
     monkeypatch.setattr(
         finding_claims, "compare", lambda *_: Agreement(_[1], (RowAgreement(inside, inside),) * DEPTH, 24)
     )
     assert theory_claim(None).answer(_evidence(_noisy()), LEVEL) == Answer("met", "agrees in 24 second moments")
     monkeypatch.setattr(finding_claims, "compare", lambda *_: Agreement(_[1], (), 0))
-    assert theory_claim(None).answer(_evidence(_noisy()), LEVEL) == Answer(
-        "undecided", "no layer can be tested", "Remove theory: agree; theory has no bands for this network."
-    )
+    answer = theory_claim(None).answer(_evidence(_noisy()), LEVEL)
+    assert answer == Answer("undecided", "no layer can be tested", answer.remedy)
+    said(answer.remedy)
 
 
-def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     changes = (
         Change(4, "dense4", "gradient.second_moment", 0.3, 6.0, -1.0, -0.7),
         Change(2, "dense2", "activation.variance", -0.1, -5.0, 0.0, -0.1),
@@ -494,13 +498,9 @@ def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.M
         return Comparison((), (), changes, 40)
 
     monkeypatch.setattr(baselines, "compare_layers", compare_layers)
-    assert baseline_claim(baseline).answer(evidence, LEVEL) == Answer(
-        "failed",
-        "preactivation.second_moment of layer 2 (dense2) went from 100 to 126, 5.5 standard errors; "
-        "activation.variance of layer 7 (dense7) went from 1 to 10, exactly; 4 statistics of 3 layers drifted",
-        "If the change is meant, write the baseline anew by --update-baseline.",
-        layer=2,
-    )
+    answer = baseline_claim(baseline).answer(evidence, LEVEL)
+    assert answer == Answer("failed", answer.found, answer.remedy, layer=2)
+    said(_words(answer))
     assert seen == [(True, True, LEVEL)]
     monkeypatch.setattr(baselines, "compare_layers", lambda *_: Comparison((), (), changes[:1], 40))
     assert "; 1 statistic of 1 layer drifted" in baseline_claim(baseline).answer(evidence, LEVEL).found
@@ -511,15 +511,13 @@ def test_drift_is_told_by_the_first_layer_and_by_the_worst(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("trials", "outcome"), [(1, "undecided"), (2, "failed")])
 def test_what_cannot_be_compared_has_drifted_unless_trials_are_wanting(
-    trials: int, outcome: str, monkeypatch: pytest.MonkeyPatch
+    trials: int, outcome: str, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     monkeypatch.setattr(baselines, "compare_layers", lambda *_: Comparison((), (), reason="their layers differ"))
     evidence = _evidence(_noisy(trials=trials))
-    assert baseline_claim(_reported(evidence)).answer(evidence, LEVEL) == Answer(
-        outcome,
-        "cannot be compared: their layers differ",
-        "Write the baseline anew by --update-baseline, if the change is meant.",
-    )
+    answer = baseline_claim(_reported(evidence)).answer(evidence, LEVEL)
+    assert answer == Answer(outcome, answer.found, answer.remedy)
+    said(_words(answer))
 
 
 # --- layers ---
@@ -663,15 +661,14 @@ def test_a_bound_at_what_is_measured_without_noise_is_met() -> None:
     assert _bound("activation.second_moment", 1.0, 1.0).answer(still, LEVEL).outcome == "met"
 
 
-def test_a_rate_that_cannot_be_is_told_its_place(tmp_path: Path) -> None:
+def test_a_rate_that_cannot_be_is_told_its_place(tmp_path: Path, said: Said) -> None:
     config = tmp_path / "net.yaml"
     config.write_text("input: {features: 8}\nlayers: [{dense: 8, repeat: 3}]\nexpect:\n  rate: {signal: [0.5, 2]}\n")
     with pytest.raises(varprobe.VarprobeError) as caught:
         varprobe.check(config)
-    assert str(caught.value) == (
-        f"{config}:4: expect.rate.signal: a rate takes four judged layers, this network has 3\n"
-        "  hint: use total_log10, which is of the whole network"
-    )
+    error = caught.value
+    assert (error.place, error.field) == (Place(str(config), 4), "expect.rate.signal")
+    said(f"{error.message}\n{error.hint}")
 
 
 # --- number formats ---
@@ -695,7 +692,7 @@ def _natrella(margins: np.ndarray, level: float) -> float:
 
 
 @pytest.mark.parametrize("shift", [0.05, -0.05])
-def test_a_format_is_kept_by_the_tolerance_bound_of_the_margins(shift: float) -> None:
+def test_a_format_is_kept_by_the_tolerance_bound_of_the_margins(shift: float, said: Said) -> None:
     margins = np.random.default_rng(6).normal(0.0, 1.0, 40)
     margins += shift - _natrella(margins, LEVEL)
     assert margins.min() > 0
@@ -708,7 +705,7 @@ def test_a_format_is_kept_by_the_tolerance_bound_of_the_margins(shift: float) ->
         assert (answer.layer, answer.remedy) == (None, "")
     else:
         assert answer.layer == 4
-        assert answer.remedy == "Keep the signal stable, or compute this network in a wider format."
+        said(answer.remedy)
 
 
 def test_draws_that_leave_a_format_are_counted() -> None:
@@ -779,14 +776,15 @@ def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> N
     assert _explained(_decision(), "failed", report, None) == _decision()
 
 
-def test_what_is_undecided_says_how_many_trials_would_do() -> None:
+def test_what_is_undecided_says_how_many_trials_would_do(said: Said) -> None:
     experiment = varprobe.load(_config(depth=DEPTH))
     report = diagnose(experiment)
     undecided = replace(_decision(needed=77, remedy="own"), outcome="undecided")
     assert _explained(undecided, "undecided", report).remedy == "Run with --max-trials 77."
     assert _explained(replace(undecided, needed=None), "undecided", report).remedy == "own"
     dropped = _explained(undecided, "failed", report)
-    assert (dropped.remedy, dropped.needed) == ("Not pursued: the check had failed already.", None)
+    assert dropped.needed is None
+    said(dropped.remedy)
 
 
 def test_what_is_degenerate_is_explained() -> None:
@@ -802,13 +800,13 @@ def test_a_fading_signal_is_explained_by_its_own_finding() -> None:
     assert explained.remedy.startswith("Use a zero-centred activation")
 
 
-def test_a_check_pursues_nothing_when_something_has_failed() -> None:
+def test_a_check_pursues_nothing_when_something_has_failed(said: Said) -> None:
     # The backward range ends at what is measured, the forward one is far off.
     measured = varprobe.run(_config()).verdict.backward.total_log10
     checked = varprobe.check(_config({"rate": {"forward": [0.5, 0.6]}, "total_log10": {"backward": [measured, 5]}}))
     assert checked.outcome == "failed"
     (undecided,) = (decision for decision in checked.decisions if decision.outcome == "undecided")
-    assert undecided.remedy == "Not pursued: the check had failed already."
+    said(undecided.remedy)
 
 
 def test_one_trial_is_too_few_for_anything_and_more_are_drawn() -> None:
@@ -824,47 +822,35 @@ def test_one_trial_is_too_few_for_anything_and_more_are_drawn() -> None:
     assert found.decisions[-1].found.startswith("none in ")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"alpha": 0.0}, "alpha is a chance between 0 and 1, given 0\n  hint: the usual one is 0.001"),
-        ({"max_trials": 0}, "max_trials must be at least 1, given 0\n  hint: the usual ones are 400"),
-    ],
-)
-def test_what_is_impossible_is_said_with_what_is_usual(wrong: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"max_trials": 0}], ids=["alpha", "max_trials"])
+def test_what_is_impossible_is_said_with_what_is_usual(wrong: dict[str, Any], said: Said) -> None:
     with pytest.raises(varprobe.VarprobeError) as caught:
         varprobe.check(_config(), **wrong)
-    assert str(caught.value) == words
+    said(caught.value)
 
 
-def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path) -> None:
+def test_a_baseline_is_refused_with_the_way_to_write_one(tmp_path: Path, said: Said) -> None:
     path = tmp_path / "b.json"
-    cases = [("no such baseline", None)]
     two = {**_config(), "probe": {"trials": 2}}
-    cases.append(("has one trial, which says nothing about noise", varprobe.run({**two, "probe": {"trials": 1}})))
-    cases.append(("is of theory alone, which has no noise", predict_report(varprobe.load(two))))
-    for words, report in cases:
+    one = varprobe.run({**two, "probe": {"trials": 1}})
+    for report in (None, one, predict_report(varprobe.load(two))):
         if report is not None:
             path.write_text(to_json(report))
         with pytest.raises(InputFileError) as caught:
             load_baseline(path)
-        assert str(caught.value) == (
-            f"{path}: {words}\n  hint: `varprobe check CONFIG --baseline FILE --update-baseline` writes one"
-        )
+        assert (caught.value.place, caught.value.field) == (Place(str(path)), "")
+        said(f"{caught.value.message}\n{caught.value.hint}")
     path.write_text(to_json(varprobe.run(two)))
     assert load_baseline(path).settings.trials == 2
 
 
-def test_a_stored_check_is_refused_with_the_way_to_write_one() -> None:
+def test_a_stored_check_is_refused_with_the_way_to_write_one(said: Said) -> None:
     checks = gather([varprobe.check(_config())])
     text = render_json(checks)
     assert from_json(text.encode(), "c.json") == checks
     with pytest.raises(InputFileError) as caught:
         from_json(text.replace('"met"', '"good"').encode(), "c.json")
-    assert str(caught.value) == (
-        "c.json: checked.0.decisions.0.outcome: is no varprobe check: unknown outcome 'good'\n"
-        "  hint: known are met, failed, undecided; name a file that `varprobe check -o check.json` wrote"
-    )
+    said(caught.value)
     with pytest.raises(InputFileError, match=r"^c\.json"):
         from_json(b"{", "c.json")
     with pytest.raises(InputFileError, match=r"^c\.json"):

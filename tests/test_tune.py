@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden import Said
 
 from varprobe.advice.changes import compare_modes, find_changes, fold, scheme_name
 from varprobe.advice.edits import find_edits, largest_difference
@@ -150,10 +151,10 @@ def test_a_wrong_factor_is_not_confirmed(name: str, wrong: float) -> None:
 # --- where no scale helps ---
 
 
-def test_batch_norm_with_relu_is_told_that_no_scale_helps() -> None:
+def test_batch_norm_with_relu_is_told_that_no_scale_helps(said: Said) -> None:
     tuning = tune(text_of(config(NORMED, "linear", "he")))
     assert (tuning.by, tuning.changes, tuning.edits) == (None, (), ())
-    assert tuning.reason.startswith("No scale of the weights helps: batch norm takes it out again")
+    said(tuning.reason)
     # At batch 32 more than pi/(pi - 1) = 1.467 a layer.
     rate = tuning.after.backward.rate
     assert rate is not None
@@ -216,13 +217,13 @@ def test_gpt2_branches_are_healthy(norm: list[Any]) -> None:
     assert tuning.is_confirmed
 
 
-def test_an_input_that_is_too_large_is_named() -> None:
+def test_an_input_that_is_too_large_is_named(said: Said) -> None:
     data = config([{"dense": 64, "repeat": 12}], width=64)
     data["input"]["std"] = 1000.0
     tuning = tune(text_of(data))
-    assert "It comes from the input, whose root mean square is 1000" in tuning.reason
+    said(tuning.reason)
     assert not tuning.is_confirmed
-    assert "It comes from the input" in remedy_of(data, "jump")
+    said(remedy_of(data, "jump"))
 
 
 def test_branches_and_gains_together() -> None:
@@ -561,14 +562,16 @@ def test_flow_style_reads_back(value: Any) -> None:
 # --- the command ---
 
 
-def test_the_command_prints_changes_scheme_and_verdicts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_changes_scheme_and_verdicts(
+    folder: Path, capsys: pytest.CaptureFixture[str], said: Said
+) -> None:
     assert run_command(["tune", str(ROOT / "configs/small_tanh.yaml"), "--trials", "4", "--batch", "16"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert "layers 1 to 20: std 0.0100 -> 0.0625, x6.25: xavier" in shown.out
     assert "--set defaults.init.std=0.0625" in shown.out
-    assert "Stable both ways, confirmed by measuring (4 trials of batch 16)." in shown.out
-    assert "The config's `expect` is of the network as it was: forward vanishing" in shown.out.replace("\n", " ")
+    # All but the rows of the table, which hold what was measured.
+    rows = ("forward ", "backward ", "signal ")
+    said("\n".join(line for line in shown.out.splitlines() if line and not line.startswith(rows)))
     assert all(len(line) <= 80 for line in shown.out.splitlines())
 
 
@@ -629,22 +632,20 @@ def remedy_of(data: Any, code: str) -> str:
 
 
 REMEDIES = [
-    ("small tanh", "forward-vanishing", "in layers 1 to 50: 0.01 -> 0.0625, xavier. That is `--init xavier`."),
-    ("relu xavier", "forward-vanishing", "about 1.414 in layers 1 to 30: 0.0884 -> 0.125, he. That is `--init he`."),
-    ("torch relu", "backward-vanishing", "That is `--set defaults.init.gain=2.44949`."),
-    ("bad layer", "forward-vanishing", "Change layer 7: std 0.000500 -> 0.125, x250, he."),
-    ("bad layer", "jump", "here it is x250."),
-    ("residual", "forward-exploding", "1 -> 0.25, x0.250: 1/sqrt(blocks)."),
-    ("residual", "forward-exploding", "That is `--set layers[1].residual.scale=0.25`."),
-    ("chaotic", "chaotic", "The remedy of backward-exploding mends this too."),
-    ("pyramid xavier", "forward-vanishing", "neither direction is preserved now; with the activations' gains"),
-    ("pyramid xavier", "forward-vanishing", "the modes give fan_in x 1 forward and x 1 backward, fan_avg x"),
+    ("small tanh", "forward-vanishing"),
+    ("relu xavier", "forward-vanishing"),
+    ("torch relu", "backward-vanishing"),
+    ("bad layer", "forward-vanishing"),
+    ("bad layer", "jump"),
+    ("residual", "forward-exploding"),
+    ("chaotic", "chaotic"),
+    ("pyramid xavier", "forward-vanishing"),
 ]
 
 
-@pytest.mark.parametrize(("name", "code", "words"), REMEDIES)
-def test_a_remedy_names_layers_factor_and_scheme(name: str, code: str, words: str) -> None:
-    assert words in remedy_of(CASES[name][0], code)
+@pytest.mark.parametrize(("name", "code"), REMEDIES)
+def test_a_remedy_names_layers_factor_and_scheme(name: str, code: str, said: Said) -> None:
+    said(remedy_of(CASES[name][0], code))
 
 
 @pytest.mark.parametrize("name", ["small tanh", "relu xavier", "gelu he", "selu lecun", "torch relu", "residual"])
@@ -656,9 +657,8 @@ def test_what_a_remedy_says_to_paste_makes_the_network_stable(name: str) -> None
     assert predict_report(load(experiment.document, [override])).verdict.overall == "stable"
 
 
-def test_where_no_scale_helps_the_remedy_says_so() -> None:
-    remedy = remedy_of(config(NORMED, "linear", "he"), "backward-exploding")
-    assert remedy.startswith("No scale of the weights helps: batch norm takes it out again")
+def test_where_no_scale_helps_the_remedy_says_so(said: Said) -> None:
+    said(remedy_of(config(NORMED, "linear", "he"), "backward-exploding"))
 
 
 def test_a_slow_decay_gets_the_edge_of_chaos_as_remedy() -> None:

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import a_layer, a_line, a_measurement, a_walk
 from scipy import stats
 
 from varprobe.advice.remedies import plain_remedy
 from varprobe.config.loading import load
 from varprobe.diagnose import diagnose
-from varprobe.engine.record import StackStatistics
 from varprobe.network.description import LayerDescription
 from varprobe.probe.measure import measure
-from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import judge
@@ -32,74 +31,8 @@ LN10 = math.log(10)
 # --- measurements made by hand ---
 
 
-def _layer(kind: str = "dense", likeness: str = "same", width: int = 64, **parts: Any) -> LayerDescription:
-    given = {
-        "name": kind,
-        "path": "layers[0]",
-        "line": None,
-        "repeat_index": 1,
-        "fan_in": width,
-        "fan_out": width,
-        "activation": "tanh",
-        "init": "xavier",
-        "engine": "explicit",
-        "expected_std": 0.1,
-        "trunk": True,
-        "given": False,
-        "group": None,
-        "curved": True,
-    }
-    return LayerDescription(kind=kind, likeness=f"{kind} {width} {likeness}", **{**given, **parts})
-
-
-def _measurement(
-    forward: np.ndarray,
-    backward: np.ndarray | None = None,
-    signal: np.ndarray | None = None,
-    *,
-    layers: Sequence[LayerDescription] | None = None,
-    at_input: float = 0.0,
-    gradient_at_input: float | np.ndarray = 0.0,
-    features: int = 64,
-    **parts: Any,
-) -> Measurement:
-    """Natural logs (trials, rows) of what is judged: the backward ones hold the width, the signal is a ratio."""
-    trials, rows = forward.shape
-    layers = tuple(layers or (_layer() for _ in range(rows)))
-    backward = np.zeros((trials, rows)) if backward is None else backward
-    signal = np.zeros((trials, rows)) if signal is None else signal
-    s = StackStatistics.empty(trials, rows)
-    widths = np.log([layer.fan_out for layer in layers])
-    for what in ("preactivation", "activation"):
-        getattr(s, f"log_{what}_second_moment")[:] = forward
-        with np.errstate(invalid="ignore"):
-            getattr(s, f"log_{what}_sample_variance")[:] = forward + signal
-    s.log_gradient_second_moment[:] = backward - widths
-    s.log_activation_gradient_second_moment[:] = backward - widths
-    s.log_max_abs[:] = forward / 2 + 1
-    s.dead[:] = 0
-    s.weight_variance[:] = 0.01
-    s.log_input_second_moment[:, 0] = at_input
-    s.log_input_sample_variance[:, 0] = at_input
-    s.log_input_gradient_second_moment[:, 0] = gradient_at_input
-    s.log_output_gradient_second_moment[:, 0] = 0
-    given = {"batch": 16, "dtype": "float32", "objective": "random", "threads": 1, "seconds": 0.0, **parts}
-    return Measurement(layers=layers, statistics=s, features=features, trials=trials, **given)
-
-
-def _walk(trials: int, layers: int, *, step: float = 0.0, noise: float = 0.1, seed: int = 0) -> np.ndarray:
-    """Random walks with mean ratio exp(step) a layer."""
-    steps = np.random.default_rng(seed).normal(step - noise**2 / 2, noise, (trials, layers))
-    return np.cumsum(steps, axis=1)
-
-
-def _line(total: float, layers: int = 20, trials: int = 5) -> np.ndarray:
-    """Without noise: T = total, so total/layers a layer."""
-    return np.tile(np.arange(layers) * total / layers, (trials, 1))
-
-
 def _forward(logs: np.ndarray, **parts: Any) -> DirectionVerdict:
-    return judge(_measurement(logs, **parts)).forward
+    return judge(a_measurement(logs, **parts)).forward
 
 
 def _codes(verdict: Verdict) -> set[str]:
@@ -127,8 +60,8 @@ def _naive(logs: np.ndarray) -> tuple[float, float]:
 
 @pytest.mark.parametrize("layers", [4, 5, 6, 7, 8, 9, 15, 16, 17, 24, 40, 63, 64, 101])
 def test_the_total_and_its_error_follow_the_rule_word_by_word(layers: int) -> None:
-    ups, downs = _walk(8, layers, step=0.05, noise=0.4, seed=layers), _walk(8, layers, noise=0.3, seed=layers + 1)
-    verdict = judge(_measurement(ups, downs))
+    ups, downs = a_walk(8, layers, step=0.05, noise=0.4, seed=layers), a_walk(8, layers, noise=0.3, seed=layers + 1)
+    verdict = judge(a_measurement(ups, downs))
     for direction, logs in ((verdict.forward, ups), (verdict.backward, -downs)):
         total, half = _naive(logs)
         assert direction.total_log10 == pytest.approx(total / LN10, rel=1e-9, abs=1e-12)
@@ -144,7 +77,7 @@ def test_the_total_and_its_error_follow_the_rule_word_by_word(layers: int) -> No
 
 
 def test_the_first_half_does_not_enter() -> None:
-    logs = _walk(6, 20)
+    logs = a_walk(6, 20)
     moved = logs.copy()
     moved[:, :10] += 30 * np.random.default_rng(1).standard_normal((6, 10))
     assert _forward(moved).total_log10 == pytest.approx(_forward(logs).total_log10, rel=1e-12)
@@ -177,7 +110,7 @@ def test_ratios_come_first_then_the_mean_then_the_log() -> None:
     ],
 )
 def test_without_noise_the_total_alone_decides(total: float, label: str) -> None:
-    verdict = judge(_measurement(_line(total * LN10), -_line(total * LN10)))
+    verdict = judge(a_measurement(a_line(total * LN10), -a_line(total * LN10)))
     assert verdict.forward.label == label
     assert verdict.backward.label == label
     assert verdict.forward.total_log10 == pytest.approx(total)
@@ -227,7 +160,7 @@ def test_labels_of_the_signal(total: float, half: float | None, label: str) -> N
 
 @pytest.mark.parametrize("total", [-300.0, 0.0, 300.0])
 def test_one_trial_decides_nothing(total: float) -> None:
-    measurement = _measurement(_line(total, trials=1), _line(total, trials=1))
+    measurement = a_measurement(a_line(total, trials=1), a_line(total, trials=1))
     verdict = judge(measurement)
     for direction in (verdict.forward, verdict.backward):
         assert direction.label == "inconclusive"
@@ -241,11 +174,11 @@ def test_one_trial_decides_nothing(total: float) -> None:
 
 
 def test_an_inconclusive_run_says_how_many_trials_would_do() -> None:
-    few = _walk(6, 60, noise=0.5, seed=5)
-    verdict = judge(_measurement(few))
+    few = a_walk(6, 60, noise=0.5, seed=5)
+    verdict = judge(a_measurement(few))
     assert verdict.forward.label == "inconclusive"
     (finding,) = (item for item in verdict.findings if item.code == "inconclusive")
-    asked = int(plain_remedy(build_case(_measurement(few)), finding).split()[-1].strip("."))
+    asked = int(plain_remedy(build_case(a_measurement(few)), finding).split()[-1].strip("."))
     # Errors fall as one over the root of the trials: h = ln 10 is asked for.
     half = verdict.forward.error_log10
     assert half is not None
@@ -256,7 +189,7 @@ def test_an_inconclusive_run_says_how_many_trials_would_do() -> None:
 def test_a_signal_that_is_exactly_zero_in_half_of_the_trials_has_collapsed(zeros: int, label: str) -> None:
     signal = np.zeros((10, 20))
     signal[:zeros, 13:] = -np.inf
-    found = judge(_measurement(_walk(10, 20), signal=signal)).signal
+    found = judge(a_measurement(a_walk(10, 20), signal=signal)).signal
     assert found.label == label
     assert (found.total_log10 is None) == (label == "collapsing")
 
@@ -264,9 +197,9 @@ def test_a_signal_that_is_exactly_zero_in_half_of_the_trials_has_collapsed(zeros
 @pytest.mark.parametrize("noise", [0.2, 0.5, 0.9])
 @pytest.mark.parametrize("step", [-0.5, -0.15, 0.0])
 def test_the_signal_is_labelled_by_its_interval(noise: float, step: float) -> None:
-    signal = _walk(5, 40, step=step, noise=noise, seed=3)
+    signal = a_walk(5, 40, step=step, noise=noise, seed=3)
     total, half = _naive(signal)
-    found = judge(_measurement(np.zeros((5, 40)), signal=signal)).signal
+    found = judge(a_measurement(np.zeros((5, 40)), signal=signal)).signal
     assert found.total_log10 == pytest.approx(total / LN10)
     assert found.error_log10 == pytest.approx(half / LN10)
     if not 0.9 < half / LN10 < 1.1:
@@ -282,12 +215,12 @@ def test_the_signal_is_labelled_by_its_interval(noise: float, step: float) -> No
 )
 def test_few_layers_are_judged_from_end_to_end(layers: int, total: float, label: str) -> None:
     widths = [256, 256, 10][-layers:]
-    rows = [_layer(width=width) for width in widths]
+    rows = [a_layer(width=width) for width in widths]
     logs = np.tile(np.linspace(1, 7 + total * LN10, layers), (4, 1))
     logs[:, -1] = 7 + total * LN10
     # Backward: features times dObjective/dX against width_L times the (unit) cotangent.
     at_input = total * LN10 + math.log(10) - math.log(784)
-    verdict = judge(_measurement(logs, layers=rows, at_input=7.0, gradient_at_input=at_input, features=784))
+    verdict = judge(a_measurement(logs, layers=rows, at_input=7.0, gradient_at_input=at_input, features=784))
     for direction in (verdict.forward, verdict.backward):
         assert direction.label == label
         assert direction.rate is None
@@ -296,8 +229,8 @@ def test_few_layers_are_judged_from_end_to_end(layers: int, total: float, label:
 
 
 def test_the_step_into_the_first_layer_enters_only_below_four_layers() -> None:
-    assert _forward(_line(0.0, layers=3), at_input=50.0).label == "vanishing"
-    assert _forward(_line(0.0, layers=4), at_input=50.0).label == "stable"
+    assert _forward(a_line(0.0, layers=3), at_input=50.0).label == "vanishing"
+    assert _forward(a_line(0.0, layers=4), at_input=50.0).label == "stable"
 
 
 def test_what_two_layers_change_is_measured() -> None:
@@ -307,8 +240,8 @@ def test_what_two_layers_change_is_measured() -> None:
 
 
 def test_an_input_of_zeros_counts_only_below_four_layers() -> None:
-    assert _forward(_line(0.0, layers=4), at_input=-np.inf).label == "stable"
-    assert _forward(_line(0.0, layers=3), at_input=-np.inf).label == "degenerate"
+    assert _forward(a_line(0.0, layers=4), at_input=-np.inf).label == "stable"
+    assert _forward(a_line(0.0, layers=3), at_input=-np.inf).label == "degenerate"
 
 
 # --- stretches ---
@@ -323,18 +256,18 @@ def _copies(path: str, number: int, parts: Sequence[LayerDescription]) -> list[L
 
 
 def test_layers_of_other_width_or_scheme_begin_a_new_stretch() -> None:
-    layers = [_layer(width=256)] * 2 + [_layer(width=10)]
+    layers = [a_layer(width=256)] * 2 + [a_layer(width=10)]
     assert _cut(layers) == [(0, 2, 1), (2, 3, 1)]
-    assert _cut([_layer()] * 5 + [_layer(likeness="other")] * 4) == [(0, 5, 1), (5, 9, 1)]
+    assert _cut([a_layer()] * 5 + [a_layer(likeness="other")] * 4) == [(0, 5, 1), (5, 9, 1)]
 
 
 def test_layers_with_given_weights_are_never_alike() -> None:
-    assert _cut([_layer(given=True)] * 4) == [(i, i + 1, 1) for i in range(4)]
-    assert _cut(_copies("layers[0]", 3, [_layer(given=True), _layer()])) == [(i, i + 1, 1) for i in range(6)]
+    assert _cut([a_layer(given=True)] * 4) == [(i, i + 1, 1) for i in range(4)]
+    assert _cut(_copies("layers[0]", 3, [a_layer(given=True), a_layer()])) == [(i, i + 1, 1) for i in range(6)]
 
 
 def test_what_stands_between_belongs_to_the_step() -> None:
-    norm, dense = _layer("norm"), _layer()
+    norm, dense = a_layer("norm"), a_layer()
     normed = [dense, norm] * 5
     assert _cut(normed) == [(0, 5, 1)]
     # The first plain layer after the normed ones still comes through a norm.
@@ -344,9 +277,9 @@ def test_what_stands_between_belongs_to_the_step() -> None:
 
 
 def test_a_repeated_block_is_one_stretch() -> None:
-    block = [_layer(likeness="wide", width=128), _layer(likeness="narrow", width=32)]
+    block = [a_layer(likeness="wide", width=128), a_layer(likeness="narrow", width=32)]
     assert _cut(_copies("layers[1]", 6, block)) == [(0, 12, 2)]
-    layers = [_layer(), *_copies("layers[1]", 6, block), _layer()]
+    layers = [a_layer(), *_copies("layers[1]", 6, block), a_layer()]
     assert _cut(layers) == [(0, 1, 1), (1, 13, 2), (13, 14, 1)]
 
 
@@ -385,7 +318,7 @@ def test_given_weights_are_stretches_of_their_own(tmp_path: Path) -> None:
 
 def test_a_repeated_block_is_compared_place_by_place() -> None:
     # Within a block the second moment goes up 1000-fold and down again; from block to block by exactly 1.2.
-    block = [_layer(likeness="wide", width=128), _layer(likeness="narrow", width=32)]
+    block = [a_layer(likeness="wide", width=128), a_layer(likeness="narrow", width=32)]
     copies, rate = 10, math.log(1.2)
     logs = np.array([[rate * (i // 2) + (6.9 if i % 2 else 0.0) for i in range(2 * copies)]] * 3)
     direction = _forward(logs, layers=_copies("layers[0]", copies, block))
@@ -409,21 +342,21 @@ def _stretched(logs: np.ndarray, cut: Sequence[tuple[int, int]]) -> float:
 
 
 def test_unlike_stretches_add_up() -> None:
-    layers = [_layer(width=w) for w in [256] * 9 + [64] * 3 + [100] + [32] * 12]
-    logs = _walk(7, 25, step=0.08, noise=0.5, seed=4)
+    layers = [a_layer(width=w) for w in [256] * 9 + [64] * 3 + [100] + [32] * 12]
+    logs = a_walk(7, 25, step=0.08, noise=0.5, seed=4)
     total = _stretched(logs, [(0, 9), (9, 12), (12, 13), (13, 25)])
-    verdict = judge(_measurement(logs, -logs, layers=layers))
+    verdict = judge(a_measurement(logs, -logs, layers=layers))
     assert verdict.forward.total_log10 == pytest.approx(total / LN10, rel=1e-9)
     assert verdict.backward.total_log10 == pytest.approx(total / LN10, rel=1e-9)
     assert verdict.forward.rate == pytest.approx(math.exp(total / 25), rel=1e-9)
 
 
 def test_a_bad_first_half_does_not_pass() -> None:
-    layers = [_layer(likeness="bad")] * 10 + [_layer(likeness="good")] * 10
+    layers = [a_layer(likeness="bad")] * 10 + [a_layer(likeness="good")] * 10
     logs = np.tile(np.concatenate([np.arange(10) * -0.7, np.full(10, 9 * -0.7)]), (4, 1))
     assert _forward(logs, layers=layers).label == "vanishing"
     # If the layers were alike it would be a transient; the change is named all the same.
-    verdict = judge(_measurement(logs))
+    verdict = judge(a_measurement(logs))
     assert verdict.forward.label == "stable"
     assert "total-change" in _codes(verdict)
 
@@ -434,36 +367,36 @@ def test_a_bad_first_half_does_not_pass() -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_a_single_step_beyond_a_hundred_is_a_jump(sign: int, way: str) -> None:
-    logs = _walk(5, 20, noise=0.05)
+    logs = a_walk(5, 20, noise=0.05)
     step = np.zeros(20)
     step[6:] = sign * 5.0
-    flat = _walk(5, 20, noise=0.05, seed=1)
-    verdict = judge(_measurement(logs + step, flat) if way == "forward" else _measurement(flat, logs + step))
+    flat = a_walk(5, 20, noise=0.05, seed=1)
+    verdict = judge(a_measurement(logs + step, flat) if way == "forward" else a_measurement(flat, logs + step))
     (jump,) = (finding for finding in verdict.findings if finding.code == "jump")
     assert jump.severity == "error"
     assert jump.layer == 7
     assert way in jump.message
     assert (verdict.forward if way == "forward" else verdict.backward).label == "stable"
     step[6:] = sign * 4.4  # below ln 100
-    assert "jump" not in _codes(judge(_measurement(logs + step)))
+    assert "jump" not in _codes(judge(a_measurement(logs + step)))
 
 
 def test_the_step_from_the_input_is_no_jump() -> None:
-    assert "jump" not in _codes(judge(_measurement(_walk(5, 20), at_input=50.0)))
+    assert "jump" not in _codes(judge(a_measurement(a_walk(5, 20), at_input=50.0)))
 
 
 @pytest.mark.parametrize("zeros", [1, 4, 5, 9, 10])
 def test_dead_trials_count_from_half_on(zeros: int) -> None:
-    logs = _walk(10, 20)
+    logs = a_walk(10, 20)
     logs[:zeros, 13:] = -np.inf
-    verdict = judge(_measurement(logs))
+    verdict = judge(a_measurement(logs))
     if zeros >= 5:
         assert verdict.forward == DirectionVerdict("degenerate")
         assert verdict.overall == "degenerate"
         (finding,) = (item for item in verdict.findings if item.code == "forward-degenerate")
         assert "dead-trials" not in _codes(verdict)
     else:
-        alive = judge(_measurement(logs[zeros:])).forward
+        alive = judge(a_measurement(logs[zeros:])).forward
         assert verdict.forward == alive
         (finding,) = (item for item in verdict.findings if item.code == "dead-trials")
     assert finding.layer == 14
@@ -471,9 +404,9 @@ def test_dead_trials_count_from_half_on(zeros: int) -> None:
 
 
 def test_dead_gradients_are_counted_apart() -> None:
-    gradient = _walk(10, 20)
+    gradient = a_walk(10, 20)
     gradient[:3, :4] = -np.inf
-    verdict = judge(_measurement(_walk(10, 20), gradient))
+    verdict = judge(a_measurement(a_walk(10, 20), gradient))
     assert verdict.forward.label == verdict.backward.label == "stable"
     (finding,) = (item for item in verdict.findings if item.code == "dead-trials")
     assert finding.layer == 4
@@ -483,7 +416,7 @@ def test_dead_gradients_are_counted_apart() -> None:
 @pytest.mark.parametrize("layers", [2, 9])
 def test_an_input_of_zeros_is_degenerate_at_any_depth(layers: int) -> None:
     logs = np.full((4, layers), -np.inf)
-    verdict = judge(_measurement(logs, at_input=-np.inf))
+    verdict = judge(a_measurement(logs, at_input=-np.inf))
     assert verdict.forward.label == "degenerate"
 
 
@@ -494,8 +427,8 @@ def test_an_input_of_zeros_is_degenerate_at_any_depth(layers: int) -> None:
     ("total", "label"), [(0.0, "preserved"), (8.0, "preserved"), (-1.5, "fading"), (-3.0, "collapsing")]
 )
 def test_the_signal_is_judged_by_its_share(total: float, label: str) -> None:
-    share = _line(total * LN10)
-    verdict = judge(_measurement(_line(0.0), signal=share - share.max()))
+    share = a_line(total * LN10)
+    verdict = judge(a_measurement(a_line(0.0), signal=share - share.max()))
     assert verdict.signal.label == label
     assert verdict.signal.total_log10 == pytest.approx(total, abs=1e-9)
     assert ("collapsed-signal" in _codes(verdict)) == (label == "collapsing")
@@ -508,14 +441,14 @@ def test_below_the_rounding_floor_the_signal_is_censored(dtype: str, eps: float)
     rate, floor = math.log(0.0557), math.log(100 * eps**2)
     share = np.maximum(np.arange(60) * rate, floor - 3.0)
     lost = int(np.argmax(share < floor))
-    verdict = judge(_measurement(_line(0.0, 60), signal=np.tile(share, (5, 1)), dtype=dtype))
+    verdict = judge(a_measurement(a_line(0.0, 60), signal=np.tile(share, (5, 1)), dtype=dtype))
     assert verdict.signal.label == "collapsing"
     assert verdict.signal.rate == pytest.approx(0.0557, rel=1e-9)
     (finding,) = (item for item in verdict.findings if item.code == "collapsed-signal")
     assert finding.layer == lost + 1
     # The noise alone, judged without a floor, would look steady.
     assert (
-        judge(_measurement(_line(0.0, 60), signal=np.tile(share + 40, (5, 1)), dtype=dtype)).signal.label
+        judge(a_measurement(a_line(0.0, 60), signal=np.tile(share + 40, (5, 1)), dtype=dtype)).signal.label
         != "collapsing"
     )
 
@@ -523,13 +456,13 @@ def test_below_the_rounding_floor_the_signal_is_censored(dtype: str, eps: float)
 def test_a_signal_of_exact_zeros_is_collapsing() -> None:
     share = np.zeros((5, 20))
     share[:, 15:] = -np.inf
-    assert judge(_measurement(_line(0.0), signal=share)).signal.label == "collapsing"
+    assert judge(a_measurement(a_line(0.0), signal=share)).signal.label == "collapsing"
 
 
 def test_the_signal_is_undefined_at_batch_1_and_for_a_constant_input() -> None:
     nothing = np.full((5, 20), np.nan)
-    assert judge(_measurement(_line(0.0), signal=nothing, batch=1)).signal == DirectionVerdict("undefined")
-    constant = _measurement(_line(0.0), signal=np.full((5, 20), -np.inf))
+    assert judge(a_measurement(a_line(0.0), signal=nothing, batch=1)).signal == DirectionVerdict("undefined")
+    constant = a_measurement(a_line(0.0), signal=np.full((5, 20), -np.inf))
     constant.statistics.log_input_sample_variance[:] = -np.inf
     assert judge(constant).signal == DirectionVerdict("undefined")
 
@@ -540,25 +473,25 @@ def test_the_signal_is_undefined_at_batch_1_and_for_a_constant_input() -> None:
 @pytest.mark.parametrize(("noise", "found"), [(0.15, False), (0.4, True)])
 def test_a_wide_spread_over_draws_is_a_warning_and_no_label(noise: float, found: bool) -> None:
     # sd of ln(v_L/v_1) over 24 steps: 0.73 and 2.
-    verdict = judge(_measurement(_walk(200, 25, noise=noise, seed=2)))
+    verdict = judge(a_measurement(a_walk(200, 25, noise=noise, seed=2)))
     assert verdict.forward.label == "stable"
     assert ("finite-width" in _codes(verdict)) is found
 
 
 def test_a_typical_draw_with_another_label_is_a_warning() -> None:
     # ln-sd 0.9 a step over 40 steps: the mean holds, the typical draw falls by exp(-16).
-    verdict = judge(_measurement(_walk(4000, 40, noise=0.9, seed=3)))
+    verdict = judge(a_measurement(a_walk(4000, 40, noise=0.9, seed=3)))
     assert verdict.forward.label == "stable"
     assert verdict.forward.typical_log10 == pytest.approx(-40 * 0.405 / LN10, abs=0.5)
     assert "finite-width" in _codes(verdict)
 
 
 def test_stable_activations_and_exploding_gradients_are_chaotic() -> None:
-    chaos = judge(_measurement(_line(0.0), -_line(20.0)))
+    chaos = judge(a_measurement(a_line(0.0), -a_line(20.0)))
     assert (chaos.forward.label, chaos.backward.label, chaos.overall) == ("stable", "exploding", "exploding")
     assert "chaotic" in _codes(chaos)
-    assert "chaotic" not in _codes(judge(_measurement(_line(20.0), -_line(20.0))))
-    assert "chaotic" not in _codes(judge(_measurement(_line(0.0), _line(20.0))))
+    assert "chaotic" not in _codes(judge(a_measurement(a_line(20.0), -a_line(20.0))))
+    assert "chaotic" not in _codes(judge(a_measurement(a_line(0.0), a_line(20.0))))
 
 
 def test_the_overall_label_is_the_worse_of_the_two() -> None:
@@ -571,7 +504,7 @@ def test_the_overall_label_is_the_worse_of_the_two() -> None:
 
 @pytest.mark.parametrize(("total", "noise"), [(0.0, 0.2), (0.05, 0.2), (3.0, 0.02), (-3.0, 0.02)])
 def test_a_rate_that_may_be_one_has_no_depth_scale(total: float, noise: float) -> None:
-    direction = _forward(_walk(10, 24, step=total / 24, noise=noise, seed=6))
+    direction = _forward(a_walk(10, 24, step=total / 24, noise=noise, seed=6))
     low, high = direction.rate_low, direction.rate_high
     assert low is not None
     assert high is not None
@@ -587,9 +520,9 @@ def test_a_rate_that_may_be_one_has_no_depth_scale(total: float, noise: float) -
 
 
 def test_residual_stacks_are_judged_at_their_joins() -> None:
-    branch = [_layer(trunk=False), _layer(trunk=False, likeness="last")]
-    join = _layer("residual", likeness="join", expected_std=None)
-    layers = [_layer(likeness="first"), *_copies("layers[1]", 8, [*branch, join]), _layer(likeness="head")]
+    branch = [a_layer(trunk=False), a_layer(trunk=False, likeness="last")]
+    join = a_layer("residual", likeness="join", expected_std=None)
+    layers = [a_layer(likeness="first"), *_copies("layers[1]", 8, [*branch, join]), a_layer(likeness="head")]
     rows = [row for row, layer in enumerate(layers) if layer.trunk]
     forward = np.random.default_rng(0).normal(0, 40, (4, len(layers)))
     forward[:, rows] = np.arange(len(rows)) * math.log(2)
@@ -599,11 +532,11 @@ def test_residual_stacks_are_judged_at_their_joins() -> None:
 
 
 def test_a_join_is_judged_by_its_output_and_the_gradient_there() -> None:
-    layers = [_layer("residual", likeness="join") for _ in range(8)]
-    measured = _measurement(_line(0.0, 8), layers=layers)
-    measured.statistics.log_preactivation_second_moment[:] = _line(90.0, 8)
-    measured.statistics.log_preactivation_sample_variance[:] = _line(-90.0, 8)
-    measured.statistics.log_gradient_second_moment[:] = _line(90.0, 8)
+    layers = [a_layer("residual", likeness="join") for _ in range(8)]
+    measured = a_measurement(a_line(0.0, 8), layers=layers)
+    measured.statistics.log_preactivation_second_moment[:] = a_line(90.0, 8)
+    measured.statistics.log_preactivation_sample_variance[:] = a_line(-90.0, 8)
+    measured.statistics.log_gradient_second_moment[:] = a_line(90.0, 8)
     verdict = judge(measured)
     assert (verdict.forward.label, verdict.backward.label, verdict.signal.label) == ("stable", "stable", "preserved")
 
@@ -620,8 +553,8 @@ def test_the_row_of_a_dead_join_is_named() -> None:
 
 def test_the_width_factor_of_the_gradient_is_not_judged() -> None:
     widths = [4**i for i in range(1, 7)]
-    layers = [_layer(width=width) for width in widths]
-    verdict = judge(_measurement(_line(0.0, 6), _line(0.0, 6), layers=layers))
+    layers = [a_layer(width=width) for width in widths]
+    verdict = judge(a_measurement(a_line(0.0, 6), a_line(0.0, 6), layers=layers))
     assert verdict.backward.total_log10 == pytest.approx(0, abs=1e-9)
     (finding,) = (item for item in verdict.findings if item.code == "width-ratio")
     assert finding.severity == "info"

@@ -134,8 +134,10 @@ class ExtendedFloat:
         """Natural log, -inf for an exact zero."""
         if self.value <= 0:
             return -math.inf
+        if not self.exponent:
+            return math.log(self.value)
         if -_WHOLE <= self.exponent <= _WHOLE:
-            return math.log(float(self))
+            return math.log(self.scaled(0))
         return math.log(self.value) + _LN2 * self.exponent
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from varprobe.advice.changes import Change, compare_modes, explain, find_changes, unit_input
+from varprobe.advice.changes import ScaleChange, compare_modes, explain, find_changes, unit_input
 from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
 from varprobe.advice.proposal import propose
@@ -45,8 +45,8 @@ class Tuning:
     """
 
     by: By | None
-    changes: tuple[Change, ...]
-    branches: tuple[Change, ...]
+    changes: tuple[ScaleChange, ...]
+    branches: tuple[ScaleChange, ...]
     edits: tuple[Override, ...]
     before: PredictedVerdict
     after: PredictedVerdict

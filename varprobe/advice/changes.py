@@ -10,7 +10,7 @@ from varprobe.advice.gains import find_gains
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
 from varprobe.advice.proposal import NAMED, Proposal
 from varprobe.advice.variants import fan, find_shared_mean, find_tunable, is_tunable, scale_of, std_of, with_recipes
-from varprobe.advice.ways import Outcome
+from varprobe.advice.ways import ProposalOutcome
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
 from varprobe.network.laws import Orthogonal
@@ -24,7 +24,7 @@ MODES = ("fan_in", "fan_avg", "fan_out")
 
 
 @dataclass(frozen=True)
-class Change:
+class ScaleChange:
     """What becomes of one scale.
 
     Attributes:
@@ -45,11 +45,11 @@ class Change:
         return self.after / self.before
 
 
-def find_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+def find_changes(spec: NetworkSpec, steps: Sequence[Step]) -> tuple[tuple[ScaleChange, ...], tuple[ScaleChange, ...]]:
     """Every layer whose weights have another scale in `steps`, and every residual block whose branch has one."""
     pairs = [pair for pair in zip(spec.steps, steps, strict=True) if pair[0].layer.is_row]
     found = [
-        Change(row, old.name, old.path, before, after, scheme_name(new))
+        ScaleChange(row, old.name, old.path, before, after, scheme_name(new))
         for row, (old, new) in enumerate(pairs, 1)
         if (before := scale_of(old)) and (after := scale_of(new)) and abs(after / before - 1) > _UNCHANGED
     ]
@@ -81,11 +81,11 @@ def scheme_name(step: Step) -> str:
     return f"{'xavier' if square else 'lecun'} with gain {std * math.sqrt(step.fan_in):.3g}"
 
 
-def fold(changes: Sequence[Change], spec: NetworkSpec) -> list[list[Change]]:
+def fold(changes: Sequence[ScaleChange], spec: NetworkSpec) -> list[list[ScaleChange]]:
     """Runs of neighbouring dense layers with the same change."""
     dense = [row for row, step in enumerate(spec.rows, 1) if step.layer.weights is not None]
     place = {row: position for position, row in enumerate(dense)}
-    runs: list[list[Change]] = []
+    runs: list[list[ScaleChange]] = []
     for change in changes:
         last = runs[-1][-1] if runs else None
         if last is not None and _is_alike(last, change) and place[change.layer] == place[last.layer] + 1:
@@ -95,19 +95,19 @@ def fold(changes: Sequence[Change], spec: NetworkSpec) -> list[list[Change]]:
     return runs
 
 
-def _is_alike(one: Change, other: Change) -> bool:
+def _is_alike(one: ScaleChange, other: ScaleChange) -> bool:
     pairs = (one.before, other.before), (one.after, other.after)
     return one.scheme == other.scheme and all(math.isclose(a, b, rel_tol=1e-9) for a, b in pairs)
 
 
-def change_line(run: Sequence[Change]) -> str:
+def change_line(run: Sequence[ScaleChange]) -> str:
     """`layers 2 to 20: std 0.0100 -> 0.0884, x8.84`."""
     first, last = run[0], run[-1]
     where = f"layer {first.layer}" if len(run) == 1 else f"layers {first.layer} to {last.layer}"
     return f"{where}: std {digits(first.before)} -> {digits(first.after)}, x{digits(first.factor)}"
 
 
-def branch_line(changes: Sequence[Change]) -> str:
+def branch_line(changes: Sequence[ScaleChange]) -> str:
     """`residual scale of 16 blocks (layers 3 to 33): 1 -> 0.25, x0.250: 1/sqrt(blocks)`."""
     first = changes[0]
     usual = math.isclose(abs(first.after), 1 / math.sqrt(len(changes)), rel_tol=1e-6)
@@ -133,21 +133,21 @@ def change_of(direction: DirectionVerdict) -> str:
 
 
 _NOT_TUNED = {
-    Outcome.UNREACHED: "theory does not reach it: {found.before.reason}",
-    Outcome.DEGENERATE: "the signal is exactly zero somewhere, and no factor changes zero",
-    Outcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: take the mean out first",
-    Outcome.NO_WAY: "there is nothing to be had here by `{found.asked}`",
+    ProposalOutcome.UNREACHED: "theory does not reach it: {found.before.reason}",
+    ProposalOutcome.DEGENERATE: "the signal is exactly zero somewhere, and no factor changes zero",
+    ProposalOutcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: take the mean out first",
+    ProposalOutcome.NO_WAY: "there is nothing to be had here by `{found.asked}`",
 }
 
 
 def explain(found: Proposal, spec: NetworkSpec) -> str:
     """Why the proposal does not make the network stable, with the growth that remains; empty where it does."""
-    if found.outcome is Outcome.SOUND:
+    if found.outcome is ProposalOutcome.SOUND:
         return ""
     if found.outcome in _NOT_TUNED:
         return f"It is not tuned: {_NOT_TUNED[found.outcome].format(found=found, layer=find_shared_mean(spec))}."
     left = _remains(found.after)
-    if found.outcome is Outcome.COMPROMISE:
+    if found.outcome is ProposalOutcome.COMPROMISE:
         return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
     return _explain_unmoved(spec, left)
 

@@ -21,7 +21,7 @@ from varprobe.advice.edits import find_edits
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.proposal import Proposal, propose
 from varprobe.advice.variants import find_shared_mean
-from varprobe.advice.ways import By, Outcome
+from varprobe.advice.ways import By, ProposalOutcome
 from varprobe.config.loading import Experiment
 from varprobe.config.parts import DEFAULT_INIT
 from varprobe.errors import VarprobeError
@@ -74,8 +74,8 @@ def find_cure(experiment: Experiment, settings: Settings, *, is_steady: bool) ->
     if is_steady:
         return _hold_up(experiment, settings)
     found = propose(spec, settings, thorough=False)
-    is_whole = found.outcome is Outcome.SOUND
-    if not (found.by if is_whole else found.outcome in (Outcome.COMPROMISE, Outcome.UNMOVED)):
+    is_whole = found.outcome is ProposalOutcome.SOUND
+    if not (found.by if is_whole else found.outcome in (ProposalOutcome.COMPROMISE, ProposalOutcome.UNMOVED)):
         return None
     smaller = "" if is_whole else unit_input(spec, settings)
     if smaller:
@@ -113,7 +113,7 @@ def _is_steady(outlook: PredictedVerdict) -> bool:
 
 
 def _sentences(experiment: Experiment, settings: Settings, found: Proposal) -> Iterator[str]:
-    spec, is_whole = experiment.network, found.outcome is Outcome.SOUND
+    spec, is_whole = experiment.network, found.outcome is ProposalOutcome.SOUND
     if not is_whole:
         yield explain(found, spec)
     if found.by:

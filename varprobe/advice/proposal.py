@@ -27,7 +27,7 @@ from varprobe.advice.variants import (
     with_branches,
     with_recipes,
 )
-from varprobe.advice.ways import By, Outcome
+from varprobe.advice.ways import By, ProposalOutcome
 from varprobe.frozen import dataclass, field
 from varprobe.network.layers import Dense, Join
 from varprobe.network.spec import NetworkSpec, Settings
@@ -66,7 +66,7 @@ class Proposal:
     by: By | None = None
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     branches: float = 1.0
-    outcome: Outcome = Outcome.SOUND
+    outcome: ProposalOutcome = ProposalOutcome.SOUND
     asked: By | None = None
 
     @property
@@ -96,21 +96,21 @@ def propose(
     if before.is_sound and by is None:
         return nothing
     if "inconclusive" in (before.forward.label, before.backward.label):
-        return replace(nothing, outcome=Outcome.UNREACHED)
+        return replace(nothing, outcome=ProposalOutcome.UNREACHED)
     if before.overall == "degenerate":
-        return replace(nothing, outcome=Outcome.DEGENERATE)
+        return replace(nothing, outcome=ProposalOutcome.DEGENERATE)
     if find_shared_mean(spec):
-        return replace(nothing, outcome=Outcome.SHARED_MEAN)
+        return replace(nothing, outcome=ProposalOutcome.SHARED_MEAN)
     best: Proposal | None = None
     for change in _Search(bench, before, sb, thorough=thorough).ways(by):
         best = min((*change(), *([best] if best else [])), key=lambda each: each.rank, default=None)
         if best is not None and best.after.is_sound:
             return best
     if best is None and by is not None:
-        return replace(nothing, outcome=Outcome.NO_WAY)
+        return replace(nothing, outcome=ProposalOutcome.NO_WAY)
     if best is not None and (best.after.rank[:2] < before.rank[:2] or best.after.total < 0.8 * before.total):
-        return replace(best, outcome=Outcome.COMPROMISE)
-    return replace(nothing, outcome=Outcome.UNMOVED)
+        return replace(best, outcome=ProposalOutcome.COMPROMISE)
+    return replace(nothing, outcome=ProposalOutcome.UNMOVED)
 
 
 class _Search:

@@ -16,7 +16,7 @@ class By(StrEnum):
     BOTH = "both"
 
 
-class Outcome(StrEnum):
+class ProposalOutcome(StrEnum):
     """What a search came to; of those above COMPROMISE nothing was searched, or is found."""
 
     SOUND = "sound"  # stable as it is, or with the change

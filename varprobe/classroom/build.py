@@ -54,7 +54,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Network:
+class LessonNetwork:
     """A network of a lesson, measured, and what theory said before.
 
     Attributes:
@@ -114,7 +114,7 @@ def _environment() -> Environment:
     return found
 
 
-def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Network]:
+def _measured(name: str, text: str, threads: int | None) -> tuple[Report, LessonNetwork]:
     experiment = load_text(ConfigText(text, f"{name}.yaml", Path(), name))
     settings = with_threads(experiment.network.settings, threads)
     report, theory = diagnose(experiment, settings), predict_report(experiment, settings)
@@ -126,7 +126,7 @@ def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Networ
     assert last.gradient
     assert last.activation
     saturated = last.activation.saturated
-    network = Network(
+    network = LessonNetwork(
         name=name,
         shown="\n".join(line for line in text.splitlines() if not line.startswith("#")),
         made=made_with(report).rpartition(", ")[0],
@@ -166,7 +166,7 @@ def _seen(direction: DirectionVerdict) -> str:
     return "-" if direction.measured_log10 is None else f"x {power(direction.measured_log10)}"
 
 
-def _questions(networks: Sequence[Network]) -> tuple[Question, ...]:
+def _questions(networks: Sequence[LessonNetwork]) -> tuple[Question, ...]:
     nouns = ("the activations", "the gradient, on its way back")
     return tuple(
         Question(
@@ -186,7 +186,7 @@ def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
     return Ratio(float(logs.mean()), float(half), theory)
 
 
-def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Network]) -> str:
+def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[LessonNetwork]) -> str:
     comparison = compare_reports(lesson.networks, reports)
     names = ", ".join(lesson.networks)
     words = f"Activation and gradient variance by layer of {names}, and their histograms."

@@ -17,7 +17,7 @@ from varprobe.errors import ConfigError, Place, nearest
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from varprobe.theory.gains import Gain
+    from varprobe.theory.gains import ActivationGain
 
 
 @command("gain", "varprobe gain tanh gelu --q 0.5")
@@ -36,7 +36,7 @@ def gain(
         open_console().print(_table(found))
 
 
-def _gains(names: list[str] | None, q: float) -> list[Gain]:
+def _gains(names: list[str] | None, q: float) -> list[ActivationGain]:
     """The gains of the named activations, or of all.
 
     Raises:
@@ -58,7 +58,7 @@ def _gains(names: list[str] | None, q: float) -> list[Gain]:
     return found
 
 
-def _table(found: list[Gain]) -> Table:
+def _table(found: list[ActivationGain]) -> Table:
     """One row per activation; `chi1` is the gradient's factor per layer at constant width with that gain."""
     from rich.table import Table
 

@@ -11,7 +11,7 @@ from varprobe.cli.app import command
 from varprobe.cli.delivery import open_console
 
 
-class Table(StrEnum):
+class PartTable(StrEnum):
     """What there is a table of."""
 
     activations = "activations"
@@ -21,7 +21,7 @@ class Table(StrEnum):
 
 
 @command("list", "varprobe list initializers")
-def list_parts(what: Annotated[Table, typer.Argument(help="Which table.")]) -> None:
+def list_parts(what: Annotated[PartTable, typer.Argument(help="Which table.")]) -> None:
     """Print a table of parts with their formulas."""
     from rich.table import Table as RichTable
     from rich.text import Text

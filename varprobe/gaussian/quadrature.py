@@ -29,7 +29,7 @@ PHASES = 61
 
 
 @dataclass(frozen=True)
-class Table:
+class QuadratureTable:
     """The trapezoidal rule for one strip.
 
     Attributes:
@@ -43,7 +43,7 @@ class Table:
     hermite: Vector
 
 
-def table_for(strip: float | None, std: float) -> Table | None:
+def table_for(strip: float | None, std: float) -> QuadratureTable | None:
     """The rule for a function with that strip of a Gaussian with that standard deviation; None if there is none."""
     if strip is None:
         return None
@@ -51,7 +51,7 @@ def table_for(strip: float | None, std: float) -> Table | None:
 
 
 @cache
-def _table(strip: float) -> Table:
+def _table(strip: float) -> QuadratureTable:
     """Squared coefficients fall like exp(-2 strip sqrt(k)); the step leaves exp(-36) of what it folds back."""
     order = 8 + round((16 / strip) ** 2)
     step = 2 * math.pi / (math.sqrt(order) + max(9.0, 36 / strip))
@@ -63,7 +63,7 @@ def _table(strip: float) -> Table:
     hermite[1] = u * hermite[0]
     for k in range(1, order - 1):
         hermite[k + 1] = (u * hermite[k] - math.sqrt(k) * hermite[k - 1]) / math.sqrt(k + 1)
-    return Table(u, weight, hermite)
+    return QuadratureTable(u, weight, hermite)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from varprobe.network.parameters import (
 MAX_WIDTH = 100_000_000
 
 
-class Part(Protocol):
+class NamedPart(Protocol):
     """An activation or initialiser as a config names it."""
 
     name: str
@@ -47,10 +47,10 @@ class Fields:
 class Site(Protocol):
     """Where a layer is made: it turns what the config says into what holds there."""
 
-    def activation(self, part: Part | None) -> tuple[Activation, str]:
+    def activation(self, part: NamedPart | None) -> tuple[Activation, str]:
         """The activation, or the default one, and its label."""
 
-    def weights(self, part: Part | None, fan_out: int) -> tuple[Law, Law, str]:
+    def weights(self, part: NamedPart | None, fan_out: int) -> tuple[Law, Law, str]:
         """The laws of the weights and of their scheme's own bias, by an initialiser or the default one; its label."""
 
     def bias(self, bias: Any | None, fan_out: int) -> Law | None:
@@ -92,7 +92,7 @@ class GroupKind:
     edges: Callable[..., tuple[Layer, Layer] | None]
 
 
-def _dense(site: Site, width: int, activation: Part | None, init: Part | None, bias: Any | None) -> Dense:
+def _dense(site: Site, width: int, activation: NamedPart | None, init: NamedPart | None, bias: Any | None) -> Dense:
     weights, own_bias, init_label = site.weights(init, width)
     phi, label = site.activation(activation)
     return Dense(width, weights, site.bias(bias, width) or own_bias, phi, label, init_label)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from varprobe.advice.changes import Change, branch_line, change_line, change_of, fold, modes_line
+from varprobe.advice.changes import ScaleChange, branch_line, change_line, change_of, fold, modes_line
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
@@ -138,7 +138,7 @@ def render_tuning_json(tuning: Tuning) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def _change(change: Change, what: str) -> dict[str, Any]:
+def _change(change: ScaleChange, what: str) -> dict[str, Any]:
     scales = {f"{what}_before": change.before, f"{what}_after": change.after}
     return {"layer": change.layer, "name": change.name, "path": change.path, **scales, "factor": change.factor}
 

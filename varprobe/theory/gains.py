@@ -11,7 +11,7 @@ from varprobe.network.initializers import TORCH_NONLINEARITIES, torch_gain
 
 
 @dataclass(frozen=True)
-class Gain:
+class ActivationGain:
     """What one activation does to N(0, q), and the gains that undo it. The names are the keys of the JSON.
 
     Attributes:
@@ -46,7 +46,7 @@ class Gain:
         return "stable" if abs(self.slope) < 1 else "unstable"
 
 
-def gain_of(activation: Activation, q: float = 1.0) -> Gain:
+def gain_of(activation: Activation, q: float = 1.0) -> ActivationGain:
     """The gains of an activation on N(0, q).
 
     >>> from varprobe.network.activations import make_activation
@@ -57,7 +57,7 @@ def gain_of(activation: Activation, q: float = 1.0) -> Gain:
     forward, steep = known.second_moment, known.derivative_second_moment
     slope_argument = float(activation.arguments.get("slope", 0.01))
     torch = torch_gain(activation.name, slope_argument) if activation.name in TORCH_NONLINEARITIES else None
-    return Gain(
+    return ActivationGain(
         activation=activation.label,
         q=q,
         mean=known.mean,

@@ -135,7 +135,8 @@ def change_of(direction: DirectionVerdict) -> str:
 _NOT_TUNED = {
     ProposalOutcome.UNREACHED: "theory does not reach it: {found.before.reason}",
     ProposalOutcome.DEGENERATE: "the signal is exactly zero somewhere, and no factor changes zero",
-    ProposalOutcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: take the mean out first",
+    ProposalOutcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: "
+    "take the mean out first",
     ProposalOutcome.NO_WAY: "there is nothing to be had here by `{found.asked}`",
 }
 

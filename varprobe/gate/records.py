@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from varprobe.frozen import record
 from varprobe.report.records import Report
+from varprobe.verdict.labels import Word
 
 CHECK_VERSION = 1
 # The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
 
 
-class CheckOutcome(StrEnum):
+class CheckOutcome(Word):
     """What a check of several decisions, or a run over several configs, comes to; the worst first."""
 
     FAULT = "fault"

@@ -100,6 +100,9 @@ class ExtendedFloat:
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    def __round__(self, digits: int | None = None) -> float:
+        return round(float(self), digits)
+
     def __float__(self) -> float:
         return self.scaled(0) if self.exponent else self.value
 

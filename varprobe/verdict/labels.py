@@ -5,7 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Direction(StrEnum):
+class Word(StrEnum):
+    """A value that is a word, and shows itself as one.
+
+    >>> Label.STABLE
+    'stable'
+    """
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+class Direction(Word):
     """What is judged: the activations on their way, the gradient on its way back, whether samples stay distinct."""
 
     FORWARD = "forward"
@@ -13,7 +24,7 @@ class Direction(StrEnum):
     SIGNAL = "signal"
 
 
-class Label(StrEnum):
+class Label(Word):
     """Of a direction, and of both together; the worst first. `varprobe.verdict.rule` says when."""
 
     DEGENERATE = "degenerate"
@@ -24,7 +35,7 @@ class Label(StrEnum):
     STABLE = "stable"
 
 
-class SignalLabel(StrEnum):
+class SignalLabel(Word):
     """Of the signal."""
 
     PRESERVED = "preserved"
@@ -34,7 +45,7 @@ class SignalLabel(StrEnum):
     UNDEFINED = "undefined"
 
 
-class Severity(StrEnum):
+class Severity(Word):
     """Of a finding; the gravest first."""
 
     ERROR = "error"
@@ -42,7 +53,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """Of something expected: met where all that is possible is allowed, failed where nothing of it is."""
 
     FAILED = "failed"

@@ -16,7 +16,7 @@ from varprobe.advice import rates
 from varprobe.advice.remedies import plain_remedy
 from varprobe.config.loading import load
 from varprobe.diagnose import predict_report
-from varprobe.network.description import describe
+from varprobe.network.description import describe_rows
 from varprobe.network.number_formats import FORMATS
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
@@ -72,8 +72,8 @@ def test_one_factor_for_all_weights_is_the_rate_to_minus_a_half(said: Said) -> N
 )
 def test_a_layer_is_curved_where_its_rate_depends_on_the_size_of_the_signal(activation: str, curved: bool) -> None:
     layers = [{"dense": {"width": 4, "activation": activation}}, {"norm": "layer"}]
-    steps = load({"input": {"features": 4}, "layers": layers}).network.steps
-    assert [describe(step).curved for step in steps] == [curved, False]
+    network = load({"input": {"features": 4}, "layers": layers}).network
+    assert [row.curved for row in describe_rows(network)] == [curved, False]
 
 
 def test_no_factor_is_named_where_none_would_do(said: Said) -> None:
@@ -448,7 +448,7 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
     }
     spec = load(config).network
     prediction = predict(spec)
-    points = pick_points([describe(step) for step in spec.rows])
+    points = pick_points(describe_rows(spec))
     assert [point.is_join for point in points] == [False, True, True, False]
     traces = trace_prediction(spec, prediction, points)
     for at, point in enumerate(points):
@@ -468,7 +468,7 @@ def test_what_theory_traces_is_what_it_predicts_at_the_judged_points() -> None:
 def test_theory_of_zero_weights_has_no_signal() -> None:
     spec = load({"input": {"features": 8}, "layers": [{"dense": {"width": 8, "init": "zeros"}, "repeat": 5}]}).network
     prediction = predict(spec)
-    points = pick_points([describe(step) for step in spec.rows])
+    points = pick_points(describe_rows(spec))
     assert np.isneginf(trace_prediction(spec, prediction, points).signal).all()
 
 

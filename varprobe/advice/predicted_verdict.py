@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.network.description import describe
+from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.predict import recursions
 from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, pick_points, stretches, trace_prediction
@@ -90,7 +90,7 @@ def bench_for(spec: NetworkSpec, settings: Settings) -> Bench:
         spec = replace(spec, objective=Objective("random"))
     if not any(step.layer.variant == "batch" for step in spec.steps):
         settings = replace(settings, batch=1)
-    points = pick_points(tuple(describe(step) for step in spec.rows))
+    points = pick_points(describe_rows(spec))
     return Bench(spec, settings, points, stretches(points))
 
 

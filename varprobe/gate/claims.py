@@ -13,7 +13,7 @@ from varprobe.gate.claim import Claim
 from varprobe.gate.direction_claims import label_claim, range_claim
 from varprobe.gate.finding_claims import findings_claim, theory_claim
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
-from varprobe.network.description import describe
+from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec
 from varprobe.network.statistics import STATISTICS
 from varprobe.report.records import Report
@@ -50,7 +50,7 @@ def _expectation(expect: Expectation | None) -> Expectation:
 def _of_directions(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
     for what, labels in sorted(label_sides(expect).items(), key=lambda side: side[0] == OVERALL):
         yield label_claim(what, labels, expect.lines.get(what))
-    judged = len(pick_points([describe(step) for step in spec.rows])) if expect.rate else 0
+    judged = len(pick_points(describe_rows(spec))) if expect.rate else 0
     for what in ("rate", "total_log10"):
         for bound in getattr(expect, what):
             yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, judged)

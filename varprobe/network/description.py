@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import FromFile
-from varprobe.network.spec import Step
+from varprobe.network.spec import NetworkSpec, Step
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class LayerDescription:
         likeness: equal for layers whose law is the same.
         group: (path of the repeated entry around it, which copy, from 1), or None.
         curved: its activation is not straight on both sides of 0, so that the rate depends on the size of the signal.
+        is_head: it is the network's head, which is not judged with its body.
     """
 
     kind: str
@@ -43,10 +44,18 @@ class LayerDescription:
     likeness: Hashable
     group: tuple[str, int] | None
     curved: bool = False
+    is_head: bool = False
 
 
-def describe(step: Step, engine: str | None = None) -> LayerDescription:
-    """A row of the report, in the words of its step; `engine` is that of its weights, where it has any."""
+def describe_rows(
+    spec: NetworkSpec, engine_of: Callable[[Step], str | None] = lambda _: None
+) -> tuple[LayerDescription, ...]:
+    """The rows of the report, in the words of the steps; `engine_of` gives the engine of a step's weights."""
+    head = spec.head
+    return tuple(_describe(step, engine_of(step), is_head=step is head) for step in spec.rows)
+
+
+def _describe(step: Step, engine: str | None, *, is_head: bool) -> LayerDescription:
     layer = step.layer
     variance = layer.weights.variance(step.fan_in, step.fan_out) if layer.weights else None
     return LayerDescription(
@@ -66,4 +75,5 @@ def describe(step: Step, engine: str | None = None) -> LayerDescription:
         likeness=layer.likeness,
         group=step.group,
         curved=layer.activation is not None and layer.activation.degree != 1,
+        is_head=is_head,
     )

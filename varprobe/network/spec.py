@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from varprobe.errors import Place
 from varprobe.frozen import dataclass, field
+from varprobe.network.head import find_head
 from varprobe.network.layers import Layer
 
 EngineName = Literal["auto", "explicit", "matrix-free"]
@@ -28,6 +29,7 @@ class Step:
         repeat_index: which copy this is, from 1, of the innermost repeated entry around it.
         group: (path of the most often repeated entry around it, which copy of that, from 1), or None.
         trunk: outside every residual branch.
+        role: what the config says it is; None where it says nothing.
     """
 
     layer: Layer
@@ -39,6 +41,7 @@ class Step:
     fan_in: int
     fan_out: int
     trunk: bool
+    role: Literal["body", "head"] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,12 @@ class NetworkSpec:
     def rows(self) -> tuple[Step, ...]:
         """The steps that are rows of the report."""
         return tuple(step for step in self.steps if step.layer.is_row)
+
+    @property
+    def head(self) -> Step | None:
+        """The last linear map, where it is not judged with the body; see `network.head`."""
+        position = find_head(self.steps)
+        return None if position is None else self.steps[position]
 
     @property
     def width(self) -> int:

@@ -17,7 +17,7 @@ from varprobe.engine.costs import check_engine, engine_of
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.schedule import RunSchedule, make_schedule
 from varprobe.engine.stack import run_stack
-from varprobe.network.description import describe
+from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measurement import Measurement
 
@@ -60,7 +60,7 @@ def measure(
     plan = make_schedule(spec, settings)
     statistics = _normalise(StackStatistics.join(_run(spec, settings, plan, progress, first)))
     return Measurement(
-        layers=tuple(describe(step, engine_of(step, settings)) for step in spec.rows),
+        layers=describe_rows(spec, lambda step: engine_of(step, settings)),
         statistics=statistics,
         features=spec.input.features,
         batch=settings.batch,

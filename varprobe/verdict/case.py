@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from varprobe.frozen import dataclass
-from varprobe.network.description import LayerDescription, describe
+from varprobe.network.description import LayerDescription, describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.intervals import log_mean
@@ -79,7 +79,7 @@ def foresee_case(
     spec: NetworkSpec, settings: Settings, agreement: Agreement, formats: tuple[FormatRange, ...] = ()
 ) -> Case:
     """What theory alone comes to by the same rule: the totals have no error."""
-    layers = tuple(describe(step) for step in spec.rows)
+    layers = describe_rows(spec)
     points = pick_points(layers)
     traces = trace_prediction(spec, agreement.prediction, points)
     return _case(layers, points, traces, agreement, formats, settings.batch, settings.dtype)

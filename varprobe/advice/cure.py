@@ -104,11 +104,11 @@ def _hold_up(experiment: Experiment, settings: Settings) -> Cure | None:
 
 
 def _seen(direction: DirectionVerdict) -> str:
-    return f"x {power(direction.measured_log10 or 0.0)}"
+    return f"x {power(direction.total_log10 or 0.0)}"
 
 
 def _is_steady(outlook: PredictedVerdict) -> bool:
-    seen = [outlook.forward.measured_log10, outlook.backward.measured_log10]
+    seen = [outlook.forward.total_log10, outlook.backward.total_log10]
     return outlook.is_sound and all(each is not None and abs(each) < 1 for each in seen)
 
 

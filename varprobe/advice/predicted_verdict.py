@@ -14,7 +14,7 @@ from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
 from varprobe.theory.predict import recursions
 from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, pick_points, stretches, trace_prediction
 from varprobe.verdict.records import DirectionVerdict
-from varprobe.verdict.rule import LN10, LN100, ORDER, judge_direction, worse
+from varprobe.verdict.rule import BROKEN, LN10, ORDER, judge_direction, worse
 
 # Stands for a change beyond any number.
 _ENDLESS = 1e7
@@ -74,8 +74,8 @@ class Bench:
         spec = replace(self.spec, steps=tuple(steps))
         prediction = recursions(spec, self.settings)
         traces = trace_prediction(spec, prediction, self.points)
-        forward = judge_direction(traces.forward, self.cut, traces.forward_total, backward=False, exact=True)
-        backward = judge_direction(traces.backward, self.cut, traces.backward_total, backward=True, exact=True)
+        forward = judge_direction(traces.forward, traces.forward_input, self.cut, backward=False, exact=True)
+        backward = judge_direction(traces.backward, traces.backward_input, self.cut, backward=True, exact=True)
         reasons = [row.reason for row in prediction.rows if row.reason]
         jump, worst = _single_steps([traces.forward, -traces.backward])
         return PredictedVerdict(forward.direction, backward.direction, jump, worst, reasons[0] if reasons else "")
@@ -109,7 +109,7 @@ def _single_steps(ways: list[Logs]) -> tuple[bool, int | None]:
             continue
         steps = np.abs(np.diff(path))
         at = int(np.argmax(steps))
-        jump |= bool(steps[at] > LN100)
+        jump |= bool(steps[at] > BROKEN)
         if steps[at] >= max(math.log(3), steps.sum() / 2) and steps[at] > size:
             worst, size = at + 1, steps[at]
     return jump, worst

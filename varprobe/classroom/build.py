@@ -163,7 +163,7 @@ def _rate(direction: DirectionVerdict) -> str:
 
 
 def _seen(direction: DirectionVerdict) -> str:
-    return "-" if direction.measured_log10 is None else f"x {power(direction.measured_log10)}"
+    return "-" if direction.total_log10 is None else f"x {power(direction.total_log10)}"
 
 
 def _questions(networks: Sequence[LessonNetwork]) -> tuple[Question, ...]:

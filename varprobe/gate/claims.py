@@ -17,7 +17,7 @@ from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec
 from varprobe.network.statistics import STATISTICS
 from varprobe.report.records import Report
-from varprobe.verdict.judged import pick_points
+from varprobe.verdict.judged import find_deep_half, pick_points, stretches
 from varprobe.verdict.possible import OVERALL
 
 
@@ -50,10 +50,10 @@ def _expectation(expect: Expectation | None) -> Expectation:
 def _of_directions(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
     for what, labels in sorted(label_sides(expect).items(), key=lambda side: side[0] == OVERALL):
         yield label_claim(what, labels, expect.lines.get(what))
-    judged = len(pick_points(describe_rows(spec))) if expect.rate else 0
+    has_rate = bool(expect.rate) and find_deep_half(stretches(pick_points(describe_rows(spec)))) is not None
     for what in ("rate", "total_log10"):
         for bound in getattr(expect, what):
-            yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, judged)
+            yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, has_rate=has_rate)
 
 
 def _of_layers(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from functools import partial
 
 from varprobe.config.expectation import Range, SideRange
@@ -12,7 +13,7 @@ from varprobe.formatting import number, power
 from varprobe.gate.claim import Answer, Claim, in_words, outcome_of, trials_needed
 from varprobe.network.spec import NetworkSpec
 from varprobe.verdict.case import Case
-from varprobe.verdict.intervals import finite_exp
+from varprobe.verdict.intervals import finite_exp, reach
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Direction, Outcome
 from varprobe.verdict.possible import (
@@ -25,7 +26,7 @@ from varprobe.verdict.possible import (
     possible,
     share_level,
 )
-from varprobe.verdict.rule import LN10
+from varprobe.verdict.rule import LN10, standard_error
 
 
 def label_claim(what: str, allowed: tuple[str, ...], line: int | None) -> Claim:
@@ -34,21 +35,21 @@ def label_claim(what: str, allowed: tuple[str, ...], line: int | None) -> Claim:
     return Claim(what, " or ".join(allowed), line, partial(_label, what, allowed), direction, allowed)
 
 
-def range_claim(what: str, bound: SideRange, line: int | None, spec: NetworkSpec, judged: int) -> Claim:
+def range_claim(what: str, bound: SideRange, line: int | None, spec: NetworkSpec, *, has_rate: bool) -> Claim:
     """A rate, or the log10 of a total, lies in a range.
 
     Arguments:
         what: rate or total_log10.
-        judged: how many layers are.
+        has_rate: whether enough layers are alike.
 
     Raises:
         ConfigError: for a rate of a network that is too shallow to have one.
     """
     expectation = f"{what}.{bound.side}"
-    if what == "rate" and judged < 4:
+    if what == "rate" and not has_rate:
         source = spec.place.source if spec.place else "config"
         raise ConfigError(
-            f"a rate takes four judged layers, this network has {judged}",
+            "a rate takes four judged layers that are alike, this network has fewer",
             hint="use total_log10, which is of the whole network",
             place=Place(source, line),
             field=f"expect.{expectation}",
@@ -80,11 +81,13 @@ def _count_for_labels(case: Case, what: str, allowed: tuple[str, ...], level: fl
 
 def _range(what: str, bound: SideRange, diagnosis: Diagnosis, level: float) -> Answer:
     found = possible(diagnosis.case, bound.side, level)
+    if what == "rate" and not math.isnan(found.value):
+        found = _of_rate(diagnosis.case, bound.side, found, level)
     if math.isnan(found.value):
         known = len(found.labels) == 1
         needed = None if known else _count_needed(found, [], level)
         return Answer(Outcome.FAILED if known else Outcome.UNDECIDED, _words(found), needed=needed)
-    scale = found.layers if what == "rate" else LN10
+    scale = 1.0 if what == "rate" else LN10
     low, high = _limits(what, bound.range)
     value, least, most = (total / scale for total in (found.value, found.low, found.high))
     inside, outside = low <= least and most <= high and found.spared, most < low or least > high
@@ -102,6 +105,17 @@ def _range(what: str, bound: SideRange, diagnosis: Diagnosis, level: float) -> A
         high=numbers[2],
         needed=needed,
     )
+
+
+def _of_rate(case: Case, side: str, found: LabelSet, level: float) -> LabelSet:
+    """The same with ln of the rate and its interval in place of D."""
+    judged = case.signal if side == Direction.SIGNAL else case.forward if side == Direction.FORWARD else case.backward
+    slopes = judged.slopes
+    half = None if slopes is None else reach(standard_error(slopes), len(slopes), level)
+    if slopes is None or half is None:
+        return replace(found, value=math.nan)
+    rate = float(slopes.mean())
+    return replace(found, value=rate, low=rate - half, high=rate + half)
 
 
 def _limits(what: str, limits: Range) -> tuple[float, float]:
@@ -127,7 +141,7 @@ def _log10(log: float) -> float | None:
 
 
 def _count_needed(found: LabelSet, borders: list[float], level: float) -> int | None:
-    """Trials that would tell T from the nearest border, and the share of dead draws from one half."""
+    """Trials that would tell D from the nearest border, and the share of dead draws from one half."""
     for_share = 0 if found.spared else _draws_to_spare(level)
     if math.isnan(found.value):
         return for_share or None

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from varprobe.advice.remedies import plain_remedy
-from varprobe.formatting import count, power
+from varprobe.formatting import count, percent, power
 from varprobe.gate.claim import Answer, Claim, outcome_of, trials_needed
 from varprobe.verdict.agreement import compare
 from varprobe.verdict.case import Case
-from varprobe.verdict.findings import JUMP, LABEL_CODES
-from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, reach
+from varprobe.verdict.depth_checks import scattered_share, seam_changes
+from varprobe.verdict.findings import LABEL_CODES
+from varprobe.verdict.intervals import reach
 from varprobe.verdict.judge import Diagnosis
-from varprobe.verdict.labels import Direction, Outcome, Severity
-from varprobe.verdict.rule import LN10, LN100, Judged
+from varprobe.verdict.labels import Direction, Label, Outcome, Severity
+from varprobe.verdict.rule import BROKEN, LN10, Judged
 
 
 def findings_claim(allow: tuple[str, ...], line: int | None) -> Claim:
@@ -30,41 +33,94 @@ def theory_claim(line: int | None) -> Claim:
 
 
 def _findings(allow: tuple[str, ...], diagnosis: Diagnosis, level: float) -> Answer:
-    elsewhere = (*LABEL_CODES.values(), JUMP, *allow)
+    elsewhere = (*LABEL_CODES.values(), *_WITH_ERROR, *allow)
+    case = diagnosis.case
     for finding in diagnosis.verdict.findings:
         if finding.severity == Severity.ERROR and finding.code not in elsewhere:
-            remedy = plain_remedy(diagnosis.case, finding)
-            return Answer(Outcome.FAILED, f"{finding.code}: {finding.message}", remedy, finding.layer)
-    if JUMP in allow:
-        return Answer(Outcome.MET, "none")
-    answers = [_jumps(diagnosis.case, judged, way, level / 2) for way, _, judged in diagnosis.case.directions]
-    return min(answers, key=lambda answer: list(Outcome).index(answer.outcome))
+            return Answer(
+                Outcome.FAILED, f"{finding.code}: {finding.message}", plain_remedy(case, finding), finding.layer
+            )
+    asked = [answer for code, answer in _WITH_ERROR.items() if code not in allow]
+    answers = [
+        answer(case, judged, way, level / 2 / len(asked)) for answer in asked for way, _, judged in case.directions
+    ]
+    return min(answers, key=lambda answer: list(Outcome).index(answer.outcome), default=Answer(Outcome.MET, "none"))
 
 
 def _jumps(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
-    """Whether a single step is beyond a factor 100; the level is shared by the steps."""
+    """Whether a step between layers that are not alike is beyond a factor 1000; the level is shared by the steps."""
+    steps = [
+        (case.row(later), change, half)
+        for later, change, half in seam_changes(case, judged, level / max(len(case.cut) - 1, 1))
+    ]
+    if not steps:
+        return Answer(Outcome.MET, "none")
+    at, change, half = max(steps, key=lambda step: abs(step[1]) - step[2])
+    if abs(change) - half <= BROKEN:
+        at, change, half = max(steps, key=lambda step: abs(step[1]) + step[2])
+    return _answer_size("jump", "at this one layer", way, at, change, half, len(judged.logs))
+
+
+def _excursions(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
+    """Whether the typical path leaves a factor 1000 between any two judged layers.
+
+    The level is shared by the layers: with the path from the first layer known to h at each of them at once, two of them
+    are apart by at most the distance between the ends of their intervals.
+    """
     logs = judged.logs
     if len(logs) < 2 or logs.shape[1] < 2:
         few = logs.shape[1] > 1
         return Answer(Outcome.UNDECIDED, "too few trials", needed=2) if few else Answer(Outcome.MET, "none")
-    steps = np.diff(logs)
-    changes = np.abs(log_mean(steps))
-    level /= steps.shape[1]
-    half = reach(1.0, len(logs), level) * jackknife_error(leave_one_out_log_means(steps))
-    inside, outside = changes + half <= LN100, changes - half > LN100
-    outcome = outcome_of(inside=bool(inside.all()), outside=bool(outside.any()))
+    path = logs - logs[:, :1]
+    mean = path.mean(axis=0)
+    reached = reach(1.0, len(logs), level / (logs.shape[1] - 1))
+    assert reached is not None
+    half = reached * path.std(axis=0, ddof=1) / math.sqrt(len(logs))
+    top, bottom = int(np.argmax(mean + half)), int(np.argmin(mean - half))
+    first, last = sorted((top, bottom))
+    at = case.row(first if way == Direction.BACKWARD else last)
+    change = float(mean[last] - mean[first])
+    return _answer_size("excursion", "on the way", way, at, change, float(half[top] + half[bottom]), len(logs))
+
+
+def _answer_size(code: str, where: str, way: Direction, layer: int, change: float, half: float, trials: int) -> Answer:
+    size = abs(change)
+    outcome = outcome_of(inside=size + half <= BROKEN, outside=size - half > BROKEN)
     if outcome == Outcome.MET:
         return Answer(outcome, "none")
-    at = int(np.argmax(outside)) if outcome == Outcome.FAILED else int(np.argmax(changes + half))
-    words = [power(log / LN10) for log in (changes[at], changes[at] - half[at], changes[at] + half[at])]
-    needed = trials_needed(len(logs), float(half[at]), abs(float(changes[at]) - LN100))
+    words = [power(log / LN10) for log in (size, size - half, size + half)]
     return Answer(
         outcome,
-        f"jump: a factor {words[0]} ({words[1]} to {words[2]}) at this one layer ({way}), the limit is 100",
+        f"{code}: a factor {words[0]} ({words[1]} to {words[2]}) {where} ({way}), the limit is 1000",
         "Look for a forgotten factor in this layer's scheme.",
-        layer=case.row(at + 1),
-        needed=needed if outcome == Outcome.UNDECIDED else None,
+        layer=layer,
+        needed=trials_needed(trials, half, abs(size - BROKEN)) if outcome == Outcome.UNDECIDED else None,
     )
+
+
+def _scatter(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
+    """Whether half of the draws or more change beyond what is stable, though the label is stable."""
+    if judged.direction.label != Label.STABLE:
+        return Answer(Outcome.MET, "none")
+    share = scattered_share(judged, level)
+    outcome = outcome_of(inside=share.high < 0.5, outside=share.low >= 0.5)
+    if outcome == Outcome.MET:
+        return Answer(outcome, "none")
+    words = f"scattered: {percent(share.share)} of the draws ({percent(share.low)} to {percent(share.high)})"
+    return Answer(
+        outcome,
+        f"{words} change beyond 100-fold ({way}), the limit is half of them",
+        "Widen the layers or use fewer: depth/width sets the spread.",
+        needed=2 * case.trials if outcome == Outcome.UNDECIDED else None,
+    )
+
+
+# The findings that draws decide only at a level of chance.
+_WITH_ERROR: dict[str, Callable[[Case, Judged, Direction, float], Answer]] = {
+    "jump": _jumps,
+    "excursion": _excursions,
+    "scattered": _scatter,
+}
 
 
 def _theory(diagnosis: Diagnosis, level: float) -> Answer:

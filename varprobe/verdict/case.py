@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,10 @@ from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription, describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
-from varprobe.verdict.intervals import log_mean
+from varprobe.verdict.head import judge_head
 from varprobe.verdict.judged import (
     JudgedLayer,
+    Stretch,
     Traces,
     pick_points,
     stretches,
@@ -20,11 +22,29 @@ from varprobe.verdict.judged import (
     trace_prediction,
 )
 from varprobe.verdict.labels import Direction
-from varprobe.verdict.records import FormatRange
-from varprobe.verdict.rule import LN100, Judged, JudgedSignal, judge_direction, judge_signal
+from varprobe.verdict.records import FormatRange, HeadVerdict
+from varprobe.verdict.rule import STABLE, Judged, JudgedSignal, judge_direction, judge_signal
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
+    from varprobe.theory.records import Prediction
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """The batch, before any layer.
+
+    Attributes:
+        second_moment_log: natural log.
+        mean_share: squared mean over second moment.
+        column_share: of the sum of squares, what the largest tenth of the columns carries; None where it is not known.
+        features: how many columns.
+    """
+
+    second_moment_log: float
+    mean_share: float
+    column_share: float | None
+    features: int
 
 
 @dataclass(frozen=True)
@@ -33,11 +53,14 @@ class Case:
 
     layers: tuple[LayerDescription, ...]
     points: tuple[JudgedLayer, ...]
+    cut: tuple[Stretch, ...]
     traces: Traces
     dtype: str
     forward: Judged
     backward: Judged
     signal: JudgedSignal
+    input: InputFacts
+    head: HeadVerdict | None = None
     agreement: Agreement | None = None
     measurement: Measurement | None = None
     formats: tuple[FormatRange, ...] = ()
@@ -71,8 +94,9 @@ def build_case(
     # Finite weights that lead to no finite values have overflowed; given ones may hold nan themselves.
     given = [row for row, layer in enumerate(layers) if layer.given]
     overflow = bool(np.isfinite(measurement.statistics.weight_variance[:, given]).all())
-    parts = trace_measurement(measurement, points), agreement, formats, measurement.batch, measurement.dtype
-    return _case(layers, points, *parts, measurement, overflow=overflow)
+    traces = trace_measurement(measurement, points)
+    parts = agreement, formats, measurement.batch, measurement.dtype
+    return _case(layers, points, traces, _input_of(measurement), *parts, measurement, overflow=overflow)
 
 
 def foresee_case(
@@ -82,13 +106,15 @@ def foresee_case(
     layers = describe_rows(spec)
     points = pick_points(layers)
     traces = trace_prediction(spec, agreement.prediction, points)
-    return _case(layers, points, traces, agreement, formats, settings.batch, settings.dtype)
+    source = _foresee_input(agreement.prediction, spec.input.features)
+    return _case(layers, points, traces, source, agreement, formats, settings.batch, settings.dtype)
 
 
 def _case(
     layers: tuple[LayerDescription, ...],
     points: tuple[JudgedLayer, ...],
     traces: Traces,
+    source: InputFacts,
     agreement: Agreement | None,
     formats: tuple[FormatRange, ...],
     batch: int,
@@ -98,30 +124,55 @@ def _case(
     overflow: bool = False,
 ) -> Case:
     cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
+    for_forward, for_backward = traces.spread
     return Case(
         layers=layers,
         points=points,
+        cut=cut,
         traces=traces,
         dtype=dtype,
         forward=judge_direction(
-            traces.forward, cut, traces.forward_total, backward=False, overflow=overflow, exact=exact
+            traces.forward,
+            traces.forward_input,
+            cut,
+            backward=False,
+            overflow=overflow,
+            exact=exact,
+            spread=for_forward,
         ),
-        backward=judge_direction(traces.backward, cut, traces.backward_total, backward=True, exact=exact),
-        signal=judge_signal(traces.signal, points, traces.at_input, batch=batch, eps=eps, exact=exact),
+        backward=judge_direction(
+            traces.backward, traces.backward_input, cut, backward=True, exact=exact, spread=for_backward
+        ),
+        signal=judge_signal(traces.signal, traces.signal_input, cut, batch=batch, eps=eps, exact=exact),
+        input=source,
+        head=judge_head(layers, points, measurement, agreement.prediction if agreement else None),
         agreement=agreement,
         measurement=measurement,
         formats=formats,
     )
 
 
+def _input_of(measurement: Measurement) -> InputFacts:
+    s = measurement.statistics
+    size, offset, columns = s.log_input_second_moment, s.input_mean_squared_share, s.input_column_share
+    return InputFacts(float(size.mean()), float(offset.mean()), float(columns.mean()), measurement.features)
+
+
+def _foresee_input(prediction: Prediction, features: int) -> InputFacts:
+    source = prediction.input
+    size = source.second_moment
+    share = float(source.mean**2 / size) if size else math.nan
+    return InputFacts(size.log, share, None, features)
+
+
 def first_beyond(case: Case, judged: Judged) -> int | None:
-    """The first row, walking in the direction of the signal, by which a factor 100 is gone or gained."""
+    """The first row, walking in the direction of the signal, by which a typical draw is no longer stable."""
     if not judged.logs.size:
         return None
-    path = log_mean(judged.logs - judged.logs[:, :1])
+    path = (judged.logs - judged.logs[:, :1]).mean(axis=0)
     backward = judged is case.backward
     change = path[-1] - path if backward else path
-    beyond = np.flatnonzero(np.abs(change) > LN100)
+    beyond = np.flatnonzero(np.abs(change) > STABLE)
     if not beyond.size:
         return None
     return case.row(int(beyond[-1] if backward else beyond[0]))

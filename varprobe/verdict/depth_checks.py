@@ -1,4 +1,4 @@
-"""Findings about the change over depth, and about the trials that show it."""
+"""Findings about the change over depth, and about the draws that show it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from varprobe.formatting import count, number, percent, power, times
 from varprobe.verdict.case import Case, first_beyond, first_zero
 from varprobe.verdict.found import Found
-from varprobe.verdict.intervals import log_mean, reach
-from varprobe.verdict.labels import Direction
-from varprobe.verdict.records import DirectionVerdict
-from varprobe.verdict.rule import LN10, LN100, Judged, standard_error
+from varprobe.verdict.intervals import binomial_interval, reach
+from varprobe.verdict.judged import find_seams
+from varprobe.verdict.labels import Direction, Label, SignalLabel
+from varprobe.verdict.records import DirectionVerdict, Share
+from varprobe.verdict.rule import BROKEN, FEWEST, LN10, STABLE, Judged, region_of, standard_error
 
 # How many jumps are spelled out in each direction.
 MOST_JUMPS = 3
+_CHANGED = (Label.VANISHING, Label.EXPLODING, Label.BORDERLINE)
 
 
 def find_labels(case: Case) -> Iterator[Found]:
@@ -25,63 +27,107 @@ def find_labels(case: Case) -> Iterator[Found]:
     for way, what, judged in case.directions:
         label, total = judged.direction.label, judged.direction.total_log10
         code = f"{way}-{label}"
-        if label in ("vanishing", "exploding", "borderline"):
-            limit = math.copysign(1.0 if label == "borderline" else 2.0, total or 1.0)
-            yield Found(code, _change(case, way, judged.direction), first_beyond(case, judged), total, limit)
-        elif label == "degenerate":
+        if label in _CHANGED:
+            limit = (STABLE if label == Label.BORDERLINE else BROKEN) / LN10
+            message = _tell_change(case, way, judged.direction)
+            yield Found(code, message, first_beyond(case, judged), total, math.copysign(limit, total or 1.0))
+        elif label == Label.DEGENERATE:
             share = percent((judged.dead + judged.ended) / case.trials)
-            if judged.ended > judged.dead:
-                message = f"The {what} cannot be judged: the arithmetic ended in {share} of the trials."
+            if case.traces.exact:
+                message = (
+                    f"By theory the {what} become{'s' if way == Direction.BACKWARD else ''} exactly zero, first here."
+                )
+            elif judged.ended > judged.dead:
+                message = f"The {what} cannot be judged: the arithmetic ended in {share} of the draws."
             else:
-                message = f"In {share} of the trials the {what} became exactly zero, first here."
+                message = f"In {share} of the draws the {what} became exactly zero, first here."
             yield Found(code, message, first_zero(case, way), (judged.dead + judged.ended) / case.trials, 0.5)
 
 
-def _change(case: Case, way: Direction, direction: DirectionVerdict) -> str:
-    what = "The activations" if way == "forward" else "On its way to the input the gradient"
+def _tell_change(case: Case, way: Direction, direction: DirectionVerdict) -> str:
+    what = "The activations" if way == Direction.FORWARD else "On its way to the input the gradient"
     if direction.total_log10 is None:
         return f"{what} left the range of numbers."
-    if direction.rate is None or direction.measured_log10 is None:
-        return f"{what} {times(direction.total_log10)} over the whole network (second moment)."
-    judged = "layer" if len(case.points) == len(case.layers) else "judged layer"
-    return (
-        f"{what} {times(direction.measured_log10)} between the first layer and the last (second moment). The deep "
-        f"half's rate of {number(direction.rate)} a layer makes x {power(direction.total_log10)} over "
-        f"{count(len(case.points), judged)}."
-    )
-
-
-def step_changes(judged: Judged) -> NDArray[np.float64]:
-    """Of every point but the first, ln of the mean change to it; empty where nothing is left to judge."""
-    logs = judged.logs
-    return np.asarray(log_mean(np.diff(logs))) if logs.size and logs.shape[1] > 1 else np.empty(0)
+    few = len(case.points) < FEWEST
+    if way == Direction.FORWARD:
+        where = "from the input to the last layer" if few else "from the first layer to the last"
+    else:
+        where = "from the last layer to the input" if few else "from the last layer to the first"
+    whose = "by theory" if case.traces.exact else "in a typical draw"
+    return f"{what} {times(direction.total_log10)} {where} {whose} (second moment)."
 
 
 def find_jumps(case: Case) -> Iterator[Found]:
-    """Single steps beyond a factor 100 that are beyond it with their 95 % interval too."""
+    """Single steps between layers that are not alike, beyond a factor 1000 with their 95 % interval too."""
     for way, what, judged in case.directions:
-        steps = list(enumerate(step_changes(judged).tolist(), start=1))
-        jumped = [(later, change) for later, change in steps if _is_jump(judged, later, change)]
+        jumped = [(later, change) for later, change, half in seam_changes(case, judged) if abs(change) - half > BROKEN]
         more = f" So do {len(jumped) - 1:,} more." if len(jumped) > MOST_JUMPS else ""
         for later, change in jumped[:MOST_JUMPS]:
             here = case.points[later].layer
             shape = f"std {number(here.expected_std)}, fan_in {here.fan_in:,}" if here.expected_std else "given weights"
-            message = f"The {what} {times(change / LN10)} at this one layer ({way}; {shape}).{more}"
-            yield Found("jump", message, case.row(later), change / LN10, math.copysign(2.0, change))
+            place = f"; {shape}" if here.kind == "dense" else ""
+            message = f"The {what} {times(change / LN10)} at this one layer ({way}{place}).{more}"
+            yield Found("jump", message, case.row(later), change / LN10, math.copysign(BROKEN / LN10, change))
             more = ""
 
 
-def _is_jump(judged: Judged, later: int, change: float) -> bool:
-    """Beyond a factor 100 with its 95 % interval too."""
-    if abs(change) <= LN100:
-        return False
-    step = np.diff(judged.logs[:, later - 1 : later + 1])
-    return abs(change) - (reach(standard_error(step, np.ones(1)), len(step)) or 0.0) > LN100
+def seam_changes(case: Case, judged: Judged, level: float = 0.05) -> Iterator[tuple[int, float, float]]:
+    """Of every step between layers that are not alike: the later point, ln of its typical change, half its interval."""
+    if not judged.logs.size:
+        return
+    for later in find_seams(case.cut).tolist():
+        steps = judged.logs[:, later] - judged.logs[:, later - 1]
+        yield later, float(steps.mean()), _reach(case, steps, level)
+
+
+def _reach(case: Case, changes: NDArray[np.float64], level: float = 0.05) -> float:
+    """Half the interval of a mean over draws: 0 by theory, endless with one draw."""
+    if case.traces.exact:
+        return 0.0
+    half = reach(standard_error(changes), len(changes), level)
+    return math.inf if half is None else half
+
+
+def step_changes(judged: Judged) -> NDArray[np.float64]:
+    """Of every point but the first, ln of the typical change to it; empty where nothing is left to judge."""
+    logs = judged.logs
+    return np.diff(logs).mean(axis=0) if logs.size and logs.shape[1] > 1 else np.empty(0)
+
+
+def find_excursions(case: Case) -> Iterator[Found]:
+    """A typical path that leaves 1000-fold between two layers on the way, and comes back."""
+    for way, what, judged in case.directions:
+        if judged.direction.label not in (Label.STABLE, Label.BORDERLINE) or judged.logs.shape[1] < 2:
+            continue
+        path = (judged.logs - judged.logs[:, :1]).mean(axis=0)
+        low, high = sorted((int(path.argmin()), int(path.argmax())))
+        between = judged.logs[:, high] - judged.logs[:, low]
+        change = float(between.mean())
+        if abs(change) - _reach(case, between) > BROKEN:
+            first, last = (high, low) if way == Direction.BACKWARD else (low, high)
+            message = (
+                f"On the way the {what} {times(change / LN10)} between layer {case.row(first)} and layer "
+                f"{case.row(last)} ({way}); over the whole depth that comes back."
+            )
+            yield Found("excursion", message, case.row(last), change / LN10, math.copysign(BROKEN / LN10, change))
+
+
+def find_levelling(case: Case) -> Iterator[Found]:
+    """A change that is slower than exponential: the deep half hardly adds to it."""
+    for way, what, judged in case.directions:
+        total, deep = judged.direction.total_log10, judged.direction.deep_half_log10
+        if total is not None and deep is not None and abs(total) > 1 and abs(deep) < 1:
+            message = (
+                f"The {what} {times(total)} over the depth, most of it near "
+                f"{'the output' if way == Direction.BACKWARD else 'the input'}: at the deep half's rate it would be "
+                f"x {power(deep)} ({way}). That is a power of the depth, not exponential."
+            )
+            yield Found("levelling-off", message, measured=deep, limit=math.copysign(1.0, deep))
 
 
 def find_chaos(case: Case) -> Iterator[Found]:
     """Stable activations, exploding gradient."""
-    if case.forward.direction.label == "stable" and case.backward.direction.label == "exploding":
+    if case.forward.direction.label == Label.STABLE and case.backward.direction.label == Label.EXPLODING:
         rate = case.backward.direction.rate
         grow = f": small differences between inputs grow with depth, {number(rate)}-fold a layer" if rate else ""
         message = f"The activations are stable and the gradient explodes{grow}."
@@ -90,7 +136,7 @@ def find_chaos(case: Case) -> Iterator[Found]:
 
 def find_collapse(case: Case) -> Iterator[Found]:
     """Samples that can no longer be told apart, or nearly so."""
-    if case.signal.direction.label != "collapsing":
+    if case.signal.direction.label != SignalLabel.COLLAPSING:
         return
     lost, change = case.signal.lost, case.signal.direction.total_log10
     if lost is None:
@@ -100,17 +146,6 @@ def find_collapse(case: Case) -> Iterator[Found]:
         message = f"From here on the samples cannot be told apart in {case.dtype}."
         floor = math.log10(100 * float(np.finfo(case.dtype).eps) ** 2)
         yield Found("collapsed-signal", message, case.row(lost), limit=floor)
-
-
-def find_early_change(case: Case) -> Iterator[Found]:
-    """A large change in the first half before a steady second half."""
-    for way, what, judged in case.directions:
-        seen = judged.direction.measured_log10
-        if judged.direction.label == "stable" and seen is not None and abs(seen) > 2:
-            message = (
-                f"From the first judged layer to the last the {what} {times(seen)} ({way}); the deep half is steady."
-            )
-            yield Found("total-change", message, first_beyond(case, judged), seen, math.copysign(2.0, seen))
 
 
 def find_end_of_arithmetic(case: Case) -> Iterator[Found]:
@@ -130,38 +165,77 @@ def find_end_of_arithmetic(case: Case) -> Iterator[Found]:
 
 
 def find_too_few_trials(case: Case) -> Iterator[Found]:
-    """Directions, and a signal, that more trials would decide."""
-    for way, judged in (("forward", case.forward), ("backward", case.backward), ("signal", case.signal)):
-        if judged.needed is None or judged.direction.label != "inconclusive":
+    """Directions, and a signal, that these trials do not decide."""
+    ways = ((Direction.FORWARD, case.forward), (Direction.BACKWARD, case.backward), (Direction.SIGNAL, case.signal))
+    for way, judged in ways:
+        direction = judged.direction
+        if direction.label != Label.INCONCLUSIVE or case.traces.exact:
             continue
-        error = judged.direction.error_log10
-        known = "has no error" if error is None else f"knows the change over the depth to a factor {power(error)} only"
-        message = f"{way.capitalize()}: a mean over {count(case.trials, 'trial')} {known}."
-        yield Found("inconclusive", message, measured=error, limit=1.0)
+        if direction.error_log10 is None:
+            known = f"one draw tells no law: in it the change is x {power(direction.total_log10)}"
+        else:
+            known = f"the change of a typical draw is x {power(direction.total_log10)}, known to a factor "
+            known += f"{power(direction.error_log10)} only, over {count(case.trials, 'draw')}"
+        message = f"{way.capitalize()}: {known}.{_tell_shares(direction)}"
+        yield Found("inconclusive", message, measured=direction.error_log10, limit=1.0)
 
 
 def find_dead_trials(case: Case) -> Iterator[Found]:
-    """Trials left out because something judged was exactly zero."""
+    """Draws left out because something judged was exactly zero."""
     for way, what, judged in case.directions:
         bad = judged.dead + judged.ended
-        if bad and judged.direction.label != "degenerate":
-            message = (
-                f"In {count(bad, 'trial')} of {case.trials:,} the {what} became exactly zero ({way}); the rest is "
-                "judged."
-            )
+        if bad and judged.direction.label != judged.bad_label:
+            draws = f"In {count(bad, 'draw')} of {case.trials:,}"
+            message = f"{draws} the {what} became exactly zero ({way}); the rest is judged."
             yield Found("dead-trials", message, first_zero(case, way), bad / case.trials, 0.5)
 
 
 def find_spread(case: Case) -> Iterator[Found]:
-    """Single draws far from the mean over draws."""
+    """A typical draw that is not what the mean over draws is."""
     for way, what, judged in case.directions:
         direction = judged.direction
-        if direction.typical_log10 is None or direction.total_log10 is None:
+        total, mean, spread = direction.total_log10, direction.mean_log10, direction.spread_log10
+        if total is None or mean is None or judged.direction.label == judged.bad_label:
             continue
-        # With few trials the typical total is not known well enough to have another label.
-        if judged.spread > 1 or judged.typical_label not in (direction.label, "inconclusive"):
+        elsewhere = region_of(mean * LN10) != region_of(total * LN10) and mean - total > (direction.error_log10 or 0.0)
+        if not elsewhere and (spread is None or spread * LN10 <= 1):
+            continue
+        message = (
+            f"Draws differ ({way}): the {what} of a typical draw change{'s' if way == Direction.BACKWARD else ''} "
+            f"x {power(total)}, those of the mean over draws, which infinite width describes, x {power(mean)}."
+            f"{_tell_shares(direction)}"
+        )
+        yield Found("finite-width", message, measured=None if spread is None else spread * LN10, limit=1.0)
+
+
+def _tell_shares(direction: DirectionVerdict) -> str:
+    """How many draws lose and gain; empty where neither is seen, or nothing was drawn."""
+
+    def tell(share: Share | None, verb: str) -> str:
+        if share is None or share.share == 0:
+            return ""
+        return f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)}) {verb}"
+
+    parts = [part for part in (tell(direction.lost, "lose"), tell(direction.grown, "gain")) if part]
+    return f" Of the draws {' and '.join(parts)} more than 100-fold." if parts else ""
+
+
+def find_scatter(case: Case) -> Iterator[Found]:
+    """Stable in the middle, yet half of the draws or more are not."""
+    for way, what, judged in case.directions:
+        if judged.direction.label != Label.STABLE or case.traces.exact:
+            continue
+        share = scattered_share(judged)
+        if share.low >= 0.5:
             message = (
-                f"Draws differ ({way}): the change of the {what} is x {power(direction.total_log10)} on the mean, "
-                f"x {power(direction.typical_log10)} in a typical draw; its ln has sd {judged.spread:.2g} over draws."
+                f"Draws scatter ({way}): the {what} change{'s' if way == Direction.BACKWARD else ''} beyond 100-fold "
+                f"in {percent(share.share)} of the draws, up in some and down in others."
             )
-            yield Found("finite-width", message, measured=judged.spread, limit=1.0)
+            yield Found("scattered", message, measured=share.share, limit=0.5)
+
+
+def scattered_share(judged: Judged, level: float = 0.05) -> Share:
+    """Of the draws, those that change beyond what is stable; after Clopper and Pearson."""
+    hits = int((np.abs(judged.changes) > STABLE).sum()) + judged.dead
+    cases = max(len(judged.changes) + judged.dead, 1)
+    return Share(hits / cases, *binomial_interval(hits, cases, level))

@@ -14,14 +14,17 @@ from varprobe.verdict.depth_checks import (
     find_chaos,
     find_collapse,
     find_dead_trials,
-    find_early_change,
     find_end_of_arithmetic,
+    find_excursions,
     find_jumps,
     find_labels,
+    find_levelling,
+    find_scatter,
     find_spread,
     find_too_few_trials,
 )
 from varprobe.verdict.found import Found
+from varprobe.verdict.head_checks import find_head
 from varprobe.verdict.labels import Direction, Label, Severity, SignalLabel
 from varprobe.verdict.layer_checks import (
     find_dead_units,
@@ -33,8 +36,7 @@ from varprobe.verdict.layer_checks import (
     find_zero_branches,
 )
 from varprobe.verdict.records import Finding
-
-JUMP = "jump"
+from varprobe.verdict.signal_checks import find_frozen_branches, find_input, find_rank_collapse, find_symmetric_units
 
 
 @dataclass(frozen=True)
@@ -55,26 +57,36 @@ class FindingKind:
 _error, _warning, _info = (partial(FindingKind, severity) for severity in Severity)
 _TRIALS = True
 FINDINGS: dict[str, FindingKind] = {
-    "forward-vanishing": _error("the activations lose more than a factor 100 over the depth", find_labels),
-    "forward-exploding": _error("the activations grow by more than a factor 100 over the depth", find_labels),
-    "forward-degenerate": _error("in half of the trials or more the activations are exactly zero", find_labels),
-    "forward-borderline": _warning("the activations change by a factor of 10 to 100 over the depth", find_labels),
-    "backward-vanishing": _error("the gradient loses more than a factor 100 over the depth", find_labels),
-    "backward-exploding": _error("the gradient grows by more than a factor 100 over the depth", find_labels),
-    "backward-degenerate": _error("in half of the trials or more the gradient is exactly zero", find_labels),
-    "backward-borderline": _warning("the gradient changes by a factor of 10 to 100 over the depth", find_labels),
-    "inconclusive": _warning("the trials differ too much, or are too few, to decide", find_too_few_trials, _TRIALS),
-    "jump": _error("a single layer changes the signal by more than a factor 100", find_jumps),
+    "forward-vanishing": _error("the activations of a typical draw lose more than a factor 1000", find_labels),
+    "forward-exploding": _error("the activations of a typical draw grow by more than a factor 1000", find_labels),
+    "forward-degenerate": _error("in half of the draws or more the activations are exactly zero", find_labels),
+    "forward-borderline": _warning("the activations of a typical draw change by a factor 100 to 1000", find_labels),
+    "backward-vanishing": _error("the gradient of a typical draw loses more than a factor 1000", find_labels),
+    "backward-exploding": _error("the gradient of a typical draw grows by more than a factor 1000", find_labels),
+    "backward-degenerate": _error("in half of the draws or more the gradient is exactly zero", find_labels),
+    "backward-borderline": _warning("the gradient of a typical draw changes by a factor 100 to 1000", find_labels),
+    "inconclusive": _warning("the draws differ too much, or are too few, to decide", find_too_few_trials, _TRIALS),
+    "scattered": _error(
+        "stable in the middle, but half of the draws or more change beyond 100-fold", find_scatter, _TRIALS
+    ),
+    "excursion": _error("the signal leaves a factor 1000 on the way, and comes back", find_excursions),
+    "jump": _error("a single layer unlike its neighbour changes the signal by more than a factor 1000", find_jumps),
     "non-finite": _error(
         "the arithmetic ended: values overflowed, or given arrays hold nan or inf", find_end_of_arithmetic, _TRIALS
     ),
+    "symmetric-units": _error("the units of a layer are all the same unit", find_symmetric_units, _TRIALS),
+    "frozen-branch": _error(
+        "a residual branch is zero, and its weights have no gradient", find_frozen_branches, _TRIALS
+    ),
     "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
     "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
-    "total-change": _warning(
-        "more than a factor 100 is lost or gained, though the deep half is stable", find_early_change
-    ),
+    "rank-collapse": _warning("the samples end on one line: their effective rank is 1", find_rank_collapse, _TRIALS),
     "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials, _TRIALS),
-    "finite-width": _warning("single draws differ much: the width is small for the depth", find_spread, _TRIALS),
+    "finite-width": _warning("a typical draw is not what the mean over draws is: the width is small", find_spread),
+    "large-head": _warning("the head makes the output, or the initial loss, far too large", find_head),
+    "input-scale": _warning("the input's second moment is beyond a factor 100 from 1", find_input),
+    "input-offset": _warning("most of the input's second moment is its mean", find_input),
+    "input-columns": _warning("a tenth of the input's columns carries nearly all of it", find_input, _TRIALS),
     "saturated": _warning(
         "more than half of a layer's values are at the activation's limits", find_saturation, _TRIALS
     ),
@@ -86,6 +98,9 @@ FINDINGS: dict[str, FindingKind] = {
     "float16-range": _info("values leave the range of float16", partial(find_end_of_range, "float16")),
     "theory-mismatch": _warning("a layer lies outside the band that theory foresees for it", find_mismatch, _TRIALS),
     "theory-ends": _warning("theory alone does not reach all of the network", find_end_of_theory),
+    "levelling-off": _info("the change is a power of the depth, not exponential", find_levelling),
+    "small-head": _info("the head makes the output small, as policy and value heads want it", find_head),
+    "zero-head": _info("the head is zero: at the first step it alone learns", find_head),
     "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
     "zero-branch": _info(
         "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS

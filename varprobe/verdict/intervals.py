@@ -61,7 +61,6 @@ def student_cdf(t: float, freedom: int) -> float:
             term = term * cosine**2 * (2 * k - 1) / (2 * k) if k else 1.0
             total += term
         return 0.5 + math.sin(angle) * total / 2
-    term = cosine
     for k in range((freedom - 1) // 2):
         term = term * cosine**2 * (2 * k) / (2 * k + 1) if k else cosine
         total += term

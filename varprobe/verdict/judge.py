@@ -44,4 +44,4 @@ def conclude(case: Case) -> Diagnosis:
     """The labels of a case, and its findings."""
     forward, backward, signal = case.forward.direction, case.backward.direction, case.signal.direction
     overall = worse(forward.label, backward.label)
-    return Diagnosis(case, Verdict(overall, forward, backward, signal, all_findings(case)))
+    return Diagnosis(case, Verdict(overall, forward, backward, signal, all_findings(case), case.head))

@@ -1,18 +1,16 @@
-"""What the rule looks at: the judged points of a network, cut into stretches of layers that are alike, and their logs.
+"""What the rule looks at: the judged layers of a network, and the logs of what they hand on.
 
-Judged are forward the second moment of z, backward the width times the second moment of dObjective/dz (the squared
-norm per sample), and of the signal the sample variance divided by the second moment. At the join of a residual block
-they are those of its output.
-
-From the stretches follow, per direction, the step ratios and their weights in the total T: T = sum of c_j ln(mean over
-trials of ratio_j). A network whose layers are all alike is one stretch, and T = L lambda of its deep half.
+Judged are the outputs of the body's layers: what a dense layer of the trunk hands on, and at a residual stack what a
+join hands on, behind the activation, norm and dropout rows that follow it before the next dense layer or block. So a
+scale that a norm takes out is never judged, nor a frequency inside an activation. Forward that is the second moment of
+the output, backward its number of entries per sample times the second moment of the gradient with respect to it, and of
+the signal the sample variance over the second moment.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +20,7 @@ from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription
 from varprobe.network.spec import NetworkSpec
 from varprobe.theory.extended_float import ExtendedFloat
-from varprobe.theory.records import Prediction, RowPrediction
+from varprobe.theory.records import Prediction
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
@@ -32,20 +30,25 @@ Logs = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class JudgedLayer:
-    """A judged layer: a dense layer of the trunk, or the join of an outermost residual block.
+    """A layer of the body: a dense layer of the trunk, or the join of an outermost residual block.
 
     Attributes:
-        row: its row in the report, from 0.
-        between: what stands between the point before it and this one; part of what a step does.
+        row: its own row in the report, from 0.
+        output: the row whose output it hands on: its own, or the last of those that belong to it.
+        between: what stands between the judged layer before it and this one; part of what a step does.
+        behind: what belongs to it.
     """
 
     row: int
     layer: LayerDescription
-    between: tuple[Hashable, ...]
+    output: int
+    between: tuple[Hashable, ...] = ()
+    behind: tuple[Hashable, ...] = ()
 
     @property
-    def is_join(self) -> bool:
-        return self.layer.kind == "residual"
+    def likeness(self) -> Hashable:
+        """Equal for layers whose law is the same, with what belongs to them."""
+        return self.layer.likeness, self.behind
 
 
 @dataclass(frozen=True)
@@ -57,37 +60,35 @@ class Stretch:
     period: int = 1
 
     @property
-    def length(self) -> int:
-        return self.stop - self.start
-
-
-@dataclass(frozen=True)
-class Terms:
-    """T as a sum: column j of `steps` (pairs of points) with weight c_j; `slope` gives each trial's own total.
-
-    `slope` (points,) is linear in the logs: its product with a trial's logs is that trial's typical total.
-    """
-
-    pairs: tuple[tuple[int, int], ...]
-    weights: NDArray[np.float64]
-    slope: NDArray[np.float64]
+    def copies(self) -> int:
+        return (self.stop - self.start) // self.period
 
 
 def pick_points(layers: Sequence[LayerDescription]) -> tuple[JudgedLayer, ...]:
-    """The points that forward, backward and signal are judged at, in order from the input."""
+    """The judged layers, in order from the input."""
+    own = [row for row, layer in enumerate(layers) if layer.trunk and layer.kind in ("dense", "residual")]
     points: list[JudgedLayer] = []
-    between: list[Hashable] = []
-    for row, layer in enumerate(layers):
-        if layer.trunk and layer.kind in ("dense", "residual"):
-            points.append(JudgedLayer(row, layer, tuple(between)))
-            between = []
-        else:
-            between.append(layer.likeness)
+    for place, row in enumerate(own):
+        if layers[row].is_head:
+            continue
+        stop = own[place + 1] if place + 1 < len(own) else len(layers)
+        output = row
+        while output + 1 < stop and layers[output + 1].trunk:
+            output += 1
+        start = own[place - 1] + 1 if place else 0
+        between, behind = layers[start:row], layers[row + 1 : output + 1]
+        likenesses = (tuple(layer.likeness for layer in some) for some in (between, behind))
+        points.append(JudgedLayer(row, layers[row], output, *likenesses))
     return tuple(points)
 
 
+def find_head_row(layers: Sequence[LayerDescription]) -> int | None:
+    """The row of the head, from 0; None where there is none."""
+    return next((row for row, layer in enumerate(layers) if layer.is_head), None)
+
+
 def stretches(points: Sequence[JudgedLayer]) -> tuple[Stretch, ...]:
-    """The cut of the whole network, in order and without gaps."""
+    """The cut of the whole network into stretches of layers that are alike, in order and without gaps."""
     found: list[Stretch] = []
     start = 0
     while start < len(points):
@@ -101,7 +102,7 @@ def _stretch(points: Sequence[JudgedLayer], start: int) -> Stretch:
     if first.layer.group and not first.layer.given:
         group = first.layer.group[0]
         stop = start
-        while stop < len(points) and points[stop].layer.group and _group(points[stop]) == group:
+        while stop < len(points) and _group(points[stop]) == group:
             stop += 1
         copies = len({_copy(point) for point in points[start:stop]})
         period, rest = divmod(stop - start, copies)
@@ -126,52 +127,29 @@ def _alike(points: Sequence[JudgedLayer], start: int, index: int) -> bool:
     first, here = points[start], points[index]
     if first.layer.given or here.layer.given or first.layer.likeness != here.layer.likeness:
         return False
-    # The second point sets what a step of this stretch goes through; the later ones must follow it.
+    # What follows the last one may be more, as a norm before the head; the second sets what a step goes through.
     return index == start + 1 or here.between == points[start + 1].between
 
 
-def window(length: int) -> tuple[int, int]:
-    """First index (from 0) of the deep half of `length` points, and the step k within it.
+def find_deep_half(cut: Sequence[Stretch]) -> NDArray[np.float64] | None:
+    """Weights (points,): times a draw's logs they give its slope per layer in the deep half of the longest stretch.
 
-    >>> window(20), window(3), window(100)
-    ((10, 2), (1, 1), (50, 12))
+    Least squares, in a repeated block for each of its places apart. None where no four copies are alike.
     """
-    first = length // 2
-    return first, min(max(1, length // 8), max(1, length - first - 1))
+    longest = max(cut, key=lambda stretch: (stretch.copies >= 4, stretch.stop - stretch.start), default=None)
+    if longest is None or longest.copies < 4:
+        return None
+    weights = np.zeros(cut[-1].stop)
+    for place in range(longest.period):
+        at = longest.start + place + longest.period * np.arange(longest.copies // 2, longest.copies)
+        centred = np.arange(len(at)) - (len(at) - 1) / 2
+        weights[at] += centred / np.square(centred).sum() / longest.period**2
+    return weights
 
 
-def terms(cut: Sequence[Stretch]) -> Terms:
-    """The step ratios of a network cut like this, weighted so that they add up to T = L/(L-1) S."""
-    count = cut[-1].stop
-    pairs: list[tuple[int, int]] = []
-    weights: list[float] = []
-    slope = np.zeros(count)
-
-    def change(a: int, b: int) -> None:
-        pairs.append((a, b))
-        weights.append(1.0)
-        slope[b] += 1.0
-        slope[a] -= 1.0
-
-    for before, after in pairwise(cut):
-        change(before.stop - 1, after.start)
-    for stretch in cut:
-        copies = stretch.length // stretch.period
-        if copies < 4:
-            if stretch.length > 1:
-                change(stretch.start, stretch.stop - 1)
-            continue
-        first, step = window(copies)
-        per_layer = (stretch.length - 1) / stretch.period
-        for place in range(stretch.period):
-            at = stretch.start + place + stretch.period * np.arange(first, copies)
-            here = [(int(a), int(b)) for a, b in zip(at[:-step], at[step:], strict=True)]
-            pairs += here
-            weights += [per_layer / stretch.period / (step * len(here))] * len(here)
-            centred = np.arange(len(at)) - (len(at) - 1) / 2
-            slope[at] += per_layer / stretch.period * centred / np.square(centred).sum()
-    scale = count / (count - 1)
-    return Terms(tuple(pairs), np.array(weights) * scale, slope * scale)
+def find_seams(cut: Sequence[Stretch]) -> NDArray[np.int64]:
+    """The points (from 1) that begin a stretch: a step to them is between layers that are not alike."""
+    return np.array([stretch.start for stretch in cut[1:]], np.int64)
 
 
 @dataclass(frozen=True)
@@ -180,71 +158,59 @@ class Traces:
 
     Attributes:
         forward, backward, signal: (trials, points).
-        forward_total, backward_total: (trials,) the change over the whole network, from its input on.
-        at_input: (trials,) the signal's of the batch itself.
+        forward_input, backward_input, signal_input: (trials,) the same of the network's input.
         exact: theory, one row without an error; else the rows are trials.
+        spread: (forward, backward) sd over draws of ln of the change, where theory alone knows it.
     """
 
     forward: Logs
     backward: Logs
     signal: Logs
-    forward_total: Logs
-    backward_total: Logs
-    at_input: Logs
+    forward_input: Logs
+    backward_input: Logs
+    signal_input: Logs
     exact: bool
+    spread: tuple[float | None, float | None] = (None, None)
 
 
 def trace_measurement(measurement: Measurement, points: Sequence[JudgedLayer]) -> Traces:
     """The traces of every trial."""
     s = measurement.statistics
-    rows = [point.row for point in points]
-    join = np.array([point.is_join for point in points])
-    widths = np.log([point.layer.fan_out for point in points])
-    forward = np.where(join, s.log_activation_second_moment[:, rows], s.log_preactivation_second_moment[:, rows])
-    sample = np.where(join, s.log_activation_sample_variance[:, rows], s.log_preactivation_sample_variance[:, rows])
-    backward = np.where(join, s.log_activation_gradient_second_moment[:, rows], s.log_gradient_second_moment[:, rows])
-    with np.errstate(invalid="ignore"):
-        share = np.where(np.isneginf(sample), -np.inf, sample - forward)
-        forward_total = forward[:, -1] - s.log_input_second_moment[:, 0]
-        at_input = s.log_input_sample_variance[:, 0] - s.log_input_second_moment[:, 0]
-        narrowing = math.log(measurement.features / measurement.layers[-1].fan_out)
-        backward_total = s.log_input_gradient_second_moment[:, 0] + narrowing
-    return Traces(forward, backward + widths, share, forward_total, backward_total, at_input, exact=False)
+    rows = [point.output for point in points]
+    entries = np.log([measurement.layers[row].fan_out for row in rows])
+    forward, sample = s.log_activation_second_moment[:, rows], s.log_activation_sample_variance[:, rows]
+    return Traces(
+        forward,
+        s.log_activation_gradient_second_moment[:, rows] + entries,
+        _ratio(sample, forward),
+        s.log_input_second_moment[:, 0],
+        s.log_input_gradient_second_moment[:, 0] + math.log(measurement.features),
+        _ratio(s.log_input_sample_variance[:, 0], s.log_input_second_moment[:, 0]),
+        exact=False,
+    )
 
 
 def trace_prediction(spec: NetworkSpec, prediction: Prediction, points: Sequence[JudgedLayer]) -> Traces:
     """What the same would be by theory."""
-    rows = [(prediction.rows[point.row], point) for point in points]
-    forward = np.array([[_forward(row, point) for row, point in rows]])
-    sample = np.array([[_sample_variance(row, point) for row, point in rows]])
-    backward = np.array([[_backward(row, point) + math.log(point.layer.fan_out) for row, point in rows]])
+    rows = [prediction.rows[point.output] for point in points]
+    entries = np.log([spec.rows[point.output].fan_out for point in points])
+    outputs = [row.output for row in rows]
+    forward = np.array([[_log(None if out is None else out.second_moment) for out in outputs]])
     source = prediction.input
-    at_input = _log(source.sample_variance)
-    narrowing = math.log(spec.input.features / spec.width)
+    return Traces(
+        forward,
+        np.array([[_or_nan(row.log_output_gradient) for row in rows]]) + entries,
+        _ratio(np.array([[_log(None if out is None else out.sample_variance) for out in outputs]]), forward),
+        np.array([source.second_moment.log]),
+        np.array([_or_nan(prediction.log_input_gradient)]) + math.log(spec.input.features),
+        _ratio(np.array([_log(source.sample_variance)]), np.array([source.second_moment.log])),
+        exact=True,
+    )
+
+
+def _ratio(sample: Logs, whole: Logs) -> Logs:
     with np.errstate(invalid="ignore"):
-        return Traces(
-            forward,
-            backward,
-            np.where(np.isneginf(sample), -np.inf, sample - forward),
-            forward[:, -1] - source.second_moment.log,
-            np.array([_or_nan(prediction.log_input_gradient) + narrowing]),
-            np.array([at_input]) - source.second_moment.log,
-            exact=True,
-        )
-
-
-def _forward(row: RowPrediction, point: JudgedLayer) -> float:
-    signal = row.output if point.is_join else row.source
-    return math.nan if signal is None else signal.second_moment.log
-
-
-def _sample_variance(row: RowPrediction, point: JudgedLayer) -> float:
-    signal = row.output if point.is_join else row.source
-    return math.nan if signal is None else _log(signal.sample_variance)
-
-
-def _backward(row: RowPrediction, point: JudgedLayer) -> float:
-    return _or_nan(row.log_output_gradient if point.is_join else row.log_gradient)
+        return np.where(np.isneginf(sample), -np.inf, sample - whole)
 
 
 def _log(number: ExtendedFloat | None) -> float:

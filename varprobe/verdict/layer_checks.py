@@ -127,9 +127,9 @@ def find_end_of_theory(case: Case) -> Iterator[Found]:
         if judged.direction.label != "inconclusive":
             continue
         if way == "forward":
-            unknown = [row for row, each in enumerate(rows) if each.source is None][:1]
+            unknown = [row for row, each in enumerate(rows) if each.output is None][:1]
         else:
-            unknown = [row for row, each in enumerate(rows) if each.log_gradient is None][-1:]
+            unknown = [row for row, each in enumerate(rows) if each.log_output_gradient is None][-1:]
         reason = "".join(f": {rows[row].reason}" for row in unknown)
         message = f"Theory does not reach all of this network ({way}){reason}."
         yield Found("theory-ends", message, unknown[0] + 1 if unknown else None)

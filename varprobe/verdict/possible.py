@@ -1,8 +1,8 @@
 """Which labels are still possible at a level of chance, and whether what is expected of them is met.
 
 A direction's label is decided by two things that share the level: the share of draws that are dead, by the exact
-interval of Clopper and Pearson against one half, and T, by Student's t on its jackknife error. The more trials, the
-less of the level the dead draws need: half of it up to `DEAD_TRIALS`, then as one over their number. The regions of T
+interval of Clopper and Pearson against one half, and D, by Student's t over draws. The more trials, the
+less of the level the dead draws need: half of it up to `DEAD_TRIALS`, then as one over their number. The regions of D
 are those of `varprobe.verdict.rule`. Theory alone has no error: of it only its label is possible.
 """
 
@@ -16,22 +16,33 @@ from varprobe.frozen import dataclass
 from varprobe.verdict.case import Case
 from varprobe.verdict.intervals import binomial_interval, reach
 from varprobe.verdict.labels import Direction, Label, Outcome, SignalLabel
-from varprobe.verdict.rule import LN10, LN100, ORDER, Judged, JudgedSignal, worse
+from varprobe.verdict.rule import (
+    BROKEN,
+    FADING,
+    LN10,
+    ORDER,
+    PRESERVED,
+    STABLE,
+    Judged,
+    JudgedSignal,
+    standard_error,
+    worse,
+)
 
 Regions = tuple[tuple[str, float], ...]
 
-# From the smallest T to the largest; each region begins where the one before it ends.
+# From the smallest D to the largest; each region begins where the one before it ends.
 DIRECTION_REGIONS: Regions = (
     (Label.VANISHING, -math.inf),
-    (Label.BORDERLINE, -LN100),
-    (Label.STABLE, -LN10),
-    (Label.BORDERLINE, LN10),
-    (Label.EXPLODING, LN100),
+    (Label.BORDERLINE, -BROKEN),
+    (Label.STABLE, -STABLE),
+    (Label.BORDERLINE, STABLE),
+    (Label.EXPLODING, BROKEN),
 )
 SIGNAL_REGIONS: Regions = (
     (SignalLabel.COLLAPSING, -math.inf),
-    (SignalLabel.FADING, -LN100),
-    (SignalLabel.PRESERVED, -LN10),
+    (SignalLabel.FADING, -FADING),
+    (SignalLabel.PRESERVED, -PRESERVED),
 )
 # The worse of forward and backward.
 OVERALL = "overall"
@@ -46,9 +57,8 @@ class LabelSet:
     Attributes:
         label: that the verdict has.
         labels: that are possible, in the order of the regions, dead draws last.
-        value, low, high: T in natural logs and its interval; nan where it is not known.
-        layers: that T is over.
-        trials: that T is from.
+        value, low, high: D in natural logs and its interval; nan where it is not known.
+        trials: that D is from.
         spared: whether the share of dead draws is below one half for certain.
     """
 
@@ -57,7 +67,6 @@ class LabelSet:
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    layers: int = 0
     trials: int = 0
     spared: bool = True
 
@@ -99,15 +108,15 @@ def _direction(case: Case, judged: Judged, level: float) -> LabelSet:
     bad = (judged.bad_label,) if most >= 0.5 else ()
     if dead >= 0.5:
         return LabelSet(label, bad, spared=False)
-    total, living, layers = judged.direction.total_log10, len(judged.logs), len(case.points)
-    half = reach(judged.error, living, level - for_share)
+    total, living = judged.direction.total_log10, len(judged.changes)
+    half = reach(standard_error(judged.changes), living, level - for_share)
     if total is None or half is None or math.isnan(half):
         known = tuple(one for one in ORDER if one not in (Label.INCONCLUSIVE, *bad))
-        return LabelSet(label, (*known, *bad), layers=layers, trials=living, spared=not bad)
+        return LabelSet(label, (*known, *bad), trials=living, spared=not bad)
     value = total * LN10
     low, high = value - half, value + half
     labels = tuple(dict.fromkeys((*labels_between(DIRECTION_REGIONS, low, high), *bad)))
-    return LabelSet(label, labels, value, low, high, layers, living, spared=not bad)
+    return LabelSet(label, labels, value, low, high, living, spared=not bad)
 
 
 def share_level(trials: int, level: float) -> float:
@@ -124,15 +133,16 @@ def _signal(case: Case, judged: JudgedSignal, level: float) -> LabelSet:
     nothing_left = total is None and label == SignalLabel.COLLAPSING
     if case.traces.exact or label == SignalLabel.UNDEFINED or nothing_left:
         return LabelSet(label, (label,))
-    half = reach(judged.error, judged.trials, level)
+    trials = len(judged.changes)
+    half = reach(standard_error(judged.changes), trials, level)
     if total is None or half is None or math.isnan(half):
         return LabelSet(label, tuple(one for one, _ in reversed(SIGNAL_REGIONS)))
     value = total * LN10
     low, high = value - half, value + half
     if judged.lost is not None:  # below the rounding floor, whatever the layers before it do
-        return LabelSet(label, (SignalLabel.COLLAPSING,), value, low, high, judged.lost, judged.trials)
+        return LabelSet(label, (SignalLabel.COLLAPSING,), value, low, high, trials)
     labels = labels_between(SIGNAL_REGIONS, low, high)
-    return LabelSet(label, labels, value, low, high, len(case.points), judged.trials)
+    return LabelSet(label, labels, value, low, high, trials)
 
 
 def labels_between(regions: Regions, low: float, high: float) -> tuple[str, ...]:
@@ -147,5 +157,5 @@ def labels_between(regions: Regions, low: float, high: float) -> tuple[str, ...]
 
 
 def edges(regions: Regions, allowed: Collection[str]) -> list[float]:
-    """Where T passes from what is allowed to what is not."""
+    """Where D passes from what is allowed to what is not."""
     return [start for (before, _), (after, start) in pairwise(regions) if (before in allowed) != (after in allowed)]

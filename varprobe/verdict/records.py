@@ -9,30 +9,63 @@ ALPHA = 0.001
 
 
 @record(frozen=True)
+class Share:
+    """A share of the draws, with its 95 % interval after Clopper and Pearson."""
+
+    share: float
+    low: float
+    high: float
+
+
+@record(frozen=True)
 class DirectionVerdict:
     """One direction of the verdict.
 
     Attributes:
         label: see `varprobe.verdict.rule`.
-        rate, rate_low, rate_high: factor per layer of the judged quantity and its 95 % interval; None where the
-            network has fewer than four judged layers, or one trial (the interval).
-        total_log10: T/ln 10, what the deep half extrapolates to over the whole depth; of a signal that falls below
-            the rounding floor, over the layers before it.
-        error_log10: half the width of T's 95 % interval, in the same unit; None with one trial.
-        typical_log10: the same for a typical draw: mean over trials of each trial's own slope.
-        measured_log10: what was seen between the first and the last judged layer.
-        depth_scale: layers over which the quantity changes by a factor e; None where the rate may be 1.
+        total_log10: D/ln 10, the change in a typical draw, from the first judged layer to the last in the direction of
+            travel; of fewer than four judged layers, and of the signal, from the input on.
+        error_log10: half the width of D's 95 % interval, in the same unit; None with one trial.
+        spread_log10: sd over draws of the change; None with one trial, or where theory does not know it.
+        mean_log10: the change of the mean over draws.
+        lost, grown: the draws that lose, and that gain, more than a factor 100; a dead draw has lost.
+        rate, rate_low, rate_high: factor per layer of the typical draw in the deep half of the longest stretch of
+            layers that are alike, with its 95 % interval; None below four such layers, and with one trial the interval.
+        depth_scale: layers over which the quantity changes by a factor e at that rate; None where it may be 1.
+        deep_half_log10: what that rate makes over the depth.
     """
 
     label: str
+    total_log10: float | None = None
+    error_log10: float | None = None
+    spread_log10: float | None = None
+    mean_log10: float | None = None
+    lost: Share | None = None
+    grown: Share | None = None
     rate: float | None = None
     rate_low: float | None = None
     rate_high: float | None = None
-    total_log10: float | None = None
-    error_log10: float | None = None
-    typical_log10: float | None = None
-    measured_log10: float | None = None
     depth_scale: float | None = None
+    deep_half_log10: float | None = None
+
+
+@record(frozen=True)
+class HeadVerdict:
+    """The head, which is not judged with the body.
+
+    Attributes:
+        scale_log10: second moment of the head's output over that of the body's, in a typical draw; None for a head
+            that is zero.
+        gradient_scale_log10: number of entries times second moment of the gradient at the body's output, over the same
+            at the head's.
+        initial_loss: mean over draws of the loss per sample; None where the objective has none.
+        chance_loss: the loss of a network whose output is zero.
+    """
+
+    scale_log10: float | None
+    gradient_scale_log10: float | None
+    initial_loss: float | None = None
+    chance_loss: float | None = None
 
 
 @record(frozen=True)
@@ -95,3 +128,4 @@ class Verdict:
     backward: DirectionVerdict
     signal: DirectionVerdict
     findings: tuple[Finding, ...] = ()
+    head: HeadVerdict | None = None

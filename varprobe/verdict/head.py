@@ -1,0 +1,70 @@
+"""The head beside the body: what it makes of the signal, of the gradient, and of the loss at the start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from varprobe.network.description import LayerDescription
+from varprobe.verdict.judged import JudgedLayer, find_head_row
+from varprobe.verdict.records import HeadVerdict
+
+if TYPE_CHECKING:
+    from varprobe.probe.measurement import Measurement
+    from varprobe.theory.records import Prediction
+
+LN10 = math.log(10)
+
+
+def judge_head(
+    layers: Sequence[LayerDescription],
+    points: Sequence[JudgedLayer],
+    measurement: Measurement | None,
+    prediction: Prediction | None,
+) -> HeadVerdict | None:
+    """The head's scales, measured where it was, else by theory; None where the network has no head."""
+    row = find_head_row(layers)
+    if row is None or not points:
+        return None
+    body, narrowing = points[-1].output, math.log(layers[points[-1].output].fan_out / layers[row].fan_out)
+    if measurement is None:
+        return None if prediction is None else _foresee(prediction, row, body, narrowing)
+    s = measurement.statistics
+    with np.errstate(invalid="ignore"):
+        scale = s.log_activation_second_moment[:, row] - s.log_activation_second_moment[:, body]
+        gradient = s.log_activation_gradient_second_moment[:, body] - s.log_activation_gradient_second_moment[:, row]
+    is_zero = bool(np.isneginf(s.log_activation_second_moment[:, row]).any())
+    loss = s.initial_loss[:, 0]
+    return HeadVerdict(
+        None if is_zero else _typical(scale),
+        None if is_zero else _typical(gradient + narrowing),
+        None if np.isnan(loss).all() else float(np.nanmean(loss)),
+        chance_loss(measurement.objective, layers[-1].fan_out),
+    )
+
+
+def _foresee(prediction: Prediction, row: int, body: int, narrowing: float) -> HeadVerdict:
+    here, before = prediction.rows[row], prediction.rows[body]
+    scale = gradient = None
+    if here.output is not None and before.output is not None and here.output.second_moment:
+        scale = (here.output.second_moment.log - before.output.second_moment.log) / LN10
+        if here.log_output_gradient is not None and before.log_output_gradient is not None:
+            gradient = (before.log_output_gradient - here.log_output_gradient + narrowing) / LN10
+    return HeadVerdict(scale, gradient)
+
+
+def _typical(logs: np.ndarray) -> float | None:
+    known = logs[np.isfinite(logs)]
+    return float(known.mean()) / LN10 if known.size else None
+
+
+def chance_loss(objective: str, outputs: int) -> float | None:
+    """The loss per sample of outputs that are all zero; None of an objective that has no loss.
+
+    >>> chance_loss("cross_entropy", 10)
+    2.302585092994046
+    """
+    return {"cross_entropy": math.log(outputs), "bce": math.log(2), "mse": 1.0}.get(objective)

@@ -1,0 +1,42 @@
+"""Findings about the head."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from varprobe.formatting import number, power
+from varprobe.verdict.case import Case
+from varprobe.verdict.found import Found
+from varprobe.verdict.judged import find_head_row
+
+# log10 of the head's output second moment over the body's: below is small, above large.
+SMALL, LARGE = math.log10(1 / 20), 2.0
+# The initial loss over that of zero outputs.
+FAR_ABOVE_CHANCE = 2.0
+
+
+def find_head(case: Case) -> Iterator[Found]:
+    """A head that is zero, small or large: what it does to the first step."""
+    row, head = find_head_row(case.layers), case.head
+    if row is None or head is None:
+        return
+    scale, loss, chance = head.scale_log10, head.initial_loss, head.chance_loss
+    if scale is None:
+        if case.traces.exact and case.agreement and case.agreement.prediction.rows[row].output is None:
+            return
+        message = (
+            "The head is zero: at the first step it learns alone. The body is judged with a gradient put at its output."
+        )
+        yield Found("zero-head", message, row + 1, 0.0, 10**SMALL)
+    elif scale < SMALL:
+        gradient = (
+            "" if head.gradient_scale_log10 is None else f", the body's gradient x {power(head.gradient_scale_log10)}"
+        )
+        message = f"The head makes the output's second moment x {power(scale)} of the body's{gradient}."
+        yield Found("small-head", message, row + 1, scale, SMALL)
+    far = loss is not None and chance is not None and loss > FAR_ABOVE_CHANCE * chance
+    if scale is not None and (scale > LARGE or far):
+        told = f" The initial loss is {number(loss)}, chance is {number(chance)}." if far else ""
+        message = f"The head makes the output's second moment x {power(scale)} of the body's.{told}"
+        yield Found("large-head", message, row + 1, scale, LARGE)

@@ -1,0 +1,95 @@
+"""Findings about the batch and what is left of its directions: the input, the rank, units that are one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from varprobe.formatting import number, percent, power
+from varprobe.verdict.case import Case
+from varprobe.verdict.found import Found
+from varprobe.verdict.rule import LN10
+
+# Second moments of the input that are usual; the share of it that its mean may have.
+USUAL_SIZE, USUAL_OFFSET = 2.0, 0.5
+# Columns from which a tenth of them means something, and what that tenth may carry.
+FEWEST_COLUMNS, LARGEST_SHARE = 10, 0.9
+# Effective rank below which it has collapsed, where the input's is above the second.
+COLLAPSED_RANK, USUAL_RANK = 1.5, 4.0
+
+
+def find_input(case: Case) -> Iterator[Found]:
+    """An input that is not standardised, and one whose columns are of very different size."""
+    source = case.input
+    size = source.second_moment_log / LN10
+    if math.isfinite(size) and abs(size) > USUAL_SIZE:
+        message = f"The input's root mean square is {power(size / 2)}: its second moment is {power(size)}, not near 1."
+        yield Found("input-scale", message, measured=size, limit=math.copysign(USUAL_SIZE, size))
+    if source.mean_share > USUAL_OFFSET:
+        message = f"The input's mean makes {percent(source.mean_share)} of its second moment: most of it is an offset."
+        yield Found("input-offset", message, measured=source.mean_share, limit=USUAL_OFFSET)
+    share = source.column_share
+    if share is not None and source.features >= FEWEST_COLUMNS and share >= LARGEST_SHARE:
+        message = (
+            f"{max(source.features // 10, 1):,} of the input's {source.features:,} columns carry {percent(share)} of "
+            "its sum of squares: the network hardly sees the others."
+        )
+        yield Found("input-columns", message, measured=share, limit=LARGEST_SHARE)
+
+
+def find_rank_collapse(case: Case) -> Iterator[Found]:
+    """A batch whose samples lie on one line, though those of the input do not."""
+    s = case.measured.statistics
+    before = s.input_effective_rank[:, 0]
+    if np.isnan(before).all() or float(np.nanmean(before)) <= USUAL_RANK:
+        return
+    for place, point in enumerate(case.points):
+        ranks = s.effective_rank[:, point.output]
+        known = ranks[~np.isnan(ranks)]
+        if 2 * len(known) > len(ranks) and float(known.mean()) < COLLAPSED_RANK:
+            mean = float(known.mean())
+            message = (
+                f"From here on the samples differ along one direction: their effective rank is {number(mean)}, that of "
+                f"the input {number(float(np.nanmean(before)))}."
+            )
+            yield Found("rank-collapse", message, case.row(place), mean, COLLAPSED_RANK)
+            return
+
+
+def find_symmetric_units(case: Case) -> Iterator[Found]:
+    """Layers whose units are all the same unit."""
+    s = case.measured.statistics
+    rows = [point.output for point in case.points]
+    alike = (s.identical_units[:, rows] == 1).all(axis=0) & np.isfinite(s.log_activation_second_moment[:, rows]).all(
+        axis=0
+    )
+    places = np.flatnonzero(alike)
+    if places.size:
+        first = int(places[0])
+        message = (
+            f"The {case.points[first].layer.fan_out:,} units of this layer are the same in every sample and draw, so "
+            "training keeps them the same."
+        )
+        yield Found("symmetric-units", message, case.row(first), float(len(places)), 0.0)
+
+
+def find_frozen_branches(case: Case) -> Iterator[Found]:
+    """Residual branches whose every weight gradient is zero, and whose output is: they never learn."""
+    s = case.measured.statistics
+    frozen, start = [], 0
+    for row, layer in enumerate(case.layers):
+        if not layer.trunk:
+            continue
+        inside = range(start, row) if layer.kind == "residual" else ()
+        start = row + 1
+        dense = [each for each in inside if case.layers[each].kind == "dense"]
+        if not dense or not np.isneginf(s.log_activation_second_moment[:, row - 1]).all():
+            continue
+        if np.isneginf(s.log_weight_gradient_second_moment[:, dense]).all():
+            frozen.append(row)
+    if frozen:
+        blocks = f"{len(frozen):,} residual block{'' if len(frozen) == 1 else 's'}"
+        message = f"{blocks}: the branch is zero and so is every gradient of its weights, so it never learns."
+        yield Found("frozen-branch", message, frozen[0] + 1, float(len(frozen)), 0.0)

@@ -39,12 +39,15 @@ def measure_effective_rank(signal: ScaledArray, gram: Squares | None = None) -> 
     if batch == 1:
         return ranks
     again = np.ones(trials, np.bool_)
+    values = signal.values[:, :RANK_SAMPLES]
     if gram is not None:
         ranks, again = _from_gram(gram[:, :RANK_SAMPLES, :RANK_SAMPLES])
+    elif values.shape[2] < values.shape[1]:
+        ranks, again = _from_products(values)
     again &= np.isfinite(signal.moments.max_abs) & (signal.moments.max_abs > 0)
     if again.any():
         chosen = slice(None) if again.all() else again
-        ranks[again] = _from_values(signal.values[chosen, :RANK_SAMPLES], signal.moments.max_abs[chosen])
+        ranks[again] = _from_values(values[chosen], signal.moments.max_abs[chosen])
     return ranks
 
 
@@ -52,9 +55,23 @@ def _from_gram(gram: Squares) -> tuple[PerTrial, NDArray[np.bool_]]:
     """The ratio, and in which trials it has to come from the values."""
     samples = gram.shape[1]
     rows = gram.sum(axis=2)
-    whole, mean = np.einsum("tii->t", gram), rows.sum(axis=1) / samples
+    return _ratio(gram, rows.sum(axis=1) / samples, np.einsum("ti,ti->t", rows, rows) / samples)
+
+
+def _from_products(values: Array) -> tuple[PerTrial, NDArray[np.bool_]]:
+    """As `_from_gram`, from the products of the units with each other."""
+    samples = values.shape[1]
+    products = np.matmul(values.swapaxes(1, 2), values).astype(np.float64)
+    sums = np.matmul(np.ones(samples, values.dtype), values).astype(np.float64)
+    along = np.einsum("ti,ti->t", sums, np.matmul(products, sums[:, :, None])[:, :, 0])
+    return _ratio(products, np.einsum("ti,ti->t", sums, sums) / samples, along / samples)
+
+
+def _ratio(products: Squares, mean: PerTrial, along: PerTrial) -> tuple[PerTrial, NDArray[np.bool_]]:
+    """Of the matrix less the part of the mean, whose trace is `mean` and whose product with the matrix has `along`."""
+    whole = np.einsum("tii->t", products)
     trace = whole - mean
-    squares = np.einsum("tij,tij->t", gram, gram) - 2 / samples * np.einsum("ti,ti->t", rows, rows) + mean**2
+    squares = np.einsum("tij,tij->t", products, products) - 2 * along + mean**2
     lost = ~(trace > _CANCELLED * whole)
     return np.where(lost, np.nan, trace**2 / np.where(lost, np.nan, squares)), lost
 
@@ -94,8 +111,11 @@ def find_identical_units(signal: ScaledArray) -> PerTrial:
         return np.full(trials, np.nan)
     tolerance = _ROUNDINGS * float(np.finfo(signal.values.dtype).eps) * signal.moments.max_abs
     found = np.zeros(trials)
-    first = signal.values[:, 0]
-    for trial in np.flatnonzero(np.ptp(first, axis=1) <= tolerance):
+    # Few get past the first two units of the first sample, and then its others.
+    maybe = np.flatnonzero(np.abs(signal.values[:, 0, 1] - signal.values[:, 0, 0]) <= tolerance)
+    if maybe.size:
+        maybe = maybe[np.ptp(signal.values[maybe, 0], axis=1) <= tolerance[maybe]]
+    for trial in maybe:
         found[trial] = np.ptp(signal.values[trial], axis=1).max() <= tolerance[trial]
     return found
 

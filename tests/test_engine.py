@@ -806,7 +806,7 @@ EDGES = {
     "zero input, few layers": Edge(({"dense": 6},), source=(("std", 0.0),)),
     "zero weights": Edge(({"dense": {"width": 6, "init": "zeros"}, "repeat": 5},)),
     "constant weights": Edge(({"dense": {"width": 6, "init": "ones"}, "repeat": 5},)),
-    "one class": Edge(({"dense": 6, "repeat": 4}, {"dense": 1}), gradient="cross_entropy"),
+    "one logit": Edge(({"dense": 6, "repeat": 4}, {"dense": 1}), gradient="bce"),
     "layer norm of one unit": Edge(({"dense": 1}, {"norm": "layer"}, {"dense": 3, "repeat": 4})),
     "layer norm at batch 1": Edge(({"dense": 4}, {"norm": "layer"}, {"dense": 3, "repeat": 4}), batch=1),
     "batch norm of two samples": Edge(({"dense": 4}, {"norm": "batch"}, {"dense": 3, "repeat": 4}), batch=2),

@@ -14,8 +14,10 @@ from golden import Said
 from varprobe.config.expectation import Expectation
 from varprobe.config.loading import Experiment, load
 from varprobe.config.overrides import parse_assignment
+from varprobe.config.rewriting import rewrite
 from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, InputFileError, Place, VarprobeError
+from varprobe.network.description import describe_rows
 from varprobe.network.laws import Constant, FromFile, Normal
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Open, Pointwise
 from varprobe.network.spec import NetworkSpec, Settings
@@ -164,6 +166,21 @@ LAYER_ERRORS = [
     ("  - residual: {layers: [{dense: 5}]}", (3, 5, "layers[0]")),
     ("  - dense: 3\n  - residual: {scale: x, layers: [{dense: 3}]}", (4, 23, "layers[1].residual.scale")),
     ("  - dense: 3\n  - residual: {scal: 1, layers: [{dense: 3}]}", (4, 16, "layers[1].residual.scal")),
+    ("  - {dense: 3, role: tail}", (3, 22, "layers[0].role")),
+    ("  - dense: {width: 3, role: head}", (3, 23, "layers[0].dense.role")),
+    ("  - dense: 3\n  - {norm: layer, role: body}", (4, 25, "layers[1].role")),
+    ("  - dense: 3\n  - {block: [{dense: 4}], role: head}", (4, 33, "layers[1].role")),
+    ("  - role: head", (3, 5, "layers[0]")),
+    ("  - {dense: 3, role: head}", (3, 22, "layers[0].role")),
+    ("  - {dense: 3, role: head}\n  - dense: 3", (3, 22, "layers[0].role")),
+    ("  - dense: 3\n  - {dense: 3, repeat: 5, role: head}", (4, 33, "layers[1].role")),
+    ("  - dense: 3\n  - {block: [{dense: 3, role: head}], repeat: 2}", (4, 31, "layers[1].block[0].role")),
+    (
+        "  - dense: 3\n  - residual: {layers: [{dense: 3, role: head}]}",
+        (4, 42, "layers[1].residual.layers[0].role"),
+    ),
+    ("  - dense: {width: 3, init: {name: gpt2, branches: 0}}", (3, 52, "layers[0].dense.init.branches")),
+    ("  - dense: {width: 3, init: {name: gpt2, branches: 2.5}}", (3, 52, "layers[0].dense.init.branches")),
     (
         "  - block: [{block: [{dense: 3, repeat: 1000}], repeat: 1000}]\n    repeat: 1000",
         (3, 57, "layers[0].block[0].repeat"),
@@ -222,6 +239,11 @@ MORE_ERRORS = [
     (top("input: {features: 4}\nprobe: {trials: 0}"), (2, 17, "probe.trials")),
     (top("input: {features: 4}\nprobe: {batch: 0}"), (2, 16, "probe.batch")),
     (top("input: {features: 4}\nexpect: {forward: [stable, 3]}"), (2, 28, "expect.forward[1]")),
+    ("input: {features: 4}\nlayers: [{dense: 1}]\nprobe: {gradient: cross_entropy}\n", (3, 19, "probe.gradient")),
+    (
+        "input: {features: 4}\nlayers: [{dense: 1}]\nprobe: {gradient: {name: cross_entropy}}\n",
+        (3, 19, "probe.gradient"),
+    ),
     ("input: {features: 4}\n", (1, 1, "layers")),
     ("input: {features: 4}\nlayers:\n", (2, 1, "layers")),
     ("input: {features: 4}\nlayers: {dense: 3}\n", (2, 9, "layers")),
@@ -445,7 +467,45 @@ def test_every_probe_key_is_read() -> None:
     assert spec.objective.kind == "mse"
 
 
-@pytest.mark.parametrize("gradient", ["random", "mse", "cross_entropy"])
+ROLES = """\
+input: {features: 4}
+layers:
+  - {dense: 8, repeat: 2, name: trunk}  # the body
+  - dense: 8
+    role: head
+  - activation: tanh
+"""
+
+
+def test_a_role_overrides_what_the_network_tells() -> None:
+    spec = read(ROLES)
+    assert [step.role for step in spec.steps] == [None, None, "head", None]
+    assert spec.head is spec.steps[2]
+    assert [row.is_head for row in describe_rows(spec)] == [False, False, True, False]
+    small = "input: {features: 4}\nlayers: [{dense: 8, repeat: 2}, {dense: 3}]\n"
+    last = read(small).steps[2]
+    assert (last.role, read(small).head) == (None, last)
+    for text in (small.replace("3}", "3, role: body}"), small.replace("3}", "3, role: body, repeat: 2}")):
+        assert read(text).steps[-1].role == "body"
+        assert read(text).head is None
+    assert read(small.replace("2}", "2, role: body}")).head is not None
+    assert read(small, "layers[1].role=body").head is None
+    assert read(small, "layers[1].role=null").head is not None
+
+
+def test_a_role_is_written_back_where_it_stood() -> None:
+    found = experiment(ROLES).document
+    assert rewrite(ROLES, found, "net.yaml") == ROLES
+    found["layers"][1]["role"] = "body"
+    assert rewrite(ROLES, found, "net.yaml") == ROLES.replace("role: head", "role: body")
+    assert [step.role for step in load(found).network.steps] == [None, None, "body", None]
+    del found["layers"][1]["role"]
+    assert "role" not in rewrite(ROLES, found, "net.yaml")
+    found["layers"][0]["role"] = "body"
+    assert "{dense: 8, repeat: 2, name: trunk, role: body}  # the body" in rewrite(ROLES, found, "net.yaml")
+
+
+@pytest.mark.parametrize("gradient", ["random", "mse", "cross_entropy", "bce"])
 def test_every_objective_has_a_short_and_a_long_form(gradient: str) -> None:
     for text in (gradient, f"{{name: {gradient}}}"):
         objective = read(top(f"input: {{features: 4}}\nprobe: {{gradient: {text}}}")).objective

@@ -164,7 +164,8 @@ CASES = [
     uniform("siren", -math.sqrt(6 / 500) / 5, math.sqrt(6 / 500) / 5, w0=5.0),
     normal("gpt2", 0.02**2),
     Case("gpt2", {}, "normal", 0.02**2 / 24, context={"last_in_branch": True, "branches": 24}),
-    Case("gpt2", {"std": 0.1}, "normal", 0.01, context={"last_in_branch": False, "branches": 24}),
+    Case("gpt2", {"branches": 96}, "normal", 0.02**2 / 96, context={"last_in_branch": True, "branches": 24}),
+    Case("gpt2", {"std": 0.1, "branches": 96}, "normal", 0.01, context={"last_in_branch": False, "branches": 24}),
     uniform("torch.linear_default", -1 / math.sqrt(500), 1 / math.sqrt(500)),
     normal("torch.xavier_normal", 2 / 2500),
     normal("torch.xavier_normal", TANH**2 * 2 / 2500, gain=TANH),
@@ -606,6 +607,8 @@ def test_siren_and_gpt2_look_at_the_place_of_the_layer() -> None:
     gpt2 = laws(network({"dense": 100}, branch, {"dense": 10}, init="gpt2"))
     # Four branches: their second maps have std 0.02/sqrt(4).
     assert [law.std for law in gpt2 if isinstance(law, Normal)] == pytest.approx([0.02, *[0.02, 0.01] * 4, 0.02])
+    half = laws(network({"dense": 100}, branch, {"dense": 10}, init={"name": "gpt2", "branches": 16}))
+    assert [law.std for law in half if isinstance(law, Normal)] == pytest.approx([0.02, *[0.02, 0.005] * 4, 0.02])
 
 
 def test_a_bias_of_the_config_replaces_that_of_the_scheme() -> None:

@@ -92,6 +92,9 @@ WORDS = st.sampled_from(
         "random",
         "mse",
         "cross_entropy",
+        "bce",
+        "body",
+        "head",
         "float64",
         "stable",
         "",
@@ -126,6 +129,7 @@ ARGUMENTS = st.sampled_from(
         "sb",
         "w0",
         "sparsity",
+        "branches",
         "scale",
         "cut",
         "a",
@@ -173,10 +177,11 @@ NORM = st.one_of(
     st.fixed_dictionaries({"kind": st.sampled_from(["layer", "batch", "rms"])}, optional={"eps": st.floats(0, 1e30)}),
 )
 COMMON = {"repeat": st.sampled_from([1, 2, 3, 5]), "name": st.text(min_size=1, max_size=6)}
+ROLE = {"role": st.sampled_from(["body", "body", "body", "head", None])}
 
 
 def entry(kind: str, value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.fixed_dictionaries({kind: value}, optional=COMMON)
+    return st.fixed_dictionaries({kind: value}, optional={**COMMON, **(ROLE if kind == "dense" else {})})
 
 
 LEAF = st.one_of(
@@ -224,7 +229,7 @@ CONFIG = st.fixed_dictionaries(
                 "seed": st.integers(0, 2**63 - 1),
                 "dtype": st.sampled_from(["float32", "float64"]),
                 "engine": st.sampled_from(["auto", "explicit"]),
-                "gradient": st.sampled_from(["random", "mse", "cross_entropy"]),
+                "gradient": st.sampled_from(["random", "mse", "cross_entropy", "bce"]),
             },
         ),
         "expect": st.fixed_dictionaries(

@@ -11,7 +11,7 @@ from varprobe.config.fields import FieldError, FieldPath, field_name
 from varprobe.config.files import GivenArrays
 from varprobe.config.parts import Part
 from varprobe.config.records import Bias, Config, Defaults, File
-from varprobe.config.unroll import Slot, check_size, last_maps, unroll
+from varprobe.config.unroll import Slot, check_heads, check_size, last_maps, unroll
 from varprobe.errors import Place, VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import forward_gain
@@ -41,6 +41,7 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
     slots = list(unroll(config.layers, ("layers",), 0, ()))
     if not any(slot.has_weights for slot in slots):
         raise FieldError(("layers",), "has no dense layer", "add one, for example `- dense: 256`")
+    check_heads(slots)
     files = GivenArrays(folder)
     source = _input(config, files)
     steps = _Builder(config, files, lines, slots).steps()
@@ -108,6 +109,7 @@ class _Builder:
             fan_in=fan_in,
             fan_out=layer.fan_out or fan_in,
             trunk=slot.depth == 0,
+            role=slot.entry.role,
         )
 
     def place(self, path: FieldPath) -> tuple[str, int | None]:
@@ -208,6 +210,10 @@ def _settings(config: Config, source: InputLaw) -> Settings:
 
 def _objective(config: Config, files: GivenArrays, batch: int, width: int) -> Objective:
     gradient = config.probe.gradient
+    if gradient.name == "cross_entropy" and width == 1:
+        message = "cross_entropy of a single output is always zero: the softmax of one logit is 1"
+        hint = "use bce, the binary cross entropy of one logit, or give the last layer a unit per class"
+        raise FieldError(("probe", "gradient"), message, hint)
     if gradient.path is None:
         return Objective(gradient.name)
     path = ("probe", "gradient", "path")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from varprobe.config.parts import Part
 from varprobe.frozen import dataclass
@@ -33,12 +33,14 @@ class Entry:
     Attributes:
         kind: its key in `LAYER_KINDS`.
         value: what that takes; of `Fields` the values by name.
+        role: of a layer with weights: of the body, or the head; None where the network tells.
     """
 
     kind: str
     value: Any
     repeat: int
     name: str | None
+    role: Literal["body", "head"] | None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from varprobe.config.expectation import expect_schema
 from varprobe.config.fields import (
     NOT_NEGATIVE,
     REAL,
+    UNKNOWN_KEY,
     choice,
     optional,
     problem,
@@ -39,7 +40,11 @@ from varprobe.config.records import Bias, Config, Defaults, Entry, File, Gradien
 from varprobe.network.layer_kinds import LAYER_KINDS, MAX_WIDTH, Fields
 from varprobe.network.parameters import Domain
 
-_ENTRY = "One entry of `layers`: exactly one kind of layer, how often it is repeated, and its name."
+_ENTRY = (
+    "One entry of `layers`: exactly one kind of layer, how often it is repeated, its name, and a dense layer's role: "
+    "of the body, or the head."
+)
+_BESIDE = ("repeat", "name", "role")
 
 
 def _one_bias(bias: Bias) -> ValidationError | None:
@@ -63,27 +68,37 @@ def _one_kind(data: Any) -> Any:
     if not isinstance(data, dict):
         raise problem(f"must be a layer, given {shown(data)}", legal, (), data)
     kinds = [kind for kind in LAYER_KINDS if kind in data]
-    if not kinds and all(key in ("repeat", "name") for key in data):
+    if not kinds and all(key in _BESIDE for key in data):
         raise problem("names no layer", legal, (), data)
     if len(kinds) > 1:
         raise problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
     if kinds and data[kinds[0]] is None:
         raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
-    refuse_unknown(data, [*LAYER_KINDS, "repeat", "name"])
+    refuse_unknown(data, [*LAYER_KINDS, *_BESIDE])
+    inner = data[kinds[0]]
+    misplaced = next((key for key in _BESIDE if isinstance(inner, dict) and key in inner), None)
+    if misplaced and isinstance(LAYER_KINDS[kinds[0]].takes, Fields):
+        message, hint = f"unknown key '{misplaced}'", f"write it beside `{kinds[0]}`, not in it"
+        raise problem(message, hint, (kinds[0], misplaced), inner[misplaced], UNKNOWN_KEY)
+    if data.get("role") is not None and not LAYER_KINDS[kinds[0]].has_weights:
+        raise problem(f"a {kinds[0]} has no role", "write it beside a `dense:`, or remove it", ("role",), data["role"])
     return data
 
 
 def _entry(checked: dict[str, Any]) -> Entry:
     kind = next(kind for kind in LAYER_KINDS if checked[kind] is not None)
-    return Entry(kind, checked[kind], checked["repeat"], checked["name"])
+    return Entry(kind, checked[kind], checked["repeat"], checked["name"], checked["role"])
 
 
 def _entry_schema(defined: Definitions) -> CoreSchema:
     """One entry of `layers`, by the table of kinds."""
     schemas = {word: (_kind_schema(kind.takes, defined), None) for word, kind in LAYER_KINDS.items()}
-    body = _described(
-        mapping_schema({**schemas, "repeat": (whole(1, 1_000_000), 1), "name": (text(100), None)}), _ENTRY
-    )
+    beside = {
+        "repeat": (whole(1, 1_000_000), 1),
+        "name": (text(100), None),
+        "role": (choice("body", "head"), None),
+    }
+    body = _described(mapping_schema({**schemas, **beside}), _ENTRY)
     entry = cs.no_info_after_validator_function(_entry, body)
     return cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=body)
 
@@ -154,7 +169,7 @@ def config_core_schema() -> CoreSchema:
         Gradient,
         "name",
         _path_belongs,
-        name=choice("random", "mse", "cross_entropy", "file"),
+        name=choice("random", "mse", "cross_entropy", "bce", "file"),
         path=optional(text()),
     )
     probe = section(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from varprobe.config.fields import FieldError, FieldPath
+from varprobe.config.fields import FieldError, FieldPath, field_name
 from varprobe.config.records import Entry
 from varprobe.frozen import dataclass
-from varprobe.network.layer_kinds import LAYER_KINDS, GroupKind, LayerKind
+from varprobe.network.layer_kinds import LAYER_KINDS, GroupKind
 from varprobe.network.layers import Layer
 
 MAX_STEPS = 200_000
@@ -30,8 +30,7 @@ class Slot:
 
     @property
     def has_weights(self) -> bool:
-        kind = LAYER_KINDS[self.entry.kind]
-        return isinstance(kind, LayerKind) and kind.has_weights
+        return LAYER_KINDS[self.entry.kind].has_weights
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,26 @@ def unroll(
             yield Slot(entry, here, begins, depth, around)
             yield from unroll(group.entries, inside, depth + 1, around)
             yield Slot(entry, here, ends, depth, around)
+
+
+def check_heads(slots: list[Slot]) -> None:
+    """Refuses `role: head` of what is not the last dense layer, behind others and outside every residual branch."""
+    dense = [slot for slot in slots if slot.has_weights]
+    for slot in dense:
+        if slot.entry.role != "head" or (slot is dense[-1] is not dense[0] and slot.depth == 0):
+            continue
+        last = field_name(dense[-1].path)
+        if slot.path != dense[-1].path:
+            message, hint = "only the last dense layer can be the head", f"remove it; the last one is {last}"
+        elif slot is not dense[-1]:
+            message = f"of {sum(one.path == slot.path for one in dense):,} copies only the last can be the head"
+            hint = "write that one as an entry of its own, behind the repeated ones"
+        elif slot.depth:
+            message = "a layer of a residual branch cannot be the head"
+            hint = "remove it; the head is a dense layer behind the last block"
+        else:
+            message, hint = "the only dense layer cannot be the head: no body would be left", "remove it"
+        raise FieldError((*slot.path, "role"), message, hint)
 
 
 def last_maps(slots: list[Slot]) -> set[int]:

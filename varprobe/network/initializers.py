@@ -25,7 +25,18 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
-from varprobe.network.parameters import Gain, Number, Parameter, Parameters, Text, choice, not_negative, positive, real
+from varprobe.network.parameters import (
+    Gain,
+    Number,
+    Parameter,
+    Parameters,
+    Text,
+    Whole,
+    choice,
+    not_negative,
+    positive,
+    real,
+)
 
 MODES = ("fan_avg", "fan_in", "fan_out", "fan_geo_avg")
 SHAPES = ("normal", "uniform", "truncated_normal")
@@ -136,9 +147,9 @@ def _siren(context: Context, *, w0: float, gain: float | None) -> Law:
     return Uniform(-bound, bound).scaled(_factor(gain))
 
 
-def _gpt2(context: Context, *, std: float, gain: float | None) -> Law:
-    share = math.sqrt(context.branches) if context.last_in_branch else 1.0
-    return Normal(std / share * _factor(gain))
+def _gpt2(context: Context, *, std: float, branches: int | None, gain: float | None) -> Law:
+    count = context.branches if branches is None else branches
+    return Normal(std / (math.sqrt(count) if context.last_in_branch else 1.0) * _factor(gain))
 
 
 def _kaiming(context: Context, *, distribution: str, a: float, mode: str, nonlinearity: str, gain: float | None) -> Law:
@@ -262,10 +273,10 @@ INITIALIZERS: dict[str, InitializerKind] = {
         {"w0": positive(30.0), **_GAIN},
     ),
     "gpt2": InitializerKind(
-        "N(0, std^2), std 0.02; on the last map of a residual branch std/sqrt(branches)",
+        "N(0, std^2), std 0.02; the last map of a residual branch std/sqrt(branches), counted where not given",
         "std^2, or std^2/branches",
         _gpt2,
-        _std(0.02),
+        {**_std(0.02), "branches": Parameter(Whole(1, 1_000_000), None)},
     ),
     "lsuv": InitializerKind(
         "orthogonal, then rescaled to output variance gain^2 on the batch",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
@@ -90,6 +90,7 @@ class GroupKind:
     form: str
     takes: Domain | Fields
     edges: Callable[..., tuple[Layer, Layer] | None]
+    has_weights: ClassVar[bool] = False
 
 
 def _dense(site: Site, width: int, activation: NamedPart | None, init: NamedPart | None, bias: Any | None) -> Dense:
@@ -106,7 +107,7 @@ def _norm(site: Site, kind: Literal["layer", "batch", "rms"], eps: float, gamma:
 LAYER_KINDS: dict[str, LayerKind | GroupKind] = {
     "dense": LayerKind(
         "z = W a + b, then the activation",
-        "dense: 256, or dense: {width: 256, activation, init, bias}",
+        "dense: 256, or dense: {width: 256, activation, init, bias}; beside it role: body or head",
         Fields(
             "An affine map, then its activation.",
             {

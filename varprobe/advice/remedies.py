@@ -64,7 +64,18 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "chaotic": "The remedy is that of backward-exploding.",
     "collapsed-signal": "Use a zero-centred activation, larger weights or smaller biases: what all samples share "
     "drowns what differs.",
-    "total-change": "The loss is in the first layers; check their scale, or accept a slow, not exponential, decay.",
+    "scattered": "Widen the layers or use fewer: depth/width sets the spread.",
+    "excursion": "Look for a layer whose scale another one takes back, and give both the scheme of the rest.",
+    "symmetric-units": "Draw the weights at random: units that start as one stay one.",
+    "frozen-branch": "Start one map of the branch at zero, the last one, and draw the others.",
+    "rank-collapse": "Use an activation nearer to linear, norms or residual blocks: they keep samples apart.",
+    "large-head": "Lower the head's weights until the output's second moment is about 1.",
+    "input-scale": "Standardise the input: mean 0 and standard deviation 1 for each column.",
+    "input-offset": "Standardise the input: subtract each column's mean.",
+    "input-columns": "Standardise the input: divide each column by its standard deviation.",
+    "levelling-off": "Accept a decay that is not exponential, or let biases hold the signal up.",
+    "small-head": "Nothing to do where this is meant.",
+    "zero-head": "Nothing to do where this is meant.",
     "dead-trials": "Widen the narrowest layer, or use an activation that passes negative values.",
     "finite-width": "Widen the layers or use fewer: depth/width sets the spread.",
     "saturated": "Lower the weights' standard deviation: at its limits an activation passes no gradient.",
@@ -80,8 +91,8 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
 }
 # A change over the depth, and one in the first layers alone: a search by theory may cure them, else the table does.
 _LABELS = ("vanishing", "exploding", "borderline")
-_DEPTH = {"jump", "chaotic", *(f"{way}-{label}" for way in ("forward", "backward") for label in _LABELS)}
-_START = {"total-change"}
+_DEPTH = {"jump", "excursion", "chaotic", *(f"{way}-{label}" for way in ("forward", "backward") for label in _LABELS)}
+_START = {"levelling-off"}
 
 
 def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verdict, *, search: bool = True) -> Verdict:

@@ -64,8 +64,8 @@ def _jumps(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
 def _excursions(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
     """Whether the typical path leaves a factor 1000 between any two judged layers.
 
-    The level is shared by the layers: with the path from the first layer known to h at each of them at once, two of them
-    are apart by at most the distance between the ends of their intervals.
+    The level is shared by the layers: with the path from the first layer known to h at each of them at once, two of
+    them are apart by at most the distance between the ends of their intervals.
     """
     logs = judged.logs
     if len(logs) < 2 or logs.shape[1] < 2:

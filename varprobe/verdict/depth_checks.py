@@ -139,10 +139,12 @@ def find_collapse(case: Case) -> Iterator[Found]:
     if case.signal.direction.label != SignalLabel.COLLAPSING:
         return
     lost, change = case.signal.lost, case.signal.direction.total_log10
-    if lost is None:
-        message = f"The part of the signal that depends on the input {times(change or 0.0)} over the depth."
+    if lost is None and change is None:  # zero from the first judged layer on, of which the direction tells
+        return
+    if lost is None and change is not None:
+        message = f"The part of the signal that depends on the input {times(change)} over the depth."
         yield Found("collapsed-signal", message, measured=change, limit=-2.0)
-    else:
+    elif lost is not None:
         message = f"From here on the samples cannot be told apart in {case.dtype}."
         floor = math.log10(100 * float(np.finfo(case.dtype).eps) ** 2)
         yield Found("collapsed-signal", message, case.row(lost), limit=floor)

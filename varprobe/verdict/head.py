@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from varprobe.network.description import LayerDescription
 from varprobe.verdict.judged import JudgedLayer, find_head_row
@@ -36,14 +37,23 @@ def judge_head(
     with np.errstate(invalid="ignore"):
         scale = s.log_activation_second_moment[:, row] - s.log_activation_second_moment[:, body]
         gradient = s.log_activation_gradient_second_moment[:, body] - s.log_activation_gradient_second_moment[:, row]
-    is_zero = bool(np.isneginf(s.log_activation_second_moment[:, row]).any())
     loss = s.initial_loss[:, 0]
+    is_zero = is_zero_head(row, body, measurement, prediction)
     return HeadVerdict(
         None if is_zero else _typical(scale),
         None if is_zero else _typical(gradient + narrowing),
         None if np.isnan(loss).all() else float(np.nanmean(loss)),
         chance_loss(measurement.objective, layers[-1].fan_out),
     )
+
+
+def is_zero_head(row: int, body: int, measurement: Measurement | None, prediction: Prediction | None) -> bool:
+    """Whether the head makes exactly zero of a body's output that is not."""
+    if measurement is not None:
+        logs = measurement.statistics.log_activation_second_moment
+        return bool((np.isneginf(logs[:, row]) & np.isfinite(logs[:, body])).any())
+    here, before = (prediction.rows[each].output if prediction else None for each in (row, body))
+    return here is not None and before is not None and not here.second_moment and bool(before.second_moment)
 
 
 def _foresee(prediction: Prediction, row: int, body: int, narrowing: float) -> HeadVerdict:
@@ -56,7 +66,7 @@ def _foresee(prediction: Prediction, row: int, body: int, narrowing: float) -> H
     return HeadVerdict(scale, gradient)
 
 
-def _typical(logs: np.ndarray) -> float | None:
+def _typical(logs: NDArray[np.float64]) -> float | None:
     known = logs[np.isfinite(logs)]
     return float(known.mean()) / LN10 if known.size else None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from varprobe.formatting import number, power
 from varprobe.verdict.case import Case
 from varprobe.verdict.found import Found
+from varprobe.verdict.head import is_zero_head
 from varprobe.verdict.judged import find_head_row
 
 # log10 of the head's output second moment over the body's: below is small, above large.
@@ -22,14 +23,13 @@ def find_head(case: Case) -> Iterator[Found]:
     if row is None or head is None:
         return
     scale, loss, chance = head.scale_log10, head.initial_loss, head.chance_loss
-    if scale is None:
-        if case.traces.exact and case.agreement and case.agreement.prediction.rows[row].output is None:
-            return
+    prediction = case.agreement.prediction if case.agreement else None
+    if is_zero_head(row, case.points[-1].output, case.measurement, prediction):
         message = (
             "The head is zero: at the first step it learns alone. The body is judged with a gradient put at its output."
         )
         yield Found("zero-head", message, row + 1, 0.0, 10**SMALL)
-    elif scale < SMALL:
+    elif scale is not None and scale < SMALL:
         gradient = (
             "" if head.gradient_scale_log10 is None else f", the body's gradient x {power(head.gradient_scale_log10)}"
         )

@@ -59,6 +59,11 @@ def a_measurement(
     s.log_max_abs[:] = forward / 2 + 1
     s.dead[:] = 0
     s.weight_variance[:] = 0.01
+    s.effective_rank[:] = 30.0
+    s.identical_units[:] = 0.0
+    s.input_effective_rank[:, 0] = 30.0
+    s.input_mean_squared_share[:, 0] = 0.0
+    s.input_column_share[:, 0] = 0.1
     s.log_input_second_moment[:, 0] = at_input
     s.log_input_sample_variance[:, 0] = at_input
     s.log_input_gradient_second_moment[:, 0] = gradient_at_input

@@ -74,6 +74,10 @@ class Reference:
         for name, value in _moments(self.batch).items():
             if name in ("log_second_moment", "log_sample_variance"):
                 self.found[name.replace("log_", "log_input_")][0] = value
+        columns = np.sort((self.batch**2).sum(axis=0))[::-1]
+        self.found["input_column_share"][0] = columns[: max(1, len(columns) // 10)].sum() / columns.sum()
+        self.found["input_mean_squared_share"][0] = self.batch.mean() ** 2 / np.mean(self.batch**2)
+        self.write_rank(-1, self.batch)
         output, pull = self.segment(self.batch, 0, len(spec.steps))
         cotangent = self.cotangent(output)
         self.found["log_output_gradient_second_moment"][0] = _log(float(np.mean(cotangent**2)))
@@ -146,6 +150,7 @@ class Reference:
         self.found["zero_branch"][row] = float(not (scale * branch).any())
         self.write("preactivation", row, x)
         self.write_output(row, out, None)
+        self.write_rank(end, out)
 
         def back(gradient: np.ndarray) -> np.ndarray:
             self.write_gradient("activation_gradient", row, gradient)
@@ -170,6 +175,7 @@ class Reference:
             out, pull = self.norm(x, layer)
         self.write("preactivation", row, x)
         self.write_output(row, out, layer.activation.name if isinstance(layer, Pointwise) else None)
+        self.write_rank(position, out)
 
         def back(gradient: np.ndarray) -> np.ndarray:
             self.write_gradient("activation_gradient", row, gradient)
@@ -212,6 +218,7 @@ class Reference:
         self.found["weight_variance"][row] = float(weights.var())
         self.write("preactivation", row, z)
         self.write_output(row, value(z), layer.activation.name)
+        self.write_rank(position, value(z))
 
         def back(gradient: np.ndarray) -> np.ndarray:
             self.write_gradient("activation_gradient", row, gradient)
@@ -233,10 +240,24 @@ class Reference:
         self.write("activation", row, x)
         self.found["dead"][row] = float(np.mean([not x[:, unit].any() for unit in range(x.shape[1])]))
         self.found["log_max_abs"][row] = _log(float(np.abs(x).max()))
+        if x.shape[1] > 1:
+            self.found["identical_units"][row] = float(np.allclose(x, x[:, :1], rtol=0, atol=1e-13 * np.abs(x).max()))
         if activation in LIMITS:
             low, high = LIMITS[activation]
             self.found["saturated"][row] = float(np.mean((x < low) | (x > high)))
         self.found["activation_histogram"][row] = _histogram(x)
+
+    def write_rank(self, position: int, x: np.ndarray) -> None:
+        """By the eigenvalues of the covariance, where a dense layer, a block or the objective takes the output."""
+        behind = self.spec.steps[position + 1 :]
+        if position >= 0 and behind and not isinstance(behind[0].layer, (Dense, Open)):
+            return
+        values = np.linalg.eigvalsh(np.cov(x.T.reshape(x.shape[1], -1)).reshape(x.shape[1], -1))
+        rank = values.sum() ** 2 / (values**2).sum() if values.max() > 0 else math.nan
+        if position < 0:
+            self.found["input_effective_rank"][0] = rank
+        else:
+            self.found["effective_rank"][self.rows[position]] = rank
 
     def write_gradient(self, what: str, row: int, x: np.ndarray) -> None:
         self.found[f"log_{what}_second_moment"][row] = _log(float(np.mean(x**2)))

@@ -118,7 +118,7 @@ def map_blocks(function: Callable[..., Array], first: Array, *others: Array) -> 
 
 def gram(rows: Array) -> NDArray[np.float64]:
     """rows rows^T of every trial, (trials, batch, batch), in double precision."""
-    return _sum_blocks(
+    return sum_blocks(
         rows.shape, (rows.shape[1], rows.shape[1]), lambda block: _square(rows[block].astype(np.float64, copy=False))
     )
 
@@ -134,7 +134,7 @@ def gram_and_sums(rows: Array, dtype: np.dtype[Any]) -> tuple[NDArray[np.float64
         out[:, :, batch] = part.sum(axis=2, dtype=np.float64)
         return out
 
-    found = _sum_blocks(rows.shape, (batch, batch + 1), one)
+    found = sum_blocks(rows.shape, (batch, batch + 1), one)
     return found[:, :, :batch], found[:, :, batch]
 
 
@@ -146,7 +146,7 @@ def product(left: Array, right: Array) -> NDArray[np.float64]:
         return np.matmul(left[trials, :, units], right[trials, :, units].swapaxes(1, 2))
 
     larger = left if left.shape[1] > right.shape[1] else right
-    return _sum_blocks(larger.shape, (left.shape[1], right.shape[1]), one)
+    return sum_blocks(larger.shape, (left.shape[1], right.shape[1]), one)
 
 
 def row_sums(values: Array) -> NDArray[np.float64]:
@@ -193,7 +193,8 @@ def _square(rows: Array) -> Array:
     return np.matmul(rows, rows.swapaxes(1, 2))
 
 
-def _sum_blocks(shape: tuple[int, ...], size: tuple[int, int], one: Callable[[Block], Array]) -> NDArray[np.float64]:
+def sum_blocks(shape: tuple[int, ...], size: tuple[int, int], one: Callable[[Block], Array]) -> NDArray[np.float64]:
+    """`one` of every block of that shape, (trials, *size), summed in lanes."""
     cut = lanes(blocks(shape), 8 * size[0] * size[1])
 
     def lane(number: int) -> list[tuple[slice, NDArray[np.float64]]]:

@@ -91,7 +91,7 @@ _PASS = 14
 # Per unit and trial: the moments of a unit, twice while they are put together.
 _UNIT = 3 * 8
 # float64 tables per trial and row, and what is made from them when a run ends.
-_TABLE = 24 * 8 * 3
+_TABLE = 26 * 8 * 3
 # Of a row of theory and of the report, whatever the trials.
 _ROW = 9_000
 

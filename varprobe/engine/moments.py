@@ -171,18 +171,23 @@ class Sums:
         return cls(*gram_and_sums(rows, dtype))
 
 
+def sums_of_both(delta: Array, source: Array) -> tuple[Sums, Sums] | None:
+    """The sums of both in their own precision, where they are a quicker way to the moments of dW; else None."""
+    batch, fan_out, fan_in = delta.shape[1], delta.shape[2], source.shape[2]
+    if batch * (fan_out + fan_in) > 2 * fan_out * fan_in:
+        return None
+    return Sums.of(delta, delta.dtype), Sums.of(source, source.dtype)
+
+
 def weight_gradient_moments(delta: Array, source: Array, known: tuple[Sums, Sums] | None) -> tuple[PerTrial, PerTrial]:
     """Second moment and mean of the entries of dW, per trial.
 
     ||dW||^2 = sum((X X^T) * (delta delta^T)), and sum(dW) = sum over the batch of sum(delta) sum(X).
 
     Arguments:
-        known: the sums of delta and of X, where they are at hand.
+        known: the sums of delta and of X; None to form dW.
     """
-    batch, fan_out, fan_in = delta.shape[1], delta.shape[2], source.shape[2]
-    count = fan_out * fan_in
-    if known is None and batch * (fan_out + fan_in) <= 2 * count:
-        known = Sums.of(delta, delta.dtype), Sums.of(source, source.dtype)
+    count = delta.shape[2] * source.shape[2]
     if known is None:
         squares, total = _squares_formed(delta, source), np.einsum("tb,tb->t", row_sums(delta), row_sums(source))
     else:

@@ -12,7 +12,7 @@ from varprobe.engine import explicit, matrix_free
 from varprobe.engine.blocks import map_blocks, row_sums
 from varprobe.engine.costs import MATRIX_FREE, engine_of
 from varprobe.engine.draws import draw
-from varprobe.engine.moments import Sums, weight_gradient_moments
+from varprobe.engine.moments import Sums, sums_of_both, weight_gradient_moments
 from varprobe.engine.nonlinear import (
     Activated,
     Normalised,
@@ -26,7 +26,7 @@ from varprobe.engine.scaled_array import ScaledArray
 from varprobe.engine.streams import Role, Streams
 from varprobe.network.laws import Constant, Lsuv, Normal, Orthogonal
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import NetworkSpec, Settings, Step
 
 Array = NDArray[np.floating[Any]]
 Tick = Callable[[], None]
@@ -39,6 +39,8 @@ class Stack:
         memories: of every step, what forward has left there for backward.
         row_of: the report's row of every step; that of the step behind it for one that is no row.
         is_free: whether a step's weights are never formed.
+        is_ranked: by step and at the end, whether forward takes the effective rank of what comes in there. Of what a
+            dense layer takes backward does, which has its Gram matrix; of what norms and the like take nobody.
     """
 
     def __init__(
@@ -54,9 +56,18 @@ class Stack:
         self.memories: list[Any] = [None] * len(spec.steps)
         self.row_of = np.cumsum([0, *(step.layer.is_row for step in spec.steps)]).tolist()
         self.is_free = [engine_of(step, settings) == MATRIX_FREE for step in spec.steps]
+        self.is_ranked = [
+            _is_ranked(spec.steps[position:], first=position == 0) for position in range(len(spec.steps) + 1)
+        ]
 
     def streams(self, role: Role, position: int) -> Streams:
         return Streams(self.settings.seed, self.trials, role, position)
+
+
+def _is_ranked(behind: Sequence[Step], *, first: bool) -> bool:
+    taker = next((step.layer for step in behind if not step.layer.opens), None)
+    ends = first or not behind or behind[0].layer.opens
+    return ends and (taker is None or taker.weights is None)
 
 
 class ForwardPass:
@@ -87,6 +98,8 @@ class ForwardPass:
                     row = self.stack.row_of[self.position]
                     self.stack.record.write_preactivation(row, self.inner or source)
                     self.stack.record.write_activation(row, signal, layer.activation)
+                    if self.stack.is_ranked[self.position + 1]:
+                        self.stack.record.write_rank(row, signal)
                 self.inner = None
                 self.stack.tick()
         return signal
@@ -198,10 +211,13 @@ class BackwardPass:
         source, seen, activated = self.recall()
         self.inner = delta = activate_backward(activated, gradient).settle()
         if isinstance(seen, explicit.Weights):
-            self.write_weights(delta, source, None)
+            known = sums_of_both(delta.values, source.values)
+            self.write_weights(delta, source, known)
+            self.stack.record.write_rank(self.row - 1, source, None if known is None else known[1].gram)
             return explicit.backward(seen, delta)
         sums = Sums.of(delta.values, np.dtype(np.float64))
         self.write_weights(delta, source, (sums, seen.source))
+        self.stack.record.write_rank(self.row - 1, source, seen.source.gram)
         law, streams = layer.weights, self.stack.streams(Role.RETURN, self.position)
         assert isinstance(law, (Normal, Orthogonal))
         returned = matrix_free.backward(law, seen, source.values, delta, sums, streams)

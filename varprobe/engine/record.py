@@ -9,6 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.engine.moments import HISTOGRAM_BINS, BatchMoments, Limits, histogram, histogram_and_saturation
+from varprobe.engine.ranks import (
+    find_identical_units,
+    measure_column_share,
+    measure_effective_rank,
+    measure_mean_share,
+)
 from varprobe.engine.scaled_array import Exponent, ScaledArray, log_square
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
@@ -44,17 +50,23 @@ class StackStatistics:
     log_weight_gradient_variance: Table
     weight_variance: Table
     zero_branch: Table
+    effective_rank: Table  # of the outputs that a dense layer, a residual block or the objective takes
+    identical_units: Table  # 1.0, 0.0
     log_input_second_moment: Table  # (trials, 1)
     log_input_sample_variance: Table  # (trials, 1)
     log_input_gradient_second_moment: Table  # (trials, 1)
     log_output_gradient_second_moment: Table  # (trials, 1)
+    input_effective_rank: Table  # (trials, 1)
+    input_mean_squared_share: Table  # (trials, 1)
+    input_column_share: Table  # (trials, 1), of the sum of squares, that of the largest tenth of the columns
+    initial_loss: Table  # (trials, 1), per sample
     activation_histogram: NDArray[np.int64]  # (rows, bins)
     gradient_histogram: NDArray[np.int64]  # (rows, bins)
 
     @classmethod
     def empty(cls, trials: int, rows: int) -> StackStatistics:
         """All nan, counts zero; an engine fills the arrays in."""
-        single = {name for name in _names() if "_input_" in name or "_output_" in name}
+        single = {name for name in _names() if "input_" in name or "_output_" in name or name == "initial_loss"}
         tables: dict[str, Any] = {name: np.full((trials, 1 if name in single else rows), np.nan) for name in _names()}
         tables["activation_histogram"] = np.zeros((rows, HISTOGRAM_BINS), np.int64)
         tables["gradient_histogram"] = np.zeros((rows, HISTOGRAM_BINS), np.int64)
@@ -70,12 +82,27 @@ class StackStatistics:
             tables[name] = np.sum([getattr(stack, name) for stack in stacks], axis=0)
         return cls(**tables)
 
+    def write_input(self, signal: ScaledArray) -> None:
+        self.log_input_second_moment[:, 0] = signal.log_second_moment
+        self.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
+        self.input_mean_squared_share[:, 0] = measure_mean_share(signal)
+        self.input_column_share[:, 0] = measure_column_share(signal)
+
+    def write_rank(self, row: int, signal: ScaledArray, gram: Table | None = None) -> None:
+        """Of a row's output, or of the input where `row` is -1; `gram` as in `measure_effective_rank`."""
+        ranks = measure_effective_rank(signal, gram)
+        if row < 0:
+            self.input_effective_rank[:, 0] = ranks
+        else:
+            self.effective_rank[:, row] = ranks
+
     def write_preactivation(self, row: int, signal: ScaledArray) -> None:
         _write(self, row, "preactivation", signal)
 
     def write_activation(self, row: int, signal: ScaledArray, activation: Activation | None) -> None:
         _write(self, row, "activation", signal)
         self.dead[:, row] = signal.moments.dead
+        self.identical_units[:, row] = find_identical_units(signal)
         self.log_max_abs[:, row] = log_square(signal.moments.max_abs**2, signal.exponent) / 2
         limits = None if activation is None else _limits(activation, signal.exponent)
         counts, beyond = histogram_and_saturation(signal.values, signal.moments.second_moment, limits)

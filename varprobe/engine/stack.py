@@ -14,7 +14,7 @@ import numpy as np
 from varprobe.engine.draws import draw_batch, draw_cotangent
 from varprobe.engine.passes import BackwardPass, ForwardPass, Stack, Tick
 from varprobe.engine.record import StackStatistics
-from varprobe.engine.scaled_array import ScaledArray, log_square
+from varprobe.engine.scaled_array import ScaledArray
 from varprobe.engine.streams import Role
 from varprobe.network.spec import NetworkSpec, Settings
 
@@ -44,8 +44,9 @@ def run_stack(
 def _run(stack: Stack, starts: Sequence[int]) -> StackStatistics:
     spec, record, forward = stack.spec, stack.record, ForwardPass(stack)
     signal = draw_batch(spec.input, stack.settings.batch, stack.streams(Role.INPUT, 0), stack.dtype)
-    record.log_input_second_moment[:, 0] = signal.log_second_moment
-    record.log_input_sample_variance[:, 0] = log_square(signal.moments.sample_variance, signal.exponent)
+    record.write_input(signal)
+    if stack.is_ranked[0]:
+        record.write_rank(-1, signal)
     segments = list(pairwise((*starts, len(spec.steps))))
     saved: list[tuple[ScaledArray, list[ScaledArray]]] = []
     for start, end in segments:

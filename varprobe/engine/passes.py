@@ -97,7 +97,7 @@ class ForwardPass:
                 if self.recording:
                     row = self.stack.row_of[self.position]
                     self.stack.record.write_preactivation(row, self.inner or source)
-                    self.stack.record.write_activation(row, signal, layer.activation)
+                    self.stack.record.write_activation(row, signal, layer.activation, self.stack.spec.saturated_above)
                     if self.stack.is_ranked[self.position + 1]:
                         self.stack.record.write_rank(row, signal)
                 self.inner = None

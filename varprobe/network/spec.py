@@ -59,7 +59,7 @@ class InputLaw:
 class Objective:
     """What is propagated backward; `cotangent` is a given one, shape (batch, width of the last layer)."""
 
-    kind: Literal["random", "mse", "cross_entropy", "file"]
+    kind: Literal["random", "mse", "cross_entropy", "bce", "file"]
     cotangent: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
 
 

@@ -141,7 +141,13 @@ def _case(
             spread=for_forward,
         ),
         backward=judge_direction(
-            traces.backward, traces.backward_input, cut, backward=True, exact=exact, spread=for_backward
+            traces.backward,
+            traces.backward_input,
+            cut,
+            backward=True,
+            overflow=overflow,
+            exact=exact,
+            spread=for_backward,
         ),
         signal=judge_signal(traces.signal, traces.signal_input, cut, batch=batch, eps=eps, exact=exact),
         input=source,

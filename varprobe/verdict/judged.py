@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,6 +146,11 @@ def find_deep_half(cut: Sequence[Stretch]) -> NDArray[np.float64] | None:
         centred = np.arange(len(at)) - (len(at) - 1) / 2
         weights[at] += centred / np.square(centred).sum() / longest.period**2
     return weights
+
+
+def cut_off(cut: Sequence[Stretch], stop: int) -> tuple[Stretch, ...]:
+    """The same of the points before `stop` alone."""
+    return tuple(replace(one, stop=min(one.stop, stop)) for one in cut if one.start < stop)
 
 
 def find_seams(cut: Sequence[Stretch]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import pytest
 from builders import a_layer, a_line, a_measurement, a_walk
 from scipy import stats
 
+from varprobe.formatting import percent, power
 from varprobe.network.description import LayerDescription
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import judge
@@ -381,3 +382,299 @@ def test_a_dead_draw_has_lost_and_a_theory_of_zeros_has_no_draws() -> None:
     )
     zero = judge_direction(np.full((1, 8), NONE), np.zeros(1), (), backward=False, exact=True).direction
     assert zero == DirectionVerdict("degenerate")
+
+
+# --- 7: the mean and the draws ---
+
+
+@pytest.mark.parametrize(("sd", "found"), [(0.99, False), (1.01, True)])
+def test_a_spread_of_more_than_a_factor_e_is_told(sd: float, found: bool) -> None:
+    pattern = np.tile([1.0, -1.0], 50)
+    logs = _exactly(pattern * sd / pattern.std(ddof=1))
+    verdict = judge(a_measurement(logs, np.zeros_like(logs)))
+    assert verdict.forward.label == "stable"
+    assert ("finite-width" in _codes(verdict)) is found
+    if found:
+        assert _one(verdict, "finite-width").measured == pytest.approx(sd)
+
+
+def test_a_mean_in_another_region_than_the_typical_draw_is_told() -> None:
+    # 99 draws at -4.7 and one at 4: D = -4.61, sd 0.87 only; the mean over draws is at -0.44.
+    changes = [-4.7] * 99 + [4.0]
+    direction = judge(a_measurement(_exactly(changes))).forward
+    assert direction.spread_log10 is not None
+    assert direction.spread_log10 * LN10 < 1
+    assert direction.label == "borderline"
+    assert direction.mean_log10 == pytest.approx(math.log10((99 * math.exp(-4.7) + math.exp(4.0)) / 100))
+    message = _one(judge(a_measurement(_exactly(changes), np.zeros((100, 20)))), "finite-width").message
+    # What a typical draw keeps, what the mean is, and the share that loses, with its interval.
+    assert direction.lost is not None
+    share = f"{percent(0.99)} ({percent(direction.lost.low)} to {percent(direction.lost.high)}) lose"
+    for words in (power(direction.total_log10), power(direction.mean_log10), share):
+        assert words in message
+
+
+def test_beside_a_limit_the_mean_is_no_other_than_the_typical_draw() -> None:
+    logs = _spread(LN100 - 0.002, 0.1)
+    direction = _forward(logs)
+    assert direction.mean_log10 is not None
+    assert direction.mean_log10 > 2 > (direction.total_log10 or 0)
+    assert "finite-width" not in _codes(judge(a_measurement(logs)))
+
+
+def test_lost_and_grown_are_shares_of_the_draws_after_clopper_and_pearson() -> None:
+    changes = [-5.0] * 3 + [0.0] * 10 + [5.0] * 7
+    direction = _forward(_exactly(changes))
+    for share, hits in ((direction.lost, 3), (direction.grown, 7)):
+        assert share is not None
+        assert share.share == hits / 20
+        assert share.low == pytest.approx(float(stats.beta.ppf(0.025, hits, 21 - hits)), abs=1e-9)
+        assert share.high == pytest.approx(float(stats.beta.ppf(0.975, hits + 1, 20 - hits)), abs=1e-9)
+
+
+@pytest.mark.parametrize(("far", "found"), [(0, False), (20, False), (29, False), (31, True), (40, True)])
+def test_stable_in_the_middle_and_scattered_is_an_error(far: int, found: bool) -> None:
+    # Of 40 draws; half of them is below the interval of 27 and more: 27 of 40 is 0.509 to 0.814.
+    assert float(stats.beta.ppf(0.025, 27, 14)) > 0.5 > float(stats.beta.ppf(0.025, 26, 15))
+    far = 26 if far == 29 else 27 if far == 31 else far
+    changes = [5.0 * (-1) ** i for i in range(far)] + [0.0] * (40 - far)
+    verdict = judge(a_measurement(_exactly(changes), np.zeros((40, 20))))
+    assert verdict.forward.label == "stable"
+    assert ("scattered" in _codes(verdict)) is found
+    if found:
+        assert _one(verdict, "scattered").severity == "error"
+
+
+def test_dead_draws_are_beyond_a_hundredfold_and_only_what_is_stable_scatters() -> None:
+    logs = _exactly([4.7, -4.7] * 6 + [0.0] * 10)
+    dead = np.full((18, 20), NONE)
+    # 30 of 40; without the dead it would be 12 of 22.
+    assert "scattered" in _codes(judge(a_measurement(np.concatenate([logs, dead]))))
+    assert "scattered" not in _codes(judge(a_measurement(logs)))
+    gone = _codes(judge(a_measurement(_exactly([9.0] * 40))))
+    assert "scattered" not in gone
+    assert "forward-exploding" in gone
+
+
+# --- 8: on the way ---
+
+
+def _hill(height: float, layers: int = 20, end: float = 0.0) -> np.ndarray:
+    path = np.zeros(layers)
+    path[: layers // 2 + 1] = np.linspace(0, height, layers // 2 + 1)
+    path[layers // 2 :] = np.linspace(height, end, layers - layers // 2)
+    return np.tile(path, (5, 1))
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_excursion_is_told_where_the_path_leaves_a_thousandfold_and_comes_back(sign: int, way: str) -> None:
+    for height, found in ((LN1000 - 0.01, False), (LN1000 + 0.01, True)):
+        logs, flat = _hill(sign * height), a_line(0.0)
+        verdict = judge(a_measurement(logs, flat) if way == "forward" else a_measurement(flat, logs))
+        assert verdict.overall == "stable"
+        assert ("excursion" in _codes(verdict)) is found
+    excursion = _one(verdict, "excursion")
+    assert excursion.severity == "error"
+    assert way in excursion.message
+    assert abs(excursion.measured or 0) == pytest.approx(height / LN10)
+
+
+def test_an_excursion_between_any_two_layers_counts() -> None:
+    # Up by 4 and down by 8 before it comes back: no layer is a thousandfold from the first.
+    path = np.interp(np.arange(20), [0, 5, 12, 19], [0.0, 4.0, -4.0, 0.0])
+    found = _one(judge(a_measurement(np.tile(path, (5, 1)))), "excursion")
+    assert (found.layer, found.measured) == (13, pytest.approx(-8 / LN10))
+
+
+@pytest.mark.parametrize("end", [-12.0, -7.0, 7.0, 12.0])
+def test_an_excursion_is_never_told_with_the_label_that_explains_it(end: float) -> None:
+    verdict = judge(a_measurement(_hill(20.0, end=end), _hill(20.0, end=end)))
+    assert verdict.overall in ("vanishing", "exploding")
+    assert "excursion" not in _codes(verdict)
+    assert "excursion" not in _codes(judge(a_measurement(a_line(end * 2))))
+
+
+def test_an_excursion_of_a_borderline_direction_warns_if_it_comes_back_at_all() -> None:
+    verdict = judge(a_measurement(_hill(20.0, end=5.5)))
+    assert verdict.forward.label == "borderline"
+    assert _one(verdict, "excursion").severity == "warning"
+    # On the way to its end it goes a little further than that.
+    for height in (7.0, 7.5):
+        assert "excursion" not in _codes(judge(a_measurement(_hill(height, end=6.5))))
+
+
+def test_an_excursion_has_its_interval_too() -> None:
+    noise = np.zeros((5, 20))
+    noise[:, 10] = np.random.default_rng(0).normal(0, 2.0, 5)
+    noise[:, 10] -= noise[:, 10].mean()
+    assert "excursion" not in _codes(judge(a_measurement(_hill(LN1000 + 0.5) + noise)))
+    assert "excursion" not in _codes(judge(a_measurement(_hill(30.0)[:1])))
+
+
+def _stepped(size: float, trials: int = 5, at: int = 6) -> np.ndarray:
+    step = np.zeros(20)
+    step[at:] = size
+    return a_walk(trials, 20, noise=0.001) + step
+
+
+UNLIKE = [a_layer()] * 6 + [a_layer(likeness="other", expected_std=0.001)] + [a_layer(likeness="third")] * 13
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("dead", [0, 1])
+def test_a_single_step_beyond_a_thousand_is_a_jump_with_its_sign(sign: int, way: str, dead: int) -> None:
+    for size, found in ((LN1000 - 0.05, False), (LN1000 + 0.05, True)):
+        # Backward what grows on its way is smaller at later layers.
+        logs = _stepped(sign * size if way == "forward" else -sign * size)
+        flat = a_walk(5, 20, noise=0.001, seed=1)
+        logs[:dead, 3 if way == "backward" else 15] = NONE
+        verdict = judge(a_measurement(*((logs, flat) if way == "forward" else (flat, logs)), layers=UNLIKE))
+        assert ("jump" in _codes(verdict)) is found
+    jump = _one(verdict, "jump")
+    assert (jump.severity, jump.layer) == ("error", 7)
+    assert way in jump.message
+    assert jump.measured == pytest.approx(sign * size / LN10, abs=0.01)
+
+
+def test_layers_that_are_alike_have_no_jump() -> None:
+    assert "jump" not in _codes(judge(a_measurement(_stepped(9.0))))
+    # 256-fold a layer in a network of one kind is one rate, told once.
+    verdict = judge(a_measurement(a_line(20 * 8.0)))
+    assert _codes(verdict) & {"jump", "excursion"} == set()
+    assert "forward-exploding" in _codes(verdict)
+    # Nor has the step from the input.
+    assert "jump" not in _codes(judge(a_measurement(a_walk(5, 20), at_input=50.0, layers=UNLIKE)))
+
+
+def test_a_jump_has_its_interval_too() -> None:
+    noisy = _stepped(LN1000 + 0.5)
+    noisy[:, 6:] += np.array([2.0, -2.0, 1.0, -1.0, 0.0])[:, None]
+    assert "jump" not in _codes(judge(a_measurement(noisy, layers=UNLIKE)))
+    assert "jump" not in _codes(judge(a_measurement(_stepped(30.0, trials=1), layers=UNLIKE)))
+
+
+def _levelling(layers: int, total: float, deep: float) -> np.ndarray:
+    """A path that changes by `total`, in its deep half at a rate that over the whole depth makes `deep`."""
+    half = layers // 2
+    path = np.zeros(layers)
+    path[half:] = np.arange(layers - half) * deep / (layers - 1)
+    path[:half] = np.linspace(-(total - path[-1]), 0, half)
+    return np.tile(path - path[0], (4, 1))
+
+
+@pytest.mark.parametrize(
+    ("total", "deep", "found"),
+    [
+        (-4.0, -0.9 * LN10, True),
+        (-4.0, 0.9 * LN10, True),
+        (-4.0, -1.1 * LN10, False),
+        (-8.0, -0.5, True),
+        (-0.95 * LN10, 0.0, False),
+        (1.05 * LN10, 0.0, True),
+    ],
+)
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_what_the_deep_half_hardly_adds_to_levels_off(total: float, deep: float, found: bool, way: str) -> None:
+    logs, flat = _levelling(20, total, deep), a_line(0.0, trials=4)
+    verdict = judge(a_measurement(logs, flat) if way == "forward" else a_measurement(flat, -logs))
+    direction = verdict.forward if way == "forward" else verdict.backward
+    assert direction.total_log10 == pytest.approx(total / LN10)
+    assert direction.deep_half_log10 == pytest.approx(deep / LN10)
+    assert ("levelling-off" in _codes(verdict)) is found
+    if found:
+        assert _one(verdict, "levelling-off").severity == "info"
+
+
+def test_a_change_that_other_layers_made_does_not_level_off() -> None:
+    # Eight bad layers before twelve good ones: the good ones' rate is 1, which explains nothing of the change.
+    layers = [a_layer(likeness="bad")] * 8 + [a_layer(likeness="good")] * 12
+    logs = np.tile(np.concatenate([np.arange(8) * -0.7, np.full(12, 7 * -0.7)]), (4, 1))
+    verdict = judge(a_measurement(logs, layers=layers))
+    assert verdict.forward.label == "borderline"
+    assert verdict.forward.rate == pytest.approx(1)
+    assert "levelling-off" not in _codes(verdict)
+
+
+def test_stable_activations_and_exploding_gradients_are_chaotic() -> None:
+    chaos = judge(a_measurement(a_line(0.0), -a_line(20.0)))
+    assert (chaos.forward.label, chaos.backward.label, chaos.overall) == ("stable", "exploding", "exploding")
+    assert "2.72-fold a layer" in _one(chaos, "chaotic").message
+    assert "chaotic" not in _codes(judge(a_measurement(a_line(20.0), -a_line(20.0))))
+    assert "chaotic" not in _codes(judge(a_measurement(a_line(0.0), a_line(20.0))))
+
+
+def test_chaos_tells_no_growth_that_its_rate_does_not_show() -> None:
+    # The gradient explodes at one layer unlike the others, whose rate is below 1.
+    back = -_stepped(20.0) + 0.1 * np.arange(20)
+    message = _one(judge(a_measurement(a_line(0.0), back, layers=UNLIKE)), "chaotic").message
+    assert "-fold a layer" not in message
+
+
+# --- where it begins ---
+
+
+def test_the_first_row_that_is_no_longer_stable_is_named_in_the_direction_of_travel() -> None:
+    # One a layer: ln 100 = 4.6 is passed at the fifth step.
+    verdict = judge(a_measurement(a_line(20.0), -a_line(20.0)))
+    assert _one(verdict, "forward-exploding").layer == 6
+    assert _one(verdict, "backward-exploding").layer == 15
+
+
+def test_of_few_layers_the_change_begins_at_the_input() -> None:
+    logs = np.tile([-6.0, -7.0, -8.0], (4, 1))
+    assert _one(judge(a_measurement(logs)), "forward-vanishing").layer == 1
+    assert _one(judge(a_measurement(logs, at_input=-2.0)), "forward-borderline").layer == 2
+    # Backward the last step is to the input, which has no row.
+    back = judge(a_measurement(logs * 0, np.zeros((4, 3)), gradient_at_input=-9.0 - math.log(64)))
+    assert _one(back, "backward-vanishing").layer is None
+
+
+# --- 9: the rate ---
+
+
+@pytest.mark.parametrize("layers", [4, 5, 8, 21])
+def test_the_rate_is_that_of_the_deep_half_of_typical_draws_with_its_interval(layers: int) -> None:
+    logs = a_walk(9, layers, step=0.3, noise=0.2, seed=layers)
+    verdict = judge(a_measurement(logs, -logs))
+    slopes = [np.polyfit(np.arange(layers - layers // 2), trial[layers // 2 :], 1)[0] for trial in logs]
+    mean = float(np.mean(slopes))
+    half = float(stats.t.ppf(0.975, 8)) * float(np.std(slopes, ddof=1)) / 3
+    for direction in (verdict.forward, verdict.backward):
+        assert direction.rate == pytest.approx(math.exp(mean))
+        assert direction.rate_low == pytest.approx(math.exp(mean - half))
+        assert direction.rate_high == pytest.approx(math.exp(mean + half))
+        assert direction.deep_half_log10 == pytest.approx((layers - 1) * mean / LN10)
+        assert (direction.depth_scale is None) == (abs(mean) <= half)
+        if direction.depth_scale is not None:
+            assert direction.depth_scale == pytest.approx(1 / abs(mean))
+
+
+def test_a_rate_that_may_be_one_has_no_depth_scale() -> None:
+    direction = _forward(a_walk(10, 24, noise=0.2, seed=6))
+    assert (direction.rate_low or 0) < 1 < (direction.rate_high or 0)
+    assert direction.depth_scale is None
+
+
+def test_the_rate_is_not_judged_and_has_none_below_four_layers_that_are_alike() -> None:
+    for width_of, known in ((lambda i: 32 * (i // 4 + 1), True), (lambda i: 32 * (i // 3 + 1), False)):
+        layers = [a_layer(width=width_of(i)) for i in range(12)]
+        direction = _forward(a_line(20.0, 12), layers=layers)
+        assert direction.label == "exploding"
+        assert (direction.rate is not None) is known
+        assert (direction.deep_half_log10 is not None) is known
+
+
+def test_the_rate_is_that_of_the_longest_stretch() -> None:
+    layers = [a_layer(width=8)] * 5 + [a_layer(width=64)] * 9 + [a_layer(width=16)] * 6
+    logs = np.cumsum([[0.7] * 5 + [0.1] * 9 + [-0.9] * 6] * 3, axis=1)
+    assert _forward(logs, layers=layers).rate == pytest.approx(math.exp(0.1))
+
+
+def test_a_repeated_block_has_a_rate_per_layer_whatever_is_inside_it() -> None:
+    block = [a_layer(likeness="wide", width=128), a_layer(likeness="narrow", width=32)]
+    layers = [replace(part, group=("layers[0]", copy)) for copy in range(1, 11) for part in block]
+    # Within a block the second moment goes up 100-fold and down again; from block to block by 1.2.
+    logs = np.array([[math.log(1.2) * (i // 2) + (4.6 if i % 2 else 0.0) for i in range(20)]] * 3)
+    assert _forward(logs, layers=layers).rate == pytest.approx(math.sqrt(1.2))

@@ -248,8 +248,8 @@ def judge_signal(
     none = logs[:0, 0]
     if batch == 1 or not logs.shape[1] or np.isneginf(at_input).any() or np.isnan(at_input).any():
         return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED), none)
-    usable = ~np.isnan(logs).any(axis=1)
-    if 2 * usable.sum() <= len(logs):
+    usable, trials = ~np.isnan(logs).any(axis=1), len(logs)
+    if 2 * usable.sum() <= trials:
         return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED), none)
     logs, at_input = logs[usable], at_input[usable]
     below = log_mean(logs) < math.log(100 * eps**2)
@@ -262,7 +262,7 @@ def judge_signal(
     changes = kept[:, -1] - at_input[alive]
     direction, slopes = _estimate(changes, kept, cut if lost is None else cut_off(cut, lost), exact=exact)
     label = signal_label(_total(direction), _half(direction)) if lost is None else SignalLabel.COLLAPSING
-    needed = _count_needed(_half(direction), len(usable)) if label is SignalLabel.INCONCLUSIVE else None
+    needed = _count_needed(_half(direction), trials) if label is SignalLabel.INCONCLUSIVE else None
     return JudgedSignal(replace(direction, label=label), changes, slopes, lost, needed)
 
 

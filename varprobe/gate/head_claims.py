@@ -18,8 +18,6 @@ from varprobe.verdict.case import Case
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Direction, Outcome
 
-_LOSS_TOO_HIGH = "Lower the scale of the head's output: a head that says nothing begins at the loss of a guess."
-_LOSS_TOO_LOW = "Lower the range, or raise the scale of the head's output."
 _RANK_REMEDY = (
     "Fewer or wider layers, residual blocks, or an activation nearer to a straight line keep more directions apart."
 )
@@ -88,12 +86,27 @@ def _log(value: float) -> float:
 
 
 def _hold_loss(limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
-    means = average(diagnosis.case.measured.statistics.initial_loss, level, is_log=False)
-    answer = hold(means, [None], limits)
+    measured = diagnosis.case.measured
+    losses = measured.statistics.initial_loss
+    means = average(losses, level, is_log=False)
+    if np.isposinf(losses).any() and not np.isnan(losses).any():
+        outcome = Outcome.MET if limits.high is None else Outcome.FAILED
+        answer = Answer(outcome, f"beyond doubles in {int(np.isposinf(losses).sum()):,} of {len(losses):,} draws")
+    else:
+        answer = hold(means, [None], limits)
     if answer.outcome != Outcome.FAILED:
         return answer
-    too_high = limits.high is not None and not means.mean[0] <= limits.high
-    return replace(answer, remedy=_LOSS_TOO_HIGH if too_high else _LOSS_TOO_LOW)
+    if limits.high is None or means.mean[0] <= limits.high:
+        return replace(answer, remedy="Lower the range, or raise the scale of the head's output.")
+    guess = guess_loss(measured.objective, measured.layers[-1].fan_out)
+    if limits.high < guess:
+        return replace(answer, remedy=f"Raise the range: a head that says nothing has {number(guess)}.")
+    return replace(answer, remedy=f"Lower the scale of the head's output: one that says nothing has {number(guess)}.")
+
+
+def guess_loss(objective: str, outputs: int) -> float:
+    """The mean loss of an output of zeros: ln C, ln 2 of bce, the targets' variance of mse."""
+    return {"cross_entropy": math.log(outputs), "bce": math.log(2.0)}.get(objective, 1.0)
 
 
 def _hold_rank(limits: Range, rows: Sequence[int], diagnosis: Diagnosis, level: float) -> Answer:

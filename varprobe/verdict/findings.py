@@ -44,6 +44,7 @@ class FindingKind:
     """An entry of the table.
 
     Attributes:
+        severity: of its findings, unless one says another.
         check: yields the findings of this code, and perhaps those of others that name the same check.
         needs_trials: only a measurement is checked, and theory alone is not.
     """
@@ -128,11 +129,14 @@ def all_findings(case: Case) -> tuple[Finding, ...]:
     checks = dict.fromkeys(kind.check for kind in FINDINGS.values() if measured or not kind.needs_trials)
     found = [each for check in checks for each in check(case)]
     return tuple(
-        Finding(severity=FINDINGS[each.code].severity, remedy="", **vars(each))
+        Finding(each.code, _severity(each), each.layer, each.message, "", each.measured, each.limit)
         for each in sorted(found, key=_precedence)
     )
 
 
+def _severity(found: Found) -> Severity:
+    return found.severity or FINDINGS[found.code].severity
+
+
 def _precedence(found: Found) -> tuple[int, bool, bool]:
-    kind = FINDINGS[found.code]
-    return list(Severity).index(kind.severity), found.code != "non-finite", kind.needs_trials
+    return list(Severity).index(_severity(found)), found.code != "non-finite", FINDINGS[found.code].needs_trials

@@ -42,7 +42,7 @@ def judge_head(
     return HeadVerdict(
         None if is_zero else _typical(scale),
         None if is_zero else _typical(gradient + narrowing),
-        None if np.isnan(loss).all() else float(np.nanmean(loss)),
+        None if np.isnan(loss).all() else _finite(float(np.nanmean(loss))),
         chance_loss(measurement.objective, layers[-1].fan_out),
     )
 
@@ -69,6 +69,10 @@ def _foresee(prediction: Prediction, row: int, body: int, narrowing: float) -> H
 def _typical(logs: NDArray[np.float64]) -> float | None:
     known = logs[np.isfinite(logs)]
     return float(known.mean()) / LN10 if known.size else None
+
+
+def _finite(loss: float) -> float | None:
+    return loss if math.isfinite(loss) else None
 
 
 def chance_loss(objective: str, outputs: int) -> float | None:

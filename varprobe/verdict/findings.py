@@ -36,6 +36,7 @@ from varprobe.verdict.layer_checks import (
     find_zero_branches,
 )
 from varprobe.verdict.records import Finding
+from varprobe.verdict.scheme_checks import find_branch_count, find_fan_mode
 from varprobe.verdict.signal_checks import find_frozen_branches, find_input, find_rank_collapse, find_symmetric_units
 
 
@@ -102,6 +103,8 @@ FINDINGS: dict[str, FindingKind] = {
     "levelling-off": _info("the change is a power of the depth, not exponential", find_levelling),
     "small-head": _info("the head makes the output small, as policy and value heads want it", find_head),
     "zero-head": _info("the head is zero: at the first step it alone learns", find_head),
+    "fan-mode": _warning("a layer's variance goes by fan_out where fan_in is ten times as large", find_fan_mode),
+    "branch-count": _info("gpt2 counts half of the branches that a transformer of these blocks has", find_branch_count),
     "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
     "zero-branch": _info(
         "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS

@@ -21,8 +21,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from varprobe.config.expectation import Expectation
 from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.records import Expect
 from varprobe.diagnose import diagnose
 from varprobe.errors import InputFileError
 from varprobe.formatting import printable
@@ -695,7 +695,7 @@ def test_a_fault_of_varprobes_is_no_mistake_of_the_config() -> None:
 
 
 def test_every_expectation_of_a_config_has_a_rule() -> None:
-    kinds = {one.name for one in fields(Expectation)} - {"allow", "lines"}
+    kinds = {one.name for one in fields(Expect)} - {"allow"}
     assert set(EXPECTATIONS) == kinds | {"findings", "baseline"}
 
 

@@ -79,7 +79,9 @@ class Reference:
         self.found["input_mean_squared_share"][0] = self.batch.mean() ** 2 / np.mean(self.batch**2)
         self.write_rank(-1, self.batch)
         output, pull = self.segment(self.batch, 0, len(spec.steps))
-        cotangent = self.cotangent(output)
+        self.loss = math.nan
+        cotangent = self.unit = self.cotangent(output)
+        self.found["initial_loss"][0] = self.loss
         self.found["log_output_gradient_second_moment"][0] = _log(float(np.mean(cotangent**2)))
         self.input_gradient = pull(cotangent)
         self.found["log_input_gradient_second_moment"][0] = _log(float(np.mean(self.input_gradient**2)))
@@ -107,11 +109,20 @@ class Reference:
         if kind == "cross_entropy":
             labels = streams.generators()[0].integers(output.shape[1], size=len(output))
             share = np.exp(output) / np.exp(output).sum(axis=1, keepdims=True)
+            self.loss = -np.mean(np.log(share[np.arange(len(output)), labels]))
             return (share - np.eye(output.shape[1])[labels]) / len(output)
+        if kind == "bce":
+            labels = streams.generators()[0].integers(2, size=output.shape)
+            share = 1 / (1 + np.exp(-output))
+            self.loss = -np.mean(np.where(labels == 1, np.log(share), np.log(1 - share)))
+            return (share - labels) / output.size
         if self.spec.objective.cotangent is not None:
             return self.spec.objective.cotangent
         normal = streams.normal(np.empty((1, *output.shape)))[0]
-        return normal if kind == "random" else 2 * (output - normal) / output.size
+        if kind == "random":
+            return normal
+        self.loss = np.mean((output - normal) ** 2)
+        return 2 * (output - normal) / output.size
 
     def segment(self, x: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
         """Steps start..stop-1: the output, and the function that pulls a gradient back."""
@@ -227,6 +238,9 @@ class Reference:
             entries = sum(np.outer(delta[sample], x[sample]) for sample in range(len(x)))
             self.found["log_weight_gradient_second_moment"][row] = _log(float(np.mean(entries**2)))
             self.found["log_weight_gradient_variance"][row] = _log(float(entries.var()))
+            if step is self.spec.head and not weights.any():
+                normal = self.streams(Role.OBJECTIVE, position + 1).normal(np.empty((1, *x.shape)))[0]
+                return normal * math.sqrt(np.mean(self.unit**2) / np.mean(normal**2))
             return delta @ weights
 
         return value(z), back
@@ -349,6 +363,21 @@ NETS: dict[str, dict[str, Any]] = {
             {"dense": {"width": 7, "init": "identity"}},
         ],
         defaults={"activation": "tanh"},
+    ),
+    "a head of zeros": _config(
+        [{"dense": 5, "repeat": 3}, {"dense": {"width": 3, "init": "zeros", **LINEAR}}],
+        5,
+        defaults={"activation": "tanh"},
+        probe={"gradient": "cross_entropy"},
+    ),
+    "a head of zeros behind a block": _config(
+        [
+            {"residual": {"layers": [{"norm": "layer"}, {"dense": 7}, {"dense": {"width": 7, **LINEAR}}]}, "repeat": 2},
+            {"norm": "layer"},
+            {"dense": {"width": 3, "init": {"name": "normal", "std": 0.0}, **LINEAR}},
+        ],
+        defaults={"activation": "tanh"},
+        probe={"gradient": "mse"},
     ),
     # dW by Gram matrices: batch (fan_in + fan_out) < fan_in fan_out.
     "wide, small batch": _config([{"dense": 40, "repeat": 2}], 40, defaults={"activation": "tanh"}, probe={"batch": 3}),

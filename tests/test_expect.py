@@ -11,6 +11,7 @@ from golden import Said
 
 import varprobe
 from varprobe.config.expectation import Expectation, LayerBound, Range, SideRange
+from varprobe.config.records import SaturationLimit
 from varprobe.config.schema import config_schema
 from varprobe.errors import Place
 from varprobe.network.statistics import STATISTICS
@@ -64,7 +65,7 @@ allow: jump"""
             LayerBound("trunk", (1, 2, 3, 4), "gradient.second_moment", Range(None, 10.0)),
             LayerBound("all", (1, 2, 3, 4), "activation.saturated", Range(0.0, 0.1)),
         ),
-        saturated=0.1,
+        saturated=SaturationLimit(0.1),
         dead=0.5,
         safe_in=("float16", "bfloat16"),
         theory=True,
@@ -97,7 +98,12 @@ WRONG = {
     "safe_in: float17": (8, 12, "expect.safe_in"),
     "theory: maybe": (8, 11, "expect.theory"),
     "allow: [jumpp]": (8, 11, "expect.allow[0]"),
-    "saturated: 2": (8, 14, "expect.saturated"),
+    "saturated: 2": (8, 14, "expect.saturated.share"),
+    "saturated: {share: 0.1, above: 2}": (8, 34, "expect.saturated.above"),
+    "saturated: {abvoe: 0.9}": (8, 15, "expect.saturated.abvoe"),
+    "head: {scale: [1, 0.5]}": (8, 17, "expect.head.scale"),
+    "initial_loss: [0, 1]": (8, 17, "expect.initial_loss"),
+    "effective_rank: [2]": (8, 19, "expect.effective_rank"),
     "dead: many": (8, 9, "expect.dead"),
 }
 
@@ -140,8 +146,12 @@ def test_the_json_schema_knows_it_too() -> None:
     validator = jsonschema.Draft202012Validator(config_schema())
     config: dict[str, Any] = {"input": {"features": 4}, "layers": [{"dense": 4}]}
     good = {"rate": {"forward": [0.9, None]}, "layers": {"all": {"activation.variance": [0.5, 2]}}, "allow": "jump",
-            "safe_in": ["float16"], "theory": "agree", "saturated": 0.1}  # fmt: skip
+            "safe_in": ["float16"], "theory": "agree", "saturated": 0.1,
+            "head": {"scale": [0, 1]}, "initial_loss": [None, 3], "effective_rank": 4}  # fmt: skip
     validator.validate({**config, "expect": good})
+    validator.validate({**config, "expect": {"saturated": {"above": 0.9, "share": 0.1}, "effective_rank": [2, 3]}})
+    for bad in ({"head": {"scale": 1}}, {"saturated": {"above": 0.9}}, {"effective_rank": "many"}):
+        assert not validator.is_valid({**config, "expect": bad}), bad
     for bad in ({"allow": "jumpp"}, {"rate": {"forward": [1]}}, {"layers": {"all": {"x": [0, 1]}}}, {"dead": 2}):
         assert not validator.is_valid({**config, "expect": bad}), bad
     assert all(validator.is_valid({**config, "expect": {"allow": code}}) for code in FINDINGS)

@@ -16,8 +16,8 @@ from varprobe.network.layers import Dense
 from varprobe.network.spec import NetworkSpec
 from varprobe.probe.measure import measure
 from varprobe.results.kinds import render
-from varprobe.theory.records import Fluctuation
-from varprobe.verdict.agreement import FAMILY_ERROR, LARGEST, Agreement, compare, foresee
+from varprobe.theory.records import Fluctuation, RowPrediction
+from varprobe.verdict.agreement import FAMILY_ERROR, LARGEST, Agreement, Band, RowAgreement, compare, foresee
 from varprobe.verdict.judge import judge
 
 SCHEMES = ("he", "xavier", "lecun", "mean_field", "uniform")
@@ -52,7 +52,18 @@ def agreement(spec: NetworkSpec, drawn: NetworkSpec | None = None) -> Agreement:
 
 
 def left(found: Agreement) -> list[int]:
-    return [i for i, row in enumerate(found.rows) if row.source.is_left or row.gradient.is_left]
+    return [i for i, row in enumerate(found.rows) if row.is_left]
+
+
+def bands(row: RowAgreement, theory: RowPrediction) -> list[tuple[Band, Fluctuation | None]]:
+    """Of z, of the output, and of the gradients with respect to both."""
+    width = theory.width
+    return [
+        (row.source, width.source),
+        (row.output, width.output),
+        (row.gradient, width.gradient),
+        (row.output_gradient, width.output_gradient),
+    ]
 
 
 @pytest.mark.parametrize("position", range(len(ACTIVATIONS)), ids=list(ACTIVATIONS))
@@ -61,9 +72,10 @@ def test_every_activation_stays_in_its_bands_and_weights_five_per_cent_larger_do
     activation, scheme = list(ACTIVATIONS)[position], SCHEMES[position % len(SCHEMES)]
     spec = chain(activation, scheme, 256, 6)
     found = agreement(spec)
-    assert found.tested > 0
     assert left(found) == []
-    assert left(agreement(spec, scaled(spec, 1.05))) != []
+    # The outputs of these two go as the fourth and the sixth power of z, and vary too much at this width.
+    assert (found.tested == 0) == (activation in ("relu_squared", "tanh_shrink"))
+    assert (left(agreement(spec, scaled(spec, 1.05))) != []) == (found.tested > 0)
 
 
 WIDE_SHIFTS = [
@@ -86,14 +98,16 @@ def many_draws(activation: str, init: str, depth: int) -> Agreement:
 def test_the_mean_shifts_as_the_first_order_in_one_over_width_says(activation: str, init: str, depth: int) -> None:
     found = many_draws(activation, init, depth)
     for row, theory in zip(found.rows, found.prediction.rows, strict=True):
-        for band, width in ((row.source, theory.width.source), (row.gradient, theory.width.gradient)):
+        for band, width in bands(row, theory):
+            if band.log == 0 and band is row.output_gradient:
+                continue  # at the network's output: 1 by definition
             assert width is not None
             assert width.shift is not None
             assert band.measured is not None
             assert band.deviation is not None
             # 4 standard errors, and a twentieth of the variance for what is of second order.
             error = abs((band.measured - width.shift) / band.deviation) if band.deviation else 0.0
-            assert abs(band.measured - width.shift) < 4 * error + width.variance / 20
+            assert abs(band.measured - width.shift) <= 4 * error + width.variance / 20
 
 
 @pytest.mark.parametrize(("activation", "init", "depth"), [("tanh", "xavier", 4), ("gelu", "orthogonal", 3)])
@@ -102,7 +116,7 @@ def test_without_the_shift_the_same_draws_would_refute_theory(activation: str, i
     raw = [
         band.measured / abs((band.measured - width.shift) / band.deviation)
         for row, theory in zip(found.rows, found.prediction.rows, strict=True)
-        for band, width in ((row.source, theory.width.source), (row.gradient, theory.width.gradient))
+        for band, width in bands(row, theory)
         if band.measured and band.deviation and width and width.shift
     ]
     assert max(abs(deviation) for deviation in raw) > 4
@@ -137,35 +151,43 @@ def test_a_narrow_relu_layer_has_the_spread_that_was_measured() -> None:
 
 def test_what_varies_too_much_is_not_tested_and_that_is_said() -> None:
     report = varprobe.run(experiment("relu", "he", 64, 8))
-    assert report.layers[0].predicted.second_moment_low is None
+    assert report.layers[0].predicted.activation_low is None
     assert "not tested" in report.layers[-1].predicted.reason
     assert "Tested against theory: 0 of 8 layers forward, 0 backward" in render(report, ".md")
     wide = varprobe.run(experiment("relu", "he", 512, 3))
-    assert wide.layers[0].predicted.second_moment_low is not None
+    assert wide.layers[0].predicted.activation_low is not None
     assert "Tested against" not in render(wide, ".md")
 
 
 @pytest.mark.parametrize("variance", [LARGEST, LARGEST * 1.001])
 def test_the_largest_variance_that_is_tested(variance: float) -> None:
     prediction = varprobe.predict(chain("tanh", "xavier", 256, 1))
-    row = replace(prediction.rows[0], width=replace(prediction.rows[0].width, source=Fluctuation(variance, 0.0)))
-    band = foresee(replace(prediction, rows=(row,)), 20).rows[0].source
+    row = replace(prediction.rows[0], width=replace(prediction.rows[0].width, output=Fluctuation(variance, 0.0)))
+    band = foresee(replace(prediction, rows=(row,)), 20).rows[0].output
     assert (band.low is None) == (variance > LARGEST)
     assert band.draw_low is not None
 
 
 def test_a_gradient_is_allowed_what_it_hangs_on_leaves_out() -> None:
-    # Of deep narrow tanh the second moment of the last z is far from where the expansion in 1/width has it, and with it
+    # Of deep narrow gelu the second moment of the last z is far from where the expansion in 1/width has it, and with it
     # phi'(z) and the gradient, which itself hardly varies.
-    spec = chain("tanh", "xavier", 64, 999, batch=8, trials=10)
+    spec = chain("gelu", "he", 64, 20, batch=8, trials=40)
     prediction, measurement = varprobe.predict(spec), measure(spec)
-    last = prediction.rows[-1].width
-    assert last.gradient is not None
-    assert last.source is not None
-    assert last.gradient.variance < LARGEST < last.gradient.unknown < last.source.variance
+    behind, last = prediction.rows[-2].width.output_gradient, prediction.rows[-1].width.source
+    assert behind is not None
+    assert last is not None
+    assert behind.variance < LARGEST < behind.unknown
+    assert last.variance > LARGEST
     assert left(compare(measurement, prediction)) == []
     bold = tuple(
-        replace(row, width=replace(row.width, gradient=row.width.gradient and replace(row.width.gradient, unknown=0.0)))
+        replace(
+            row,
+            width=replace(
+                row.width,
+                output=row.width.output and replace(row.width.output, unknown=0.0),
+                output_gradient=row.width.output_gradient and replace(row.width.output_gradient, unknown=0.0),
+            ),
+        )
         for row in prediction.rows
     )
     assert left(compare(measurement, replace(prediction, rows=bold)))
@@ -179,15 +201,15 @@ def test_a_mismatch_is_a_finding_that_names_the_layer() -> None:
     spec = chain("tanh", "xavier", 256, 6)
     drawn = scaled(spec, 1.05)
     findings = judge(measure(drawn), agreement(spec, drawn)).findings
-    # Both directions; forward the first layer is off already, backward the last.
+    # Both directions; forward the first layer is off already, backward the last but one, behind which its weights are.
     found = [item for item in findings if item.code == "theory-mismatch"]
-    assert [item.layer for item in found] == [1, 6]
+    assert [item.layer for item in found] == [1, 5]
     assert all(item.measured is not None and abs(item.measured) > 3 for item in found)
 
 
 def test_one_trial_tests_nothing() -> None:
     found = agreement(chain("tanh", "xavier", 256, 3, trials=1))
-    assert all(row.source.low is None and row.source.deviation is None for row in found.rows)
+    assert all(row.output.low is None and row.output.deviation is None for row in found.rows)
     assert left(found) == []
 
 
@@ -204,8 +226,8 @@ def test_the_level_is_kept_over_many_seeds() -> None:
                 width=replace(
                     row.width,
                     # Without the allowance for higher orders, and at any variance: Student's t alone.
-                    source=row.width.source and Fluctuation(1e-9, row.width.source.shift),
-                    gradient=row.width.gradient and Fluctuation(1e-9, row.width.gradient.shift),
+                    output=row.width.output and Fluctuation(1e-9, row.width.output.shift),
+                    output_gradient=row.width.output_gradient and Fluctuation(1e-9, row.width.output_gradient.shift),
                 ),
             )
             for row in prediction.rows

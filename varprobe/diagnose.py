@@ -151,6 +151,8 @@ def expects_stable(expect: Expectation) -> bool:
 
 def count_decisions(expect: Expectation) -> int:
     """How many decisions share the chance of error of a check."""
-    alone = (expect.saturated is not None, expect.dead is not None, expect.theory, expects_stable(expect))
+    ranges = (expect.head_scale, expect.initial_loss, expect.effective_rank)
+    limits = sum(limit is not None for limit in (*ranges, expect.saturated, expect.dead))
+    alone = (expect.theory, expects_stable(expect))
     several = (expect.rate, expect.total_log10, expect.layers, expect.safe_in)
-    return len(label_sides(expect)) + sum(alone) + sum(map(len, several)) or 1
+    return len(label_sides(expect)) + limits + sum(alone) + sum(map(len, several)) or 1

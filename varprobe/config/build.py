@@ -20,7 +20,7 @@ from varprobe.network.initializers import INITIALIZERS, Context
 from varprobe.network.laws import Constant, FromFile, Law, Normal
 from varprobe.network.layer_kinds import LAYER_KINDS, Fields, LayerKind
 from varprobe.network.layers import Layer
-from varprobe.network.spec import InputLaw, NetworkSpec, Objective, Settings, Step
+from varprobe.network.spec import SATURATED_ABOVE, InputLaw, NetworkSpec, Objective, Settings, Step
 
 Lines = Callable[[FieldPath], int | None]
 
@@ -56,6 +56,7 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
         objective=_objective(config, files, settings.batch, steps[-1].fan_out),
         settings=settings,
         place=place,
+        saturated_above=config.expect.saturated.above if config.expect and config.expect.saturated else SATURATED_ABOVE,
     )
 
 

@@ -125,7 +125,7 @@ def _load_tree(root: Node, label: str, folder: Path, stem: str, overrides: Seque
     try:
         config = parse_config(document)
         network = build(config, folder, line_of, stem, Place(label))
-        expect = resolve_expectation(config.expect, network.steps, network.settings.batch, line_of)
+        expect = resolve_expectation(config.expect, network, line_of)
     except ValidationError as error:
         from varprobe.config.translation import translate
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from varprobe.config.parts import Part
 from varprobe.frozen import dataclass
+from varprobe.network.spec import SATURATED_ABOVE
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,25 @@ class Sides:
 
 
 @dataclass(frozen=True)
+class HeadRanges:
+    """What is expected of the head; `scale` is the second moment of its output over that of the body's."""
+
+    scale: list[float | None] | None = None
+
+
+@dataclass(frozen=True)
+class SaturationLimit:
+    """The largest share of values at an activation's limits: `above` is where they begin.
+
+    Beyond it a value counts as saturated; it is the share of the range between the limits about its middle, so that
+    0.99 is +-0.99 of tanh, and 0.005 and 0.995 of sigmoid.
+    """
+
+    share: float
+    above: float = SATURATED_ABOVE
+
+
+@dataclass(frozen=True)
 class Expect:
     """What `varprobe check` holds the network to. Labels: one, or a list of which one must hold.
 
@@ -106,7 +126,10 @@ class Expect:
     rate: Sides | None = None
     total_log10: Sides | None = None
     layers: dict[str, dict[str, list[float | None]]] | None = None
-    saturated: float | None = None
+    head: HeadRanges | None = None
+    initial_loss: list[float | None] | None = None
+    effective_rank: list[float | None] | None = None
+    saturated: SaturationLimit | None = None
     dead: float | None = None
     safe_in: list[str] | None = None
     theory: str | None = None

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
-from varprobe.config.expectation import expect_schema
+from varprobe.config.expect_schema import expect_schema
 from varprobe.config.fields import (
     NOT_NEGATIVE,
     REAL,

@@ -1,4 +1,4 @@
-"""The laws of weights and biases, the batch and the objective, drawn.
+"""The laws of weights and biases, and the batch, drawn.
 
 A law is drawn as values of order one in the working precision, and a factor that the engine multiplies into the
 layer's output. So a standard deviation of 1e-300 underflows nothing.
@@ -29,7 +29,7 @@ from varprobe.network.laws import (
     TruncatedNormal,
     Uniform,
 )
-from varprobe.network.spec import InputLaw, Objective
+from varprobe.network.spec import InputLaw
 
 Array = NDArray[np.floating[Any]]
 Generators = Sequence[np.random.Generator]
@@ -68,6 +68,20 @@ def draw(law: Law, shape: tuple[int, ...], streams: Streams, dtype: np.dtype[Any
 def is_drawn_by_parts(law: Law) -> bool:
     """Whether the entries are independent, so that any rows can be drawn alone."""
     return isinstance(law, (Normal, Uniform, TruncatedNormal))
+
+
+def draws_zeros(law: Law, fan_out: int) -> bool:
+    """Whether every entry is exactly zero in every draw, by the law or the given values."""
+    match law:
+        case FromFile():
+            return not law.values.any()
+        case Constant():
+            return law.value == 0
+        case Identity():
+            return law.gain == 0
+        case Sparse() if law.zeros(fan_out) == fan_out:
+            return True
+    return law_factor(law) == 0
 
 
 def take_given(values: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Draw:
@@ -172,10 +186,16 @@ def _normal_mass(low: float, high: float) -> float:
     return (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
 
 
+def repeat_given(values: Array, trials: int, dtype: np.dtype[Any]) -> ScaledArray:
+    """The same given (batch, units) array in every trial."""
+    drawn = take_given(values, values.shape, dtype)
+    return ScaledArray.plain(np.repeat(drawn.values, trials, axis=0)).times(drawn.factor).settle()
+
+
 def draw_batch(law: InputLaw, batch: int, streams: Streams, dtype: np.dtype[Any]) -> ScaledArray:
     """The batch of every trial, (trials, batch, features)."""
     if law.rows is not None:
-        return _repeat(law.rows, len(streams.trials), dtype)
+        return repeat_given(law.rows, len(streams.trials), dtype)
     shape = (len(streams.trials), batch, law.features)
     mean = ScaledArray.plain(np.broadcast_to(dtype.type(np.sign(law.mean)), shape))
     if law.distribution == "constant":
@@ -189,39 +209,3 @@ def draw_batch(law: InputLaw, batch: int, streams: Streams, dtype: np.dtype[Any]
         values *= np.sqrt(12.0)
     signal = ScaledArray.plain(values).times(law.std)
     return (signal.plus(mean.times(abs(law.mean))) if law.mean else signal).settle()
-
-
-def draw_cotangent(objective: Objective, output: ScaledArray, streams: Streams) -> ScaledArray:
-    """dObjective/d(output), each trial's from its own stream.
-
-    random: N(0, 1) entries. mse: of the mean over batch and units of (y - t)^2, targets t of N(0, 1).
-    cross_entropy: of the mean over the batch, labels uniform. file: the given cotangent in every trial.
-    """
-    shape, dtype = output.values.shape, output.values.dtype
-    if objective.cotangent is not None:
-        return _repeat(objective.cotangent, len(output.values), dtype)
-    if objective.kind == "cross_entropy":
-        return ScaledArray.plain(_softmax_gradient(output, streams, dtype)).settle()
-    normal = streams.normal(np.empty(shape, dtype))
-    if objective.kind == "random":
-        return ScaledArray.plain(normal)
-    difference = output.plus(ScaledArray.plain(normal).times(-1.0))
-    return difference.times(2.0 / (shape[1] * shape[2])).settle()
-
-
-def _repeat(values: Array, trials: int, dtype: np.dtype[Any]) -> ScaledArray:
-    """The same given (batch, units) array in every trial."""
-    drawn = take_given(values, values.shape, dtype)
-    return ScaledArray.plain(np.repeat(drawn.values, trials, axis=0)).times(drawn.factor).settle()
-
-
-def _softmax_gradient(output: ScaledArray, streams: Streams, dtype: np.dtype[Any]) -> Array:
-    """(softmax(y) - one-hot(label)) / batch, of the mean cross-entropy with uniform random labels."""
-    trials, batch, width = output.values.shape
-    shifted = output.values - output.values.max(axis=2, keepdims=True)
-    shifted = ScaledArray(shifted, output.exponent).absolute()
-    share = np.exp(shifted)
-    share /= share.sum(axis=2, keepdims=True)
-    for trial, stream in zip(range(trials), streams.generators(), strict=True):
-        share[trial, np.arange(batch), stream.integers(width, size=batch)] -= 1
-    return (share / batch).astype(dtype)

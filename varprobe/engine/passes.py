@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from varprobe.engine import explicit, matrix_free
 from varprobe.engine.blocks import map_blocks, row_sums
 from varprobe.engine.costs import MATRIX_FREE, engine_of
-from varprobe.engine.draws import draw
+from varprobe.engine.draws import draw, draws_zeros
 from varprobe.engine.moments import Sums, sums_of_both, weight_gradient_moments
 from varprobe.engine.nonlinear import (
     Activated,
@@ -22,8 +22,9 @@ from varprobe.engine.nonlinear import (
     normalise_backward,
 )
 from varprobe.engine.record import StackStatistics
-from varprobe.engine.scaled_array import ScaledArray
+from varprobe.engine.scaled_array import LN2, ScaledArray
 from varprobe.engine.streams import Role, Streams
+from varprobe.network.head import find_head
 from varprobe.network.laws import Constant, Lsuv, Normal, Orthogonal
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import NetworkSpec, Settings, Step
@@ -39,6 +40,7 @@ class Stack:
         memories: of every step, what forward has left there for backward.
         row_of: the report's row of every step; that of the step behind it for one that is no row.
         is_free: whether a step's weights are never formed.
+        zero_head: the position of the head, if all its weights are zero, so that no gradient gets through; else None.
         is_ranked: by step and at the end, whether forward takes the effective rank of what comes in there. Of what a
             dense layer takes backward does, which has its Gram matrix; of what norms and the like take nobody.
     """
@@ -56,12 +58,19 @@ class Stack:
         self.memories: list[Any] = [None] * len(spec.steps)
         self.row_of = np.cumsum([0, *(step.layer.is_row for step in spec.steps)]).tolist()
         self.is_free = [engine_of(step, settings) == MATRIX_FREE for step in spec.steps]
+        head = find_head(spec.steps)
+        is_zero = head is not None and _is_zero(spec.steps[head])
+        self.zero_head = head if is_zero else None
         self.is_ranked = [
             _is_ranked(spec.steps[position:], first=position == 0) for position in range(len(spec.steps) + 1)
         ]
 
     def streams(self, role: Role, position: int) -> Streams:
         return Streams(self.settings.seed, self.trials, role, position)
+
+
+def _is_zero(step: Step) -> bool:
+    return step.layer.weights is not None and draws_zeros(step.layer.weights, step.fan_out)
 
 
 def _is_ranked(behind: Sequence[Step], *, first: bool) -> bool:
@@ -97,7 +106,7 @@ class ForwardPass:
                 if self.recording:
                     row = self.stack.row_of[self.position]
                     self.stack.record.write_preactivation(row, self.inner or source)
-                    self.stack.record.write_activation(row, signal, layer.activation)
+                    self.stack.record.write_activation(row, signal, layer.activation, self.stack.spec.saturated_above)
                     if self.stack.is_ranked[self.position + 1]:
                         self.stack.record.write_rank(row, signal)
                 self.inner = None
@@ -198,9 +207,26 @@ class BackwardPass:
                 gradient = gradient.settle()
                 self.stack.record.write_gradient(self.row, self.inner or gradient)
                 self.inner = None
+            if self.position == self.stack.zero_head:
+                gradient = self.put_cotangent(gradient)
             if layer.is_row:
                 self.stack.tick()
         return gradient
+
+    def put_cotangent(self, gradient: ScaledArray) -> ScaledArray:
+        """N(0, 1) with the root mean square of dObjective/d(output), where a head of zeros lets nothing through.
+
+        To rounding, not on average: so that all gradients are those of the body alone under a random cotangent, divided
+        by the second moment of that.
+        """
+        unit = self.stack.record.log_output_gradient_second_moment[:, 0] / (2 * LN2)
+        exponent = np.where(np.isfinite(unit), np.round(np.where(np.isfinite(unit), unit, 0.0)), 0)
+        # No step but this one draws from the objective's streams, beside the objective at 0.
+        normal = self.stack.streams(Role.OBJECTIVE, self.position + 1).normal(np.empty_like(gradient.values))
+        drawn = ScaledArray.plain(normal)
+        size = np.exp2(unit - exponent) / np.sqrt(drawn.moments.second_moment)
+        normal *= size.astype(normal.dtype).reshape(-1, 1, 1)
+        return ScaledArray(normal, exponent.astype(np.int64)).settle()
 
     def recall(self) -> Any:
         """What forward has left here, which is then forgotten."""

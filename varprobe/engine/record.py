@@ -99,12 +99,13 @@ class StackStatistics:
     def write_preactivation(self, row: int, signal: ScaledArray) -> None:
         _write(self, row, "preactivation", signal)
 
-    def write_activation(self, row: int, signal: ScaledArray, activation: Activation | None) -> None:
+    def write_activation(self, row: int, signal: ScaledArray, activation: Activation | None, above: float) -> None:
+        """Values are saturated beyond a share `above` of the range between the activation's limits."""
         _write(self, row, "activation", signal)
         self.dead[:, row] = signal.moments.dead
         self.identical_units[:, row] = find_identical_units(signal)
         self.log_max_abs[:, row] = log_square(signal.moments.max_abs**2, signal.exponent) / 2
-        limits = None if activation is None else _limits(activation, signal.exponent)
+        limits = None if activation is None else _limits(activation, signal.exponent, above)
         counts, beyond = histogram_and_saturation(signal.values, signal.moments.second_moment, limits)
         self.activation_histogram[row] += counts
         if limits is not None:
@@ -126,12 +127,12 @@ class StackStatistics:
         self.log_weight_gradient_variance[:, row] = log_square(np.maximum(second_moment - mean**2, 0), exponent)
 
 
-def _limits(activation: Activation, exponent: Exponent) -> Limits | None:
-    """Half a per cent of a bounded function's range from its limits, in units of 2**exponent: 0.99 for tanh."""
+def _limits(activation: Activation, exponent: Exponent, above: float) -> Limits | None:
+    """Where values of a bounded function are saturated, in units of 2**exponent: above 0.99 that is +-0.99 for tanh."""
     if activation.saturation is None:
         return None
     low, high = activation.saturation
-    margin = 0.005 * ((high or 0.0) - (low or 0.0))
+    margin = (1 - above) / 2 * ((high or 0.0) - (low or 0.0))
     unit = np.ldexp(1.0, np.clip(-exponent, -1000, 1000))
     return None if low is None else (low + margin) * unit, None if high is None else (high - margin) * unit
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from varprobe.engine.draws import draw_batch, draw_cotangent
+from varprobe.engine.draws import draw_batch
+from varprobe.engine.objective import draw_pull
 from varprobe.engine.passes import BackwardPass, ForwardPass, Stack, Tick
 from varprobe.engine.record import StackStatistics
 from varprobe.engine.scaled_array import ScaledArray
@@ -53,7 +54,9 @@ def _run(stack: Stack, starts: Sequence[int]) -> StackStatistics:
         saved.append((signal, list(forward.skips)))
         forward.remembering = end == len(spec.steps)
         signal = forward.run(start, end, signal)
-    gradient = draw_cotangent(spec.objective, signal, stack.streams(Role.OBJECTIVE, 0))
+    pull = draw_pull(spec.objective, signal, stack.streams(Role.OBJECTIVE, 0))
+    gradient = pull.cotangent
+    record.initial_loss[:, 0] = pull.loss
     record.log_output_gradient_second_moment[:, 0] = gradient.log_second_moment
     forward.remembering, forward.recording = True, False
     backward = BackwardPass(stack)

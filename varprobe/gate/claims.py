@@ -12,6 +12,7 @@ from varprobe.gate.baseline import baseline_claim
 from varprobe.gate.claim import Claim
 from varprobe.gate.direction_claims import label_claim, range_claim
 from varprobe.gate.finding_claims import findings_claim, theory_claim
+from varprobe.gate.head_claims import loss_claim, rank_claim, scale_claim
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
 from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec
@@ -28,7 +29,8 @@ def claims_of(experiment: Experiment, baseline: Report | None = None) -> tuple[C
         ConfigError: for an expectation that such a network cannot have.
     """
     expect = _expectation(experiment.expect)
-    found = [*_of_directions(expect, experiment.network), *_of_layers(expect, experiment.network)]
+    spec = experiment.network
+    found = [*_of_directions(expect, spec), *_of_head(expect, spec), *_of_layers(expect, spec)]
     if expect.theory:
         found.append(theory_claim(expect.lines.get("theory")))
     if expects_stable(expect):
@@ -56,18 +58,32 @@ def _of_directions(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
             yield range_claim(what, bound, expect.lines.get(f"{what}.{bound.side}"), spec, has_rate=has_rate)
 
 
+def _of_head(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
+    if expect.head_scale is not None:
+        yield scale_claim(expect.head_scale, expect.lines.get("head.scale"))
+    if expect.initial_loss is not None:
+        yield loss_claim(expect.initial_loss, expect.lines.get("initial_loss"))
+    if expect.effective_rank is not None:
+        rows = [point.row + 1 for point in pick_points(describe_rows(spec)) if not point.layer.is_head]
+        yield rank_claim(expect.effective_rank, rows, expect.lines.get("effective_rank"))
+
+
 def _of_layers(expect: Expectation, spec: NetworkSpec) -> Iterator[Claim]:
     for bound in expect.layers:
         yield bound_claim(bound, expect.lines.get(f"layers.{bound.key}.{bound.statistic}"))
-    for name in ("saturated", "dead"):
-        limit = getattr(expect, name)
-        if limit is not None:
-            statistic = STATISTICS[f"activation.{name}"]
-            rows = [
-                row
-                for row, step in enumerate(spec.rows, 1)
-                if step.layer.kind in ("dense", "activation") and statistic.belongs(step.layer, spec.settings.batch)
-            ]
-            yield limit_claim(name, limit, tuple(rows), expect.lines.get(name))
+    if expect.saturated is not None:
+        rows, limit = _bending_rows(spec, "saturated"), expect.saturated
+        yield limit_claim("saturated", limit.share, rows, expect.lines.get("saturated"), limit.above)
+    if expect.dead is not None:
+        yield limit_claim("dead", expect.dead, _bending_rows(spec, "dead"), expect.lines.get("dead"))
     for name in expect.safe_in:
         yield format_claim(name, expect.lines.get("safe_in"))
+
+
+def _bending_rows(spec: NetworkSpec, name: str) -> tuple[int, ...]:
+    """The report's rows, from 1, of dense and activation layers that have that statistic of their values."""
+    statistic, batch = STATISTICS[f"activation.{name}"], spec.settings.batch
+    rows = ((row, step.layer) for row, step in enumerate(spec.rows, 1))
+    return tuple(
+        row for row, layer in rows if layer.kind in ("dense", "activation") and statistic.belongs(layer, batch)
+    )

@@ -157,7 +157,7 @@ def _theory(diagnosis: Diagnosis, level: float) -> Answer:
     left = [
         (row, way, band)
         for row, each in enumerate(agreement.rows)
-        for way, band in ((Direction.FORWARD, each.source), (Direction.BACKWARD, each.gradient))
+        for way, band in ((Direction.FORWARD, each.output), (Direction.BACKWARD, each.output_gradient))
         if band.is_left and case.layers[row].kind == "dense"
     ]
     if not left:

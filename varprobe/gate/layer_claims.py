@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from varprobe.config.expectation import LayerBound, Range
 from varprobe.engine.record import StackStatistics
-from varprobe.formatting import count, number, percent, power
-from varprobe.frozen import dataclass
-from varprobe.gate.claim import Answer, Claim, in_words, outcome_of, trials_needed
+from varprobe.formatting import count, percent, power
+from varprobe.gate.claim import Answer, Claim, in_words, outcome_of
+from varprobe.gate.means import Table, average, hold
 from varprobe.network.number_formats import FORMATS, NumberFormat
-from varprobe.verdict.intervals import binomial_interval, finite_exp, log_mean, reach
+from varprobe.network.spec import SATURATED_ABOVE
+from varprobe.verdict.intervals import binomial_interval
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Outcome
 from varprobe.verdict.rule import LN10
@@ -23,7 +23,6 @@ from varprobe.verdict.rule import LN10
 # The share of draws that may leave a number format that a network is safe in.
 LEAVING_LIMIT = 0.01
 
-Table = NDArray[np.float64]
 # The engine's name of each statistic of the report, and whether it keeps its natural log.
 _FIELDS = {
     "activation.saturated": ("saturated", False),
@@ -52,10 +51,13 @@ def bound_claim(bound: LayerBound, line: int | None) -> Claim:
     return Claim(expectation, wanted, line, partial(_hold, bound.statistic, bound.rows, bound.range))
 
 
-def limit_claim(name: str, limit: float, rows: tuple[int, ...], line: int | None) -> Claim:
-    """No layer's mean share is above a limit: of saturated values, or of dead units."""
+def limit_claim(
+    name: str, limit: float, rows: tuple[int, ...], line: int | None, above: float = SATURATED_ABOVE
+) -> Claim:
+    """No layer's mean share is above a limit: of dead units, or of values saturated as `NetworkSpec` says of above."""
     answer = partial(_hold, f"activation.{name}", rows, Range(None, limit))
-    return Claim(name, f"at most {percent(limit)} in every layer", line, answer)
+    beyond = "" if above == SATURATED_ABOVE else f" beyond {above:.6g} of the range"
+    return Claim(name, f"at most {percent(limit)}{beyond} in every layer", line, answer)
 
 
 def format_claim(name: str, line: int | None) -> Claim:
@@ -65,85 +67,13 @@ def format_claim(name: str, line: int | None) -> Claim:
     return Claim(f"safe_in.{name}", wanted, line, partial(_in_format, form))
 
 
-@dataclass(frozen=True)
-class _Means:
-    """Means over trials with their intervals, one a row; natural logs where `is_log`, nan where it ended."""
-
-    mean: Table
-    low: Table
-    high: Table
-    is_log: bool
-
-
 def _hold(statistic: str, rows: Sequence[int], limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
     """The level is shared by the rows."""
     if not rows:
         return Answer(Outcome.MET, "no layer has it")
     name, is_log = _FIELDS[statistic]
     table: Table = getattr(diagnosis.case.measured.statistics, name)
-    means = _means(table[:, [row - 1 for row in rows]], level / len(rows), is_log=is_log)
-    low, high = _scale(limits.low, -math.inf, means), _scale(limits.high, math.inf, means)
-    ended = np.isnan(means.mean)
-    outside = ended | (means.high < low) | (means.low > high)
-    inside = ~ended & (means.low >= low) & (means.high <= high)
-    outcome = outcome_of(inside=bool(inside.all()), outside=bool(outside.any()))
-    at = int(np.argmax(outside)) if outcome == Outcome.FAILED else _furthest(means, low, high)
-    needed = None
-    if outcome == Outcome.UNDECIDED:
-        half = (means.high[at] - means.low[at]) / 2
-        distance = min(abs(means.mean[at] - limit) for limit in (low, high) if math.isfinite(limit))
-        needed = trials_needed(diagnosis.case.trials, float(half), float(distance))
-    more = int(outside.sum()) - 1 if outcome == Outcome.FAILED else 0
-    return _tell(means, at, rows[at], outcome, needed, more)
-
-
-def _tell(means: _Means, at: int, row: int, outcome: Outcome, needed: int | None, more: int) -> Answer:
-    if math.isnan(means.mean[at]):
-        return Answer(outcome, f"the arithmetic ended at layer {row}", layer=row)
-    three = [float(one[at]) for one in (means.mean, means.low, means.high)]
-    shown, low, high = (power(one / LN10) if means.is_log else number(one) for one in three)
-    others = f", and {count(more, 'more layer')}" if more else ""
-    value, least, most = (_plain(one, is_log=means.is_log) for one in three)
-    words = f"{shown} ({low} to {high}) at layer {row}{others}"
-    return Answer(outcome, words, layer=row, value=value, low=least, high=most, needed=needed)
-
-
-def _plain(value: float, *, is_log: bool) -> float | None:
-    """The statistic itself; None where it is no finite double."""
-    if is_log:
-        return finite_exp(value)
-    return value if math.isfinite(value) else None
-
-
-def _means(table: Table, level: float, *, is_log: bool) -> _Means:
-    """By the delta method on the log scale, as the report has them, or on the plain one."""
-    trials = len(table)
-    with np.errstate(invalid="ignore"):
-        if is_log:
-            mean = np.asarray(log_mean(table))
-            values = np.exp(table - np.where(np.isfinite(mean), mean, 0.0))
-        else:
-            mean, values = table.mean(axis=0), table
-        if trials < 2:
-            return _Means(mean, np.full_like(mean, -math.inf), np.full_like(mean, math.inf), is_log)
-        error = values.std(axis=0, ddof=1) / math.sqrt(trials)
-        half = np.array([reach(float(one), trials, level) for one in error])
-        return _Means(mean, mean - half, mean + half, is_log)
-
-
-def _scale(limit: float | None, otherwise: float, means: _Means) -> float:
-    if limit is None:
-        return otherwise
-    if not means.is_log:
-        return limit
-    return math.log(limit) if limit > 0 else -math.inf
-
-
-def _furthest(means: _Means, low: float, high: float) -> int:
-    """The row that is nearest to leaving the range, or furthest beyond it."""
-    with np.errstate(invalid="ignore"):  # an exact zero is as far from an open side as can be
-        room = np.fmin(means.low - low, high - means.high)
-    return int(np.argmin(np.where(np.isnan(room), math.inf, room)))
+    return hold(average(table[:, [row - 1 for row in rows]], level / len(rows), is_log=is_log), rows, limits)
 
 
 def _in_format(form: NumberFormat, diagnosis: Diagnosis, level: float) -> Answer:

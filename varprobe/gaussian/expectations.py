@@ -178,7 +178,7 @@ def _expect_wave(activation: Activation, wave: Wave, mean: float, variance: floa
 def _integrate(activation: Activation, mean: float, variance: float) -> Expectations:
     std = math.sqrt(variance)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        u, weight, value, derivative = _sample(activation, mean, std)
+        u, weight, value, derivative = sample(activation, mean, std)
         square, steep, product = value * value, derivative * derivative, value * derivative
         plain = np.array([value, square, square * square, steep, steep * steep, product * product]) @ weight
         mean_value, second, fourth, flat, flat_fourth, both = plain.tolist()
@@ -204,7 +204,7 @@ def _integrate(activation: Activation, mean: float, variance: float) -> Expectat
     )
 
 
-def _sample(activation: Activation, mean: float, std: float) -> tuple[Vector, Vector, Array, Array]:
+def sample(activation: Activation, mean: float, std: float) -> tuple[Vector, Vector, Array, Array]:
     """Nodes u, their weights, and phi and phi' there."""
     table = table_for(activation.strip, std)
     if table is None and activation.period is not None:

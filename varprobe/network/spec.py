@@ -16,6 +16,8 @@ from varprobe.frozen import dataclass, field
 from varprobe.network.head import find_head
 from varprobe.network.layers import Layer
 
+# The share of the range between an activation's limits, about its middle, beyond which a value is saturated.
+SATURATED_ABOVE = 0.99
 EngineName = Literal["auto", "explicit", "matrix-free"]
 
 
@@ -86,6 +88,8 @@ class NetworkSpec:
 
     Attributes:
         place: the config, for messages.
+        saturated_above: the share of the range between an activation's limits, about its middle, beyond which a value
+            counts as saturated.
     """
 
     name: str
@@ -94,6 +98,7 @@ class NetworkSpec:
     objective: Objective
     settings: Settings = field(default_factory=Settings)
     place: Place | None = None
+    saturated_above: float = SATURATED_ABOVE
 
     @property
     def rows(self) -> tuple[Step, ...]:

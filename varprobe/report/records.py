@@ -85,10 +85,11 @@ class Predicted:
         chi1: fan_in Var(W) E[phi'^2], the gradient's factor per layer at constant width; dense rows only.
         log10_second_moment, log10_activation_variance, log10_gradient_second_moment: never overflow; None for zero.
         second_moment_low, second_moment_high: the band in which the mean over the trials should fall; None where
-            the expansion in 1/width ends, or is not known. Likewise gradient_low and gradient_high.
-        draw_low, draw_high, gradient_draw_low, gradient_draw_high: the band of 95 % of single draws.
-        deviation, gradient_deviation: how far the measured second moments lie from theory, in standard errors.
-        activation_deviation: the same of the output's variance.
+            the expansion in 1/width ends, or is not known. Likewise gradient_low and gradient_high. Those of the
+            output, activation_low to activation_gradient_high, are what is tested.
+        draw_low, draw_high, gradient_draw_low and so on: the band of 95 % of single draws.
+        deviation, gradient_deviation, activation_deviation, activation_gradient_deviation: how far the measured second
+            moments lie from theory, in standard errors.
         reason: why fields are None.
     """
 
@@ -117,6 +118,15 @@ class Predicted:
     deviation: float | None = None
     gradient_deviation: float | None = None
     activation_deviation: float | None = None
+    activation_low: float | None = None
+    activation_high: float | None = None
+    activation_draw_low: float | None = None
+    activation_draw_high: float | None = None
+    activation_gradient_low: float | None = None
+    activation_gradient_high: float | None = None
+    activation_gradient_draw_low: float | None = None
+    activation_gradient_draw_high: float | None = None
+    activation_gradient_deviation: float | None = None
     reason: str = ""
 
 

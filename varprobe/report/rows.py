@@ -25,7 +25,7 @@ from varprobe.report.records import (
     WeightStatistics,
 )
 from varprobe.theory.extended_float import ExtendedFloat
-from varprobe.theory.records import FixedPoint, Fluctuation, Prediction, SignalMoments
+from varprobe.theory.records import FixedPoint, Prediction, RowWidth, SignalMoments
 from varprobe.verdict.agreement import LARGEST, Agreement
 from varprobe.verdict.intervals import finite_exp
 from varprobe.verdict.rule import LN10
@@ -168,7 +168,7 @@ def _row_of_theory(agreement: Agreement, index: int) -> Predicted:
     row, bands = agreement.prediction.rows[index], agreement.rows[index]
     z, a = row.source, row.output
     variance = a.variance if a else None
-    forward, backward = bands.source, bands.gradient
+    forward, backward, output, behind = bands.source, bands.gradient, bands.output, bands.output_gradient
     return Predicted(
         second_moment=_float(z.second_moment if z else None),
         second_moment_low=_scaled(forward.low),
@@ -194,17 +194,31 @@ def _row_of_theory(agreement: Agreement, index: int) -> Predicted:
         log10_gradient_second_moment=_log10(row.log_gradient),
         deviation=forward.deviation,
         gradient_deviation=backward.deviation,
-        activation_deviation=bands.output_deviation,
-        reason=row.reason or _why_untested(row.width.source, row.width.gradient),
+        activation_deviation=output.deviation,
+        activation_low=_scaled(output.low),
+        activation_high=_scaled(output.high),
+        activation_draw_low=_scaled(output.draw_low),
+        activation_draw_high=_scaled(output.draw_high),
+        activation_gradient_low=_scaled(behind.low),
+        activation_gradient_high=_scaled(behind.high),
+        activation_gradient_draw_low=_scaled(behind.draw_low),
+        activation_gradient_draw_high=_scaled(behind.draw_high),
+        activation_gradient_deviation=behind.deviation,
+        reason=row.reason or _why_untested(row.width),
     )
 
 
-def _why_untested(*widths: Fluctuation | None) -> str:
-    """Why a row's bands are missing."""
-    spread = max((width.variance for width in widths if width is not None), default=0.0)
+def _why_untested(width: RowWidth) -> str:
+    """Why a band of a row's output, or of the gradient there, is missing."""
+    known = [each for each in (width.output, width.output_gradient) if each is not None]
+    spread = max((each.variance for each in known), default=0.0)
     if spread > LARGEST:
         return f"not tested: ln of a second moment has variance {spread:.2g} over draws, and the bands end at {LARGEST}"
-    return "" if all(widths) else "not tested: its fluctuation over draws is not known"
+    if any(each.unknown > LARGEST for each in known):
+        return "not tested: what it hangs on varies too much over draws"
+    if len(known) == 2:
+        return ""
+    return f"not tested: {width.reason or 'its fluctuation over draws is not known'}"
 
 
 def _mean(signal: SignalMoments | None) -> float | None:

@@ -91,9 +91,11 @@ def theory_line(report: Report) -> str:
 def tested_line(report: Report) -> str:
     """In how many layers the measurement was held to theory's bands; empty where in all, or nothing was measured."""
     dense = [row for row in report.layers if row.kind == "dense"]
-    forward = sum(row.predicted.second_moment_low is not None for row in dense)
-    backward = sum(row.predicted.gradient_low is not None for row in dense)
-    if is_predicted(report) or report.settings.trials < 2 or forward + backward == 2 * len(dense):
+    forward = sum(row.predicted.activation_low is not None for row in dense)
+    backward = sum(row.predicted.activation_gradient_low is not None for row in dense)
+    # The gradient at the network's output is 1 by definition.
+    testable = 2 * len(dense) - (report.layers[-1].kind == "dense")
+    if is_predicted(report) or report.settings.trials < 2 or forward + backward == testable:
         return ""
     return (
         f"Tested against theory: {forward:,} of {count(len(dense), 'layer')} forward, {backward:,} backward; in the "

@@ -1,7 +1,8 @@
 """Finite width, backward: how far the gradient of one draw, and its mean over draws, lie from the limit.
 
 The weights that carried the signal are met again: W^T delta has a part along the layer's own input, which the next
-activation does not treat as it treats the rest.
+activation does not treat as it treats the rest. A norm divides by a size that fluctuates, and takes away what lies
+along the signal.
 """
 
 from __future__ import annotations
@@ -11,119 +12,173 @@ from dataclasses import replace
 
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Orthogonal
-from varprobe.network.layers import Dense
-from varprobe.network.spec import NetworkSpec
+from varprobe.network.layers import Dense, Norm
+from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.backward import BackwardStep
-from varprobe.theory.extended_float import ExtendedFloat
+from varprobe.theory.flow import NOTHING, Flow, Spread, make_fluctuation
 from varprobe.theory.forward import ForwardStep
+from varprobe.theory.gradient_tangle import follow_tangle
+from varprobe.theory.layer_maps import norm_size
+from varprobe.theory.pair_moments import pair_moments
 from varprobe.theory.records import Fluctuation, SignalMoments
-from varprobe.theory.signal_width import Flow, expect, make_fluctuation, over_variance
+from varprobe.theory.signal_width import expect, over_variance
+
+Fluctuations = list[Fluctuation | None]
 
 
 def follow_gradient_fluctuations(
-    spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep], sources: list[Flow | None]
-) -> list[Fluctuation | None]:
-    """One per step, of the gradient at its source; `sources` are the flows there; None where it is not known."""
-    if not all(step.layer.weights is not None for step in spec.steps):
-        return _tangle(spec, forward, backward)
-    found = _chain(spec, forward, sources)
-    if spec.objective.kind == "mse":  # its tie to the output is not in the expansion
-        return [each and replace(each, shift=None) for each in found]
-    return found
+    spec: NetworkSpec,
+    batch: int,
+    ways: tuple[list[ForwardStep], list[BackwardStep]],
+    flows: tuple[list[Flow | None], list[Flow | None]],
+) -> tuple[Fluctuations, Fluctuations]:
+    """Of the gradients at every step's source and at its output; None where it is not known.
 
-
-def _chain(spec: NetworkSpec, forward: list[ForwardStep], sources: list[Flow | None]) -> list[Fluctuation | None]:
-    """The gradient of a chain of dense layers, from the output to the input.
-
-    `reach` is how ln of the gradient answers to a relative change of q, through this layer and all later ones;
-    `tied` the share of the gradient along the layer's own output, beyond the 1/n of a random direction.
+    `ways` are forward and back, `flows` the fluctuations of the sources and the outputs.
     """
-    found: list[Fluctuation | None] = [None] * len(spec.steps)
-    reach = noise = moved = tied = unknown = 0.0
-    ahead_share = ahead_held = 0.0
+    if any(step.layer.is_edge or step.layer.dropped_share for step in spec.steps):
+        return follow_tangle(spec, batch, ways, flows)
+    sources, outputs = _follow_chain(spec, batch, ways[0], flows)
+    if spec.objective.kind == "mse":  # its tie to the output is not in the expansion
+        return [each and replace(each, shift=None) for each in sources], [
+            each and replace(each, shift=None) for each in outputs
+        ]
+    return sources, outputs
+
+
+def _follow_chain(
+    spec: NetworkSpec, batch: int, forward: list[ForwardStep], flows: tuple[list[Flow | None], list[Flow | None]]
+) -> tuple[Fluctuations, Fluctuations]:
+    """Through layers one behind the other, from the output to the input."""
+    sources: Fluctuations = [None] * len(spec.steps)
+    outputs: Fluctuations = [None] * len(spec.steps)
+    way = _Chain(batch)
     for k in range(len(spec.steps) - 1, -1, -1):
-        step, source, z, flow = spec.steps[k], forward[k].source, forward[k].inner, sources[k]
+        step, ahead, source, output = spec.steps[k], forward[k], flows[0][k], flows[1][k]
+        if ahead.source is None or ahead.inner is None or source is None or output is None:
+            break
+        outputs[k] = way.read(output, step.fan_out)
+        if not way.pass_step(step, ahead, source):
+            break
+        sources[k] = way.read(source, step.fan_out)
+        if isinstance(step.layer, Dense):
+            way.pass_weights(step, ahead.source, ahead.inner)
+    return sources, outputs
+
+
+class _Chain:
+    """The gradient on its way to the input.
+
+    Attributes:
+        reach: how ln of its second moment answers to a relative change of the signal's, there and through all that
+            follows: of that over the units of the draw, or (`is_inner`) of its expectation, before what units read.
+        noise: its fluctuation beside that, and `moved` its shift.
+        tied: the share of it along the signal, beyond the 1/n of a random direction.
+        along: E[(delta z)^2] over that of a random direction, less 1: what weights make a tie of.
+        alike: mean squared cosine of the gradients of two samples.
+        is_fresh: its own units are still to be read; `held` is the share of that which orthogonal weights take away.
+        unknown: what the expansions may leave out.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.reach = self.moved = self.tied = self.along = self.alike = self.unknown = 0.0
+        self.noise = NOTHING
+        # All is divided by the size of the gradient at the output, which so is known.
+        self.is_fresh, self.held, self.is_inner = True, 1.0, False
+
+    def read(self, flow: Flow, width: int) -> Fluctuation | None:
+        """The gradient's second moment over that many units, at a signal."""
+        spread = self.noise + (flow.variance if self.is_inner else flow.whole) * self.reach**2
+        moved = self.moved
+        if self.is_fresh:
+            spread += Spread(1.0, self.alike) * (2 * (1 - self.held) / width)
+            moved += self.tied * (1 - self.held)
+        return make_fluctuation(spread, moved, self.batch, self.unknown)
+
+    def pass_step(self, step: Step, ahead: ForwardStep, flow: Flow) -> bool:
+        """Before the activation or the norm of a step; whether that is known."""
         layer = step.layer
-        assert isinstance(layer, Dense)
-        expected = None if source is None or z is None or flow is None else expect(layer.activation, z)
-        if source is None or z is None or flow is None or expected is None:
-            return found
+        if isinstance(layer, Norm):
+            return ahead.source is not None and self._pass_norm(layer, ahead.source, flow, step.fan_out)
+        z, activation = ahead.inner, layer.activation
+        assert z is not None
+        assert activation is not None
+        if activation.is_linear:
+            if not self.is_inner:
+                self._pass_units(flow, step.fan_out)
+            return True
+        return not self.is_inner and self._pass_activation(activation, z, flow, step.fan_out)
+
+    def _pass_units(self, flow: Flow, width: int) -> None:
+        """From the units of the draw to what is expected of them."""
+        read = Spread(1.0, flow.alike) * (self.reach**2 * 2 * (1 - flow.held))
+        if self.is_fresh:
+            read += Spread(1.0, self.alike) * (2 * (1 - self.held))
+            self.moved += self.tied * (1 - self.held)
+        self.noise += read * (1 / width)
+        self.is_fresh, self.is_inner = False, True
+
+    def _pass_activation(self, activation: Activation, z: SignalMoments, flow: Flow, n: int) -> bool:
+        expected = expect(activation, z)
+        if expected is None or not self.is_fresh:
+            return False
         known, variance = expected
         q = variance * over_variance(z)
-        flat, square, n = known.derivative_second_moment, known.second_moment, step.fan_out
+        flat, square = known.derivative_second_moment, known.second_moment
         slope, bend = known.derivative_slope * q / flat, known.derivative_curvature * q * q / flat
         part = known.slope * q / square
         overlap = known.product_moment / (square * flat)
         if not math.isfinite(slope + bend + part + overlap):
-            return found
-        moved += tied * (overlap - ahead_held)
-        noise += (3 * known.derivative_fourth_moment / flat**2 - 1 - 2 * slope**2 * flow.held) / n
-        together = reach * ahead_share * (overlap - 1 - 2 * part * slope * flow.held) / n
-        kappa = max(known.fourth_moment / square**2 - 1 - 2 * part**2 * flow.held, 0.0)
-        noise += (reach * ahead_share) ** 2 * kappa / n + 2 * together
-        answer = part * ahead_share * reach
-        moved += together + slope * flow.shift
-        moved += (
-            bend / 2 * (flow.variance - 2 * flow.held / n + (flow.kurtosis - 3) / 3) + slope * answer * flow.variance
-        )
-        reach = slope + answer
-        unknown += abs(slope) * flow.variance**2  # the first order is in, the second goes as its square
-        found[k] = make_fluctuation(noise + reach**2 * flow.variance, moved, unknown)
-        # Through W towards the input: y = W a is Gaussian with variance v_y.
-        weights = layer.weights.variance(step.fan_in, step.fan_out) or 0.0
+            return False
+        mean = z.scaled(0 if activation.degree is None else z.exponent)[0]
+        squares, steepness, together, turn = pair_moments(activation, mean, variance, known).at(*flow.correlations)
+        steep, kappa = known.derivative_fourth_moment / flat**2, known.fourth_moment / square**2
+        held = Spread(1.0, flow.alike) * flow.held
+        self.moved += self.tied * (overlap - self.held)
+        noise = Spread(3 * steep - 1, steepness * (1 + 2 * self.alike) - 1) + held * (-2 * slope**2)
+        noise += Spread(1.0, self.alike) * (-2 * self.held)
+        noise += (Spread(kappa - 1, squares - 1) + held * (-2 * part**2)).at_least_zero * self.reach**2
+        both = Spread(overlap - 1, together - 1) + held * (-2 * part * slope)
+        noise += both * (2 * self.reach)
+        self.noise += noise * (1 / n)
+        answer = part * self.reach
+        self.moved += self.reach * both.one / n + slope * flow.shift + slope * answer * flow.variance.one
+        self.moved += bend / 2 * (flow.variance.one - 2 * flow.held / n + (flow.kurtosis - 3) / 3)
+        self.reach = slope + answer
+        self.unknown += abs(slope) * flow.variance.one**2  # the first order is in, the second goes as its square
+        self.alike = min(turn**2 * self.alike + (1 - self.alike) ** 2 * steepness / n, 1.0)
+        self.tied *= part**2 * square / (q * flat)
+        self.along = 2 * slope
+        self.is_fresh, self.is_inner = False, True
+        return True
+
+    def _pass_norm(self, norm: Norm, source: SignalMoments, flow: Flow, n: int) -> bool:
+        """(g - its part along the signal) / sqrt(v + eps), for a norm over features that takes no mean away."""
+        if norm.variant == "batch" or (norm.variant == "layer" and source.mean):
+            return False
+        passed = float(norm.eps / norm_size(norm, source))
+        kept = passed**2  # of what lies along the signal
+        varies, shift = flow.whole.one, flow.shift
+        if norm.variant == "layer":
+            shift -= 1 / n
+            self.moved -= 1 / n
+        answer = (self.reach + 1) * passed - 1
+        self.moved += answer * shift + answer * (answer - 1) / 2 * varies - (self.tied + 1 / n) * (1 - kept)
+        self.unknown += 3 * abs(answer) * varies**2  # of E[1/v]
+        self.reach, self.is_inner = answer, False
+        self.tied *= kept
+        self.along = (1 + self.along) * kept - 1
+        return True
+
+    def pass_weights(self, step: Step, source: SignalMoments, z: SignalMoments) -> None:
+        """Through W towards the input: y = W a is Gaussian, `own` its share of the second moment of z."""
+        assert step.layer.weights is not None
+        weights = step.layer.weights.variance(step.fan_in, step.fan_out) or 0.0
         log_y = math.log(step.fan_in * weights) + source.second_moment.log - z.second_moment.log
-        own = min(math.exp(log_y), 1.0)  # v_y / q
-        held = step.fan_in / max(step.fan_in, step.fan_out) if isinstance(layer.weights, Orthogonal) else 0.0
-        coherent = own * part**2 * square / (q * flat)
-        tied = 2 * own * slope / step.fan_in + tied * step.fan_out / step.fan_in * coherent
-        ahead_share, ahead_held = own, held
-    return found
-
-
-def _tangle(spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep]) -> list[Fluctuation | None]:
-    """Networks with joins or dropout: the gradient's own fluctuation; its shift is not known.
-
-    It ends towards the input at a norm, which divides by a fluctuating size, and at an activation whose E[phi'^2]
-    hangs on the second moment.
-    """
-    found: list[Fluctuation | None] = [None] * len(spec.steps)
-    noise: float | None = 0.0
-    skips: list[tuple[int, float | None]] = []
-    for k in range(len(spec.steps) - 1, -1, -1):
-        step, ahead = spec.steps[k], forward[k]
-        layer = step.layer
-        if layer.joins:
-            skips.append((k, noise))
-            noise = 0.0
-            continue
-        if layer.opens:
-            join, skip = skips.pop()
-            noise = _split(noise, skip, backward[k].source, backward[join].output, step.fan_out)
-            found[join] = None if noise is None else make_fluctuation(noise, None)
-        elif layer.variant is not None:
-            return found
-        elif layer.dropped_share and noise is not None:
-            noise += 3 * layer.dropped_share / (1 - layer.dropped_share) / step.fan_out
-        elif noise is not None and layer.activation is not None:
-            z = ahead.source if layer.weights is None else ahead.inner
-            noise = None if z is None or z.is_shared else _pass(noise, layer.activation, z, step.fan_out)
-        found[k] = None if noise is None else make_fluctuation(noise, None)
-    return found
-
-
-def _pass(noise: float, activation: Activation, z: SignalMoments, width: int) -> float | None:
-    found = expect(activation, z)
-    if found is None or activation.degree != 1:
-        return None
-    known, _ = found
-    return noise + (3 * known.derivative_fourth_moment / known.derivative_second_moment**2 - 1) / width
-
-
-def _split(
-    branch: float | None, skip: float | None, whole: ExtendedFloat | None, past: ExtendedFloat | None, width: int
-) -> float | None:
-    """The gradient at a block's input is the skip's, second moment `past`, plus the branch's, and their product."""
-    if branch is None or skip is None or whole is None or past is None or not whole.value:
-        return None
-    share = 1 - min(math.exp(past.log - whole.log), 1.0)
-    return skip + share**2 * (branch + 2 / width) + 4 * share * (1 - share) / width
+        own = min(math.exp(log_y), 1.0)
+        self.held = step.fan_in / max(step.fan_in, step.fan_out) if isinstance(step.layer.weights, Orthogonal) else 0.0
+        self.tied = own * (self.along + self.tied * step.fan_out) / step.fan_in
+        self.reach *= own
+        self.along = 0.0
+        self.is_fresh, self.is_inner = True, False

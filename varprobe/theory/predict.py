@@ -33,7 +33,7 @@ def predict(spec: NetworkSpec, settings: Settings | None = None) -> Prediction:
     backward, at_input = step_backward(spec, settings, forward)
     start = next((float(step.inner.second_moment) for step in forward if step.inner is not None), 1.0)
     start = min(start, _LARGEST_START)
-    widths = _finite_width(spec, forward, backward)
+    widths = _finite_width(spec, settings.batch, forward, backward)
     point = find_fixed_point(spec, start) if all(map(_is_plain, spec.steps)) else None
     return _prediction(spec, forward, backward, at_input, widths, point)
 
@@ -45,17 +45,17 @@ def recursions(spec: NetworkSpec, settings: Settings) -> Prediction:
     return _prediction(spec, forward, backward, at_input, [RowWidth()] * len(forward), None)
 
 
-def _finite_width(spec: NetworkSpec, forward: list[ForwardStep], backward: list[BackwardStep]) -> list[RowWidth]:
+def _finite_width(
+    spec: NetworkSpec, batch: int, forward: list[ForwardStep], backward: list[BackwardStep]
+) -> list[RowWidth]:
     """One per step; None where the expansion is not known."""
     try:
-        sources, outputs = follow_fluctuations(spec, forward)
-        gradients = follow_gradient_fluctuations(spec, forward, backward, sources)
+        sources, outputs, reasons = follow_fluctuations(spec, forward)
+        gradients = follow_gradient_fluctuations(spec, batch, (forward, backward), (sources, outputs))
     except OverflowError:  # an expansion whose terms doubles cannot hold says nothing
         return [RowWidth()] * len(spec.steps)
-    return [
-        RowWidth(source.total if source else None, output.total if output else None, gradient)
-        for source, output, gradient in zip(sources, outputs, gradients, strict=True)
-    ]
+    signals = [[flow and flow.fluctuation(batch) for flow in side] for side in (sources, outputs)]
+    return [RowWidth(*each) for each in zip(*signals, *gradients, reasons, strict=True)]
 
 
 def _prediction(

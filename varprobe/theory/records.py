@@ -85,6 +85,8 @@ class Fluctuation:
     The shift is None where it is not known.
 
     Attributes:
+        variance: of one sample, which no batch exceeds.
+        of_batch: of the mean over the batch's samples; None where it is not known.
         unknown: what the expansions of the second moments that this one hangs on may leave out: how far its ln may lie
             off for that.
     """
@@ -92,15 +94,22 @@ class Fluctuation:
     variance: float
     shift: float | None
     unknown: float = 0.0
+    of_batch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RowWidth:
-    """Of the second moments of a row's source, its output, and the gradient at the source; None where not known."""
+    """Of the second moments of a row's source, its output, and the gradients at both; None where not known.
+
+    Attributes:
+        reason: why the signal's are not known, where that is of the network's own making.
+    """
 
     source: Fluctuation | None = None
     output: Fluctuation | None = None
     gradient: Fluctuation | None = None
+    output_gradient: Fluctuation | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

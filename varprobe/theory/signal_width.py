@@ -2,11 +2,12 @@
 
 A second moment is an average over n units, and so fluctuates from draw to draw. What a layer hands on is s times its
 own relative fluctuation, s = d ln E[phi^2] / d ln v, and (E[phi^4]/E[phi^2]^2 - 1)/n of variance beside it. The
-curvature of E[phi^2] turns fluctuation into a shift of the mean. Backward the same weights are met again:
-W^T delta has a part along the layer's own input, which the next activation does not treat as it treats the rest.
+curvature of E[phi^2] turns fluctuation into a shift of the mean.
 
-Everything is of first order in 1/width and for one sample: over a batch the mean is the same and the fluctuation
-smaller, so that a band from here is an upper bound. In what follows every variance and shift is relative.
+Everything is of first order in 1/width. Over a batch the mean is the same and the fluctuation smaller: it is that of
+one sample divided by the batch, and the covariance of two samples, which the same expectations over pairs give. Two
+samples of no mean correlation have one by chance, whose variance grows by 1/n a layer, and which counts beside the
+mean one. In what follows every variance and shift is relative.
 """
 
 from __future__ import annotations
@@ -22,54 +23,33 @@ from varprobe.network.activations import Activation
 from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import InputLaw, NetworkSpec, Step
+from varprobe.theory.flow import NOTHING, Flow, Spread, correlate
 from varprobe.theory.forward import ForwardStep
-from varprobe.theory.records import Fluctuation, SignalMoments
+from varprobe.theory.layer_maps import norm_size
+from varprobe.theory.pair_moments import pair_moments
+from varprobe.theory.records import SignalMoments
 
 # Excess kurtosis of z beyond which one term of the expansion in it does not do.
 _FAR_FROM_GAUSSIAN = 0.3
+# Share of eps in what a norm divides by, beyond which its output follows the size of its input.
+_SCALE_FREE = 1e-3
 # Second moments between this and its inverse have fourth moments that doubles can hold.
 _LEAST = 1e-100
 
 
-@dataclass(frozen=True)
-class Flow:
-    """The second moment on its way: variance and shift, and what of it answers to the innermost open skip.
-
-    `variance` is of the expectation over units, `readout` what their finite number adds; `held` is the share of the
-    read-out that orthogonal weights take away, since they keep the sum of squares. `kurtosis` is E[x^4]/E[x^2]^2 over
-    units: 3 for a Gaussian z, and a little else where weights are not Gaussian.
-    """
-
-    variance: float
-    readout: float
-    shift: float
-    kurtosis: float
-    held: float = 0.0
-    answer: float = 1.0
-    own: float = 0.0
-
-    @property
-    def total(self) -> Fluctuation | None:
-        """What an average over the units does."""
-        return make_fluctuation(self.variance + self.readout, self.shift)
-
-
-def make_fluctuation(variance: float, shift: float | None, unknown: float = 0.0) -> Fluctuation | None:
-    """None where the expansion left the range of numbers."""
-    if not (math.isfinite(variance) and math.isfinite(shift or 0.0)):
-        return None
-    return Fluctuation(max(variance, 0.0), shift, unknown)
-
-
-def follow_fluctuations(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[list[Flow | None], list[Flow | None]]:
-    """The second moments of every step's source and output; None where the expansion is not known."""
+def follow_fluctuations(
+    spec: NetworkSpec, forward: list[ForwardStep]
+) -> tuple[list[Flow | None], list[Flow | None], list[str]]:
+    """The second moments of every step's source and output; None where the expansion is not known, with the reason."""
     flow: Flow | None = None
     if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
         kappa = _input_kappa(spec.input)
-        flow = Flow(0.0, kappa / spec.input.features, 0.0, kappa + 1)
+        features = spec.input.features
+        flow = Flow(NOTHING, Spread(kappa / features, 0.0), 0.0, kappa + 1, chance=1 / features)
     walk = _Walk()
     sources: list[Flow | None] = []
     outputs: list[Flow | None] = []
+    reasons: list[str] = []
     for walk.step, walk.ahead in zip(spec.steps, forward, strict=True):
         layer, ahead, passed = walk.step.layer, walk.ahead, _Passage(None, None)
         is_known = not (flow is None or ahead.source is None or ahead.inner is None or ahead.output is None)
@@ -78,7 +58,8 @@ def follow_fluctuations(spec: NetworkSpec, forward: list[ForwardStep]) -> tuple[
         flow = passed.output
         sources.append(passed.source)
         outputs.append(flow)
-    return sources, outputs
+        reasons.append(walk.reason)
+    return sources, outputs, reasons
 
 
 @dataclass(frozen=True)
@@ -100,10 +81,15 @@ class _Walk:
         self.step: Step
         self.ahead: ForwardStep
         self.skips: list[Flow | None] = []
+        self.reason = ""
 
     def map(self, layer: Dense, signal: _Passage) -> _Passage:
         source, z, step = self.ahead.source, self.ahead.inner, self.step
         if signal.output is None or source is None or z is None:
+            return _Passage(None, None)
+        excess = weight_excess(layer.weights, step.fan_out) * signal.output.kurtosis / step.fan_in
+        if abs(excess) > _FAR_FROM_GAUSSIAN:
+            self.reason = f"{step.name}: with such weights on {step.fan_in:,} inputs z is not Gaussian"
             return _Passage(None, None)
         flow = _map(signal.output, layer.weights, source, z, step.fan_in, step.fan_out)
         return _Passage(flow, _activate(flow, layer.activation, z, step.fan_out))
@@ -116,27 +102,37 @@ class _Walk:
     def normalise(self, layer: Norm, signal: _Passage) -> _Passage:
         """It sets the sum of squares: nothing is left to fluctuate.
 
-        Behind batch norm the values of a unit lie on a sphere of the batch's dimension and are not Gaussian.
+        But for its eps: a share eps/(v + eps) of the fluctuation passes. Behind batch norm the values of a unit lie
+        on a sphere of the batch's dimension and are not Gaussian.
         """
-        flow = signal.output
-        return replace(
-            signal,
-            output=None if flow is None or layer.variant == "batch" else Flow(0.0, 0.0, 0.0, flow.kurtosis, 1.0, 0.0),
-        )
+        flow, source = signal.output, self.ahead.source
+        if flow is None or source is None or layer.variant == "batch":
+            return replace(signal, output=None)
+        size = norm_size(layer, source)
+        passed = float(layer.eps / size) if size else 1.0
+        if passed > _SCALE_FREE and layer.variant == "layer" and source.mean:
+            return replace(signal, output=None)  # the variance over units does not go as the second moment
+        # v/(v + eps), of which the second derivative is -2 eps/(v + eps)^3.
+        bend = -2 * passed * (1 - passed)
+        below = 1 / self.step.fan_out if layer.variant == "layer" else 0.0  # the mean over units takes its share
+        shift = passed * (flow.shift - below) + bend / 2 * flow.whole.one
+        output = Flow(flow.whole * passed**2, NOTHING, shift, flow.kurtosis, 1.0, passed * flow.answer)
+        output = replace(output, chance=flow.chance, correlation=flow.correlation, unknown=passed * flow.unknown)
+        return replace(signal, output=output)
 
     def drop(self, layer: Dropout, signal: _Passage) -> _Passage:
         flow = signal.output
         if flow is None:
             return signal
         extra = layer.dropped_share / (1 - layer.dropped_share)
-        readout = flow.readout + flow.kurtosis * extra / self.step.fan_out
+        readout = flow.readout + Spread(flow.kurtosis * extra / self.step.fan_out, 0.0)
         kurtosis = flow.kurtosis / (1 - layer.dropped_share)
         return replace(signal, output=replace(flow, readout=readout, kurtosis=kurtosis, held=0.0))
 
     def open(self, signal: _Passage) -> _Passage:
         self.skips.append(signal.output)
         # What reaches the branch is all of the skip: own fluctuation starts anew.
-        return replace(signal, output=signal.output and replace(signal.output, answer=1.0, own=0.0))
+        return replace(signal, output=signal.output and replace(signal.output, answer=1.0, own=NOTHING))
 
     def join(self, layer: Join, signal: _Passage) -> _Passage:
         skip, ahead = self.skips.pop(), self.ahead
@@ -195,23 +191,30 @@ def _map(flow: Flow, law: Law, before: SignalMoments, after: SignalMoments, fan_
     held = fan_out / max(fan_in, fan_out) * share if isinstance(law, Orthogonal) else 0.0
     # Cumulants add up: a sum over fan_in entries has the weights' excess, that of the signal in it, over fan_in.
     excess = weight_excess(law, fan_out) * flow.kurtosis / fan_in * share**2
-    if abs(excess) > _FAR_FROM_GAUSSIAN:
-        return None
+    chance = share**2 * flow.chance
+    correlation = correlate(after)
+    alike = min(correlation**2 + chance, 1.0)
     return Flow(
-        share**2 * (flow.variance + flow.readout),
-        2 / fan_out * (1 - held),
+        flow.whole * share**2,
+        Spread(1.0, alike) * (2 / fan_out * (1 - held)),
         share * flow.shift,
         3 + excess,
         held,
         share * flow.answer,
-        share**2 * (flow.own + flow.readout),
+        (flow.own + flow.readout) * share**2,
+        chance,
+        correlation,
+        share * flow.unknown,
     )
 
 
 def _activate(flow: Flow | None, activation: Activation, z: SignalMoments, width: int) -> Flow | None:
     """a = phi(z)."""
-    if activation.is_linear or flow is None:
+    if flow is None:
         return flow
+    fresh = (1 - flow.alike) ** 2 * (1 - flow.held) / width
+    if activation.is_linear:
+        return replace(flow, chance=flow.chance + fresh)
     found = expect(activation, z)
     if found is None:
         return None
@@ -221,14 +224,23 @@ def _activate(flow: Flow | None, activation: Activation, z: SignalMoments, width
     if not math.isfinite(slope + bend):
         return None
     kappa = known.fourth_moment / known.second_moment**2 - 1
+    # The first order is in, the second goes as the square of what varies, and of what is not Gaussian.
+    spread = flow.variance.one + abs(flow.kurtosis - 3) / 3
+    mean = z.scaled(0 if activation.degree is None else z.exponent)[0]
+    squares, _, _, slopes = pair_moments(activation, mean, v, known).at(*flow.correlations)
+    turn = slopes * known.derivative_second_moment * v / known.second_moment
+    readout = Spread(kappa, squares - 1) + Spread(1.0, flow.alike) * (-2 * slope**2 * flow.held)
     return Flow(
-        slope**2 * flow.variance,
-        max(kappa - 2 * slope**2 * flow.held, 0.0) / width,
-        slope * flow.shift + bend / 2 * (flow.variance - 2 * flow.held / width + (flow.kurtosis - 3) / 3),
+        flow.variance * slope**2,
+        readout.at_least_zero * (1 / width),
+        slope * flow.shift + bend / 2 * (flow.variance.one - 2 * flow.held / width + (flow.kurtosis - 3) / 3),
         kappa + 1,
         0.0,
         slope * flow.answer,
-        slope**2 * flow.own,
+        flow.own * slope**2,
+        turn**2 * flow.chance + fresh,
+        flow.correlation,
+        abs(slope) * flow.unknown + (abs(slope * (1 - slope)) + abs(bend)) * spread**2,
     )
 
 
@@ -259,13 +271,19 @@ def _join(
     kept = min(math.exp(before.second_moment.log - after.second_moment.log), 1.0)
     added = 1 - kept
     factor = kept + added * branch.answer
-    own = added**2 * (branch.own + branch.readout) + 4 * kept * added / width
+    chance = kept**2 * skip.chance + added**2 * branch.chance
+    correlation = correlate(after)
+    alike = min(correlation**2 + chance, 1.0)
+    own = (branch.own + branch.readout) * added**2 + Spread(1.0, alike) * (4 * kept * added / width)
     return Flow(
-        factor**2 * skip.variance + own,
-        kept**2 * skip.readout,
+        skip.variance * factor**2 + own,
+        skip.readout * kept**2,
         kept * skip.shift + added * branch.shift,
         kept**2 * skip.kurtosis + added**2 * branch.kurtosis + 6 * kept * added,
         0.0,
         factor * skip.answer,
-        factor**2 * skip.own + own,
+        skip.own * factor**2 + own,
+        chance,
+        correlation,
+        kept * skip.unknown + added * branch.unknown,
     )

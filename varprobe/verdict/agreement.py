@@ -1,9 +1,11 @@
 """Does the measurement agree with theory? Bands for means and for single draws, and the deviations.
 
+Tested are the outputs of dense layers and the gradients with respect to them; z and its gradient have bands to look at.
+
 The expected ln of a mean over trials is ln of the prediction plus its shift at finite width. Its error comes from the
 trials themselves; what the first order in 1/width leaves out is allowed beside it, as a share of the variance of ln of
-one draw: `MARGIN` of it, or all of it (`UNSHIFTED`) where the shift is not known. What the second moments that a
-gradient hangs on leave out is allowed too. A layer is tested where that variance is at most `LARGEST`, and so is what
+one draw: `MARGIN` of it, or all of it (`UNSHIFTED`) where the shift is not known. What the second moments that one
+hangs on leave out is allowed too. A layer is tested where that variance is at most `LARGEST`, and so is what
 it hangs on; the critical value is Student's t for an error of `FAMILY_ERROR` over all that is tested (Bonferroni, so at
 most that for layers that depend on each other, as they do).
 """
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.theory.records import Fluctuation, Prediction, RowPrediction
+from varprobe.theory.records import Fluctuation, Prediction, SignalMoments
 from varprobe.verdict.intervals import jackknife_error, leave_one_out_log_means, log_mean, student_quantile
 
 if TYPE_CHECKING:
@@ -63,16 +65,22 @@ class Band:
 
 @dataclass(frozen=True)
 class RowAgreement:
-    """The bands of a row's source and gradient, and the deviation of the output's variance."""
+    """The bands of a row: of its output and the gradient there, which are tested, and of its source likewise."""
 
+    output: Band = Band()
+    output_gradient: Band = Band()
     source: Band = Band()
     gradient: Band = Band()
-    output_deviation: float | None = None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether a tested one is left."""
+        return self.output.is_left or self.output_gradient.is_left
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """A prediction with the bands of every row; those of dense rows are tested together."""
+    """A prediction with the bands of every row; the outputs of dense rows are tested together."""
 
     prediction: Prediction
     rows: tuple[RowAgreement, ...]
@@ -88,8 +96,7 @@ def foresee(prediction: Prediction, trials: int) -> Agreement:
         error = None if width is None else math.sqrt(width.variance / trials)
         return _band(log, width, None, error, critical)
 
-    rows = [RowAgreement(band(_log_source(row), row.width.source), band(row.log_gradient, row.width.gradient))
-            for row in prediction.rows]  # fmt: skip
+    rows = [RowAgreement(*(band(*of) for of in row)) for row in _second_moments(prediction)]
     return Agreement(prediction, tuple(rows), tested)
 
 
@@ -104,34 +111,45 @@ def compare(measurement: Measurement, prediction: Prediction, family_error: floa
     critical = _critical(tested, trials, family_error)
     floor = _ROUNDINGS * float(np.finfo(measurement.dtype).eps)
     tables = (
+        s.log_activation_second_moment,
+        s.log_activation_gradient_second_moment,
         s.log_preactivation_second_moment,
         s.log_gradient_second_moment,
-        s.log_activation_variance,
     )
     means = [_means(table, floor) for table in tables]
     rows = []
-    for i, row in enumerate(prediction.rows):
-        source, gradient, output = [(float(mean[i]), float(error[i])) for mean, error in means]
-        rows.append(
-            RowAgreement(
-                _band(_log_source(row), row.width.source, *source, critical),
-                _band(row.log_gradient, row.width.gradient, *gradient, critical),
-                _deviation(None if row.output is None else row.output.variance.log, row.width.output, *output),
-            )
-        )
+    for i, row in enumerate(_second_moments(prediction)):
+        found = [(float(mean[i]), float(error[i])) for mean, error in means]
+        of = zip(row, found, strict=True)
+        rows.append(RowAgreement(*(_band(*theory, *measured, critical) for theory, measured in of)))
     return Agreement(prediction, tuple(rows), tested)
 
 
-def _log_source(row: RowPrediction) -> float | None:
-    return None if row.source is None else row.source.second_moment.log
+def _second_moments(prediction: Prediction) -> list[tuple[tuple[float | None, Fluctuation | None], ...]]:
+    """Per row ln of the output's, the gradient's there, the source's and the gradient's there, and what varies.
+
+    The gradient at the network's output is 1 by definition: it has no band.
+    """
+    last = len(prediction.rows) - 1
+    return [
+        (
+            (_log(row.output), row.width.output),
+            (row.log_output_gradient, None if at == last else row.width.output_gradient),
+            (_log(row.source), row.width.source),
+            (row.log_gradient, row.width.gradient),
+        )
+        for at, row in enumerate(prediction.rows)
+    ]
+
+
+def _log(signal: SignalMoments | None) -> float | None:
+    return None if signal is None else signal.second_moment.log
 
 
 def _count_tested(prediction: Prediction) -> int:
-    """How many second moments of dense rows have a band."""
-    rows = [row for row in prediction.rows if row.is_dense]
-    return sum(_is_tested(_log_source(row), row.width.source) for row in rows) + sum(
-        _is_tested(row.log_gradient, row.width.gradient) for row in rows
-    )
+    """How many second moments of the outputs of dense rows, and of the gradients there, have a band."""
+    rows = zip(prediction.rows, _second_moments(prediction), strict=True)
+    return sum(_is_tested(*of) for row, moments in rows if row.is_dense for of in moments[:2])
 
 
 def _is_tested(log: float | None, width: Fluctuation | None) -> bool:

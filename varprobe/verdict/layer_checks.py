@@ -136,11 +136,11 @@ def find_end_of_theory(case: Case) -> Iterator[Found]:
 
 
 def find_mismatch(case: Case) -> Iterator[Found]:
-    """Dense layers whose mean over the trials lies outside the band that theory foresees, a finding a direction."""
+    """Dense layers whose output's mean over the trials lies outside theory's band, a finding a direction."""
     if case.agreement is None:
         return
     for way, what, _ in case.directions:
-        bands = [row.source if way == "forward" else row.gradient for row in case.agreement.rows]
+        bands = [row.output if way == "forward" else row.output_gradient for row in case.agreement.rows]
         left = [row for row, band in enumerate(bands) if case.layers[row].kind == "dense" and band.is_left]
         if not left:
             continue

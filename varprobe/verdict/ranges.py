@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from varprobe.network.number_formats import FORMATS, NumberFormat
 from varprobe.network.spec import NetworkSpec, Settings
-from varprobe.theory.formats import Chances, ends_in_a_chain, predict_chances, tabulate_rows
+from varprobe.theory.formats import Chances, RowTable, ends_in_a_chain, predict_chances, tabulate_rows
 from varprobe.theory.records import Prediction
 from varprobe.verdict.intervals import log_mean
 from varprobe.verdict.records import FormatRange, Leaving
@@ -37,26 +38,43 @@ def format_ranges(
             largest=number.largest,
             smallest=number.smallest,
             measured=None if measurement is None else _leaving(count_chances(measurement, number), number, values),
-            predicted=_leaving(predict_chances(table, settings.batch, number, is_chain=is_chain), number, values),
+            predicted=_leaving(_predict(table, settings.batch, number, is_chain=is_chain), number, values),
         )
         for number in FORMATS
     )
 
 
+def _predict(table: RowTable, batch: int, number: NumberFormat, *, is_chain: bool) -> Chances:
+    """By theory; what is exactly zero has not underflowed."""
+    chances = predict_chances(table, batch, number, is_chain=is_chain)
+    return replace(
+        chances,
+        underflow=np.where(np.isneginf(table.output), 0.0, chances.underflow),
+        gradient_underflow=np.where(np.isneginf(table.gradient), 0.0, chances.gradient_underflow),
+    )
+
+
 def count_chances(measurement: Measurement, number: NumberFormat) -> Chances:
-    """Shares of the trials, per row."""
+    """Shares of the trials, per row.
+
+    An exact zero has not underflowed: the engine carries exponents of its own, so that a zero is meant or dead.
+    """
     s = measurement.statistics
     top, bottom = math.log(number.largest), math.log(number.smallest)
     with np.errstate(invalid="ignore"):
-        small = s.log_activation_second_moment / 2 < bottom
+        small = _is_below(s.log_activation_second_moment / 2, bottom)
         gradient = s.log_gradient_second_moment / 2
         over = s.log_max_abs > top
         # What ended had overflowed any format, if its weights are finite; it is counted with the largest.
         over |= np.isnan(s.log_max_abs)
         back = s.log_gradient_max_abs > top
-        under = gradient < bottom
+        under = _is_below(gradient, bottom)
         size = np.asarray(log_mean(2 * gradient)) / 2 / LN2
     return Chances(over.mean(axis=0), small.mean(axis=0), back.mean(axis=0), under.mean(axis=0), size)
+
+
+def _is_below(logs: Vector, bottom: float) -> NDArray[np.bool_]:
+    return (logs < bottom) & ~np.isneginf(logs)
 
 
 def _leaving(chances: Chances, number: NumberFormat, values: int) -> Leaving:
@@ -92,7 +110,7 @@ def _largest(chances: Vector) -> float | None:
 def _loss_scale(chances: Chances, number: NumberFormat, values: int) -> int | None:
     """0 where nothing leaves the range; else the largest power of two with headroom, if the smallest then fits."""
     sizes = chances.gradient_rms[np.isfinite(chances.gradient_rms)]
-    if not sizes.size or np.isneginf(chances.gradient_rms).any():
+    if not sizes.size:
         return None
     likely = np.concatenate([chances.gradient_overflow, chances.gradient_underflow])
     if not (likely >= 0.5).any():

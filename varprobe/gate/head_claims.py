@@ -1,0 +1,119 @@
+"""Claims about the head, the loss that it begins with, and how many directions reach it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.config.expectation import Range
+from varprobe.formatting import number
+from varprobe.gate.claim import Answer, Claim, in_words
+from varprobe.gate.means import Means, average, average_typically, hold
+from varprobe.verdict.case import Case
+from varprobe.verdict.judge import Diagnosis
+from varprobe.verdict.labels import Direction, Outcome
+
+_RANK_REMEDY = (
+    "Fewer or wider layers, residual blocks, or an activation nearer to a straight line keep more directions apart."
+)
+
+
+def scale_claim(limits: Range, line: int | None) -> Claim:
+    """The second moment of the head's output over that of the body's lies in a range, in a typical draw."""
+    wanted = f"{in_words(limits)} times the second moment of the body's output"
+    return Claim("head.scale", wanted, line, partial(_hold_scale, limits))
+
+
+def loss_claim(limits: Range, line: int | None) -> Claim:
+    """The mean over draws of the objective's value per sample lies in a range."""
+    return Claim("initial_loss", in_words(limits), line, partial(_hold_loss, limits))
+
+
+def rank_claim(limits: Range, rows: Sequence[int], line: int | None) -> Claim:
+    """The mean over draws of the effective rank lies in a range, at each of the judged layers."""
+    answer = partial(_hold_rank, limits, rows)
+    return Claim("effective_rank", f"{in_words(limits)} in every judged layer", line, answer, Direction.SIGNAL)
+
+
+def trace_head(case: Case) -> NDArray[np.float64]:
+    """ln of the second moment of the network's output over that of the body's, (trials,).
+
+    -inf where the output is zero, nan where the body's is, or the arithmetic ended.
+    """
+    logs = case.measured.statistics.log_activation_second_moment
+    body = max(point.row for point in case.points if not point.layer.is_head)
+    with np.errstate(invalid="ignore"):
+        found: NDArray[np.float64] = np.where(np.isfinite(logs[:, body]), logs[:, -1] - logs[:, body], np.nan)
+    return found
+
+
+def _hold_scale(limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
+    """Draws that end before the head say nothing of it; zeros among others are dead outputs, and say nothing either."""
+    case = diagnosis.case
+    row = next(row for row, layer in enumerate(case.layers, 1) if layer.is_head)
+    logs = trace_head(case)
+    known = logs[np.isfinite(logs)]
+    if known.size:
+        means = average_typically(known, level)
+    elif np.isneginf(logs).any():
+        zero = np.array([-math.inf])
+        means = Means(zero, zero, zero, True, len(logs))
+    else:
+        return Answer(Outcome.FAILED, "no draw reaches the head", layer=row)
+    answer = hold(means, [row], limits)
+    return answer if answer.outcome != Outcome.FAILED else replace(answer, remedy=_rescale(means, limits))
+
+
+def _rescale(means: Means, limits: Range) -> str:
+    """To the nearer end of the range; second moments go as squares of standard deviations."""
+    log = float(means.mean[0])
+    if not math.isfinite(log):
+        return "The head's weights are zero: draw them."
+    edge = limits.low if limits.low is not None and log < _log(limits.low) else limits.high
+    if not edge:
+        return "Set the head's weights to zero."
+    factor = number(math.exp((math.log(edge) - log) / 2))
+    return f"Multiply the standard deviation of the head's weights and biases by about {factor}."
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf
+
+
+def _hold_loss(limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
+    measured = diagnosis.case.measured
+    losses = measured.statistics.initial_loss
+    means = average(losses, level, is_log=False)
+    if np.isposinf(losses).any() and not np.isnan(losses).any():
+        outcome = Outcome.MET if limits.high is None else Outcome.FAILED
+        answer = Answer(outcome, f"beyond doubles in {int(np.isposinf(losses).sum()):,} of {len(losses):,} draws")
+    else:
+        answer = hold(means, [None], limits)
+    if answer.outcome != Outcome.FAILED:
+        return answer
+    if limits.high is None or means.mean[0] <= limits.high:
+        return replace(answer, remedy="Lower the range, or raise the scale of the head's output.")
+    guess = guess_loss(measured.objective, measured.layers[-1].fan_out)
+    if limits.high < guess:
+        return replace(answer, remedy=f"Raise the range: a head that says nothing has {number(guess)}.")
+    return replace(answer, remedy=f"Lower the scale of the head's output: one that says nothing has {number(guess)}.")
+
+
+def guess_loss(objective: str, outputs: int) -> float:
+    """The mean loss of an output of zeros: ln C, ln 2 of bce, the targets' variance of mse."""
+    return {"cross_entropy": math.log(outputs), "bce": math.log(2.0)}.get(objective, 1.0)
+
+
+def _hold_rank(limits: Range, rows: Sequence[int], diagnosis: Diagnosis, level: float) -> Answer:
+    """Over the draws whose samples differ in every one of the rows; the level is shared by the rows."""
+    table = diagnosis.case.measured.statistics.effective_rank[:, [row - 1 for row in rows]]
+    table = table[~np.isnan(table).any(axis=1)]
+    if not len(table):
+        return Answer(Outcome.FAILED, "in no draw do the samples differ in every layer", _RANK_REMEDY)
+    answer = hold(average(table, level / len(rows), is_log=False), rows, limits)
+    return answer if answer.outcome != Outcome.FAILED else replace(answer, remedy=_RANK_REMEDY)

@@ -399,7 +399,7 @@ def test_a_spread_of_more_than_a_factor_e_is_told(sd: float, found: bool) -> Non
 
 
 def test_a_mean_in_another_region_than_the_typical_draw_is_told() -> None:
-    # 99 draws at -4.7 and one at 4: D = -4.61, sd 0.87 only; the mean over draws is at -0.44.
+    # 99 draws at -4.7 and one at 4: D = -4.61, sd 0.87 only; the mean over draws is at -0.59.
     changes = [-4.7] * 99 + [4.0]
     direction = judge(a_measurement(_exactly(changes))).forward
     assert direction.spread_log10 is not None

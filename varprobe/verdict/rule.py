@@ -245,7 +245,7 @@ def judge_signal(
         logs: (trials, points) ln of sample variance over second moment.
         at_input: (trials,) the same of the batch itself.
     """
-    none = logs[:0, 0]
+    none = at_input[:0]
     if batch == 1 or not logs.shape[1] or np.isneginf(at_input).any() or np.isnan(at_input).any():
         return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED), none)
     usable, trials = ~np.isnan(logs).any(axis=1), len(logs)

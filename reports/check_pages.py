@@ -147,6 +147,7 @@ def page(results: list[Result], totals: dict[str, Any], made: str) -> str:
     places = {one["draws"]: place for place, one in enumerate(results[0]["forward"]["groups"])}
     parts = [
         _head(results, totals, made),
+        _section("Aims", _aims(totals)),
         *(_section(f"{size} draws: what was said", _confusion(results, place)) for size, place in places.items()),
         _section("Labels, by kind", _by_kind(totals)),
         _section("Intervals, by kind", _coverage(totals)),
@@ -164,7 +165,45 @@ def _section(title: str, *texts: str) -> str:
 
 
 def _head(results: list[Result], totals: dict[str, Any], made: str) -> str:
-    return ""
+    truth, judged = ([result["draws"][place] for result in results] for place in (0, 1))
+    return f"""# How often labels, intervals and `varprobe check` are wrong
+
+{len(results)} networks of {len(totals["networks"]) - 1} kinds, 4 to 1,024 wide and 3 to 400 layers deep, in float32 on
+batches of 4 to 32. Each has two banks of draws of its own seed. The first, of {min(truth)} to {max(truth)} draws, says
+what is true: D, the mean over draws of d, the natural log of the change from the first judged layer to the last. A
+truth is known where three standard errors about D touch neither ln 100 nor ln 1000, and where the share of dead draws
+is as surely on one side of one half; else it is open. The second, of {min(judged)} to {max(judged):,}, is cut into
+groups of 20 and of 100 draws, no draw in two of a size, and each is judged as `varprobe run` judges so many trials.
+`varprobe check`, with its default expectations (stable both ways, no error-level finding), alpha 0.001 and 400 draws at
+most, begins once at each group of 20 and goes on through the bank, from its end to its beginning.
+Made by `python reports/check_study.py` with {made}.
+
+A label is opposite where it says stable of what vanishes, explodes or dies, one of these of what is stable, or
+vanishing for exploding. Nothing is opposite to a truth that is borderline or open: those are counted apart. An interval
+misses where it and the truth are farther apart than Student's t allows for both their errors. Intervals in brackets
+are of Clopper and Pearson, 95 %.
+"""
+
+
+def _aims(totals: dict[str, Any]) -> str:
+    few, many = totals["labels"]["all"].values()
+    wrong = wrong_checks(totals)
+    rows = [
+        ["opposite labels at 20 draws", "at most 0.1 %", _share(few["opposite"])],
+        ["opposite labels at 100 draws", "none", _share(many["opposite"])],
+        ["inconclusive at 20 draws", "at most 2 %", _share(few["inconclusive"])],
+        ["95 % intervals of D that miss, at 20 draws", "at most 7 %", _share(few["missed"])],
+        ["95 % intervals of D that miss, at 100 draws", "at most 7 %", _share(many["missed"])],
+        ["checks that fail the healthy or pass what is not", "at most 0.1 %", _share(wrong)],
+        ["mean draws of a check", "at most 75", f"{totals['checks_all']['mean_draws']:.1f}"],
+    ]
+    return _grid(["what", "aim", "found"], rows, left=3)
+
+
+def wrong_checks(totals: dict[str, Any]) -> dict[str, Any]:
+    """Checks that fail a healthy network, or pass one that is known not to be; open ones have no right answer."""
+    ends = [totals["checks"][one]["failed" if one == "healthy" else "passed"] for one in CLASSES[:-1]]
+    return share(sum(one["number"] for one in ends), sum(one["of"] for one in ends))
 
 
 def _grid(heads: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> str:
@@ -305,7 +344,7 @@ def _share(one: dict[str, Any], *, short: bool = False) -> str:
     if not one["of"]:
         return ""
     number = f"{one['number']:,} of {one['of']:,}"
-    return number if short else f"{number} ({100 * one['low']:.2g} to {100 * one['high']:.2g} %)"
+    return number if short else f"{number} ({100 * one['low']:.3g} to {100 * one['high']:.3g} %)"
 
 
 def _percent(part: float) -> str:

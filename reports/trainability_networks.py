@@ -168,7 +168,11 @@ def label(part: Any) -> str:
     """An activation or a scheme in short."""
     if not isinstance(part, dict):
         return str(part)
-    inner = " ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in part.items() if key != "name")
+    inner = " ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in part.items()
+        if key != "name"
+    )
     return f"{part['name']} {inner}"
 
 

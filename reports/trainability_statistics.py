@@ -7,6 +7,7 @@ Bootstrap intervals are 95 %, over networks: all runs of a network go together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ def worst(*changes: float | None) -> float:
 def typical(record: Record, *ways: str) -> float:
     """The typical change of the network in its worse direction; of one that is degenerate that of a dead draw."""
     return worst(*(None if is_degenerate(record[way]) else record[way]["D"] for way in ways or ("forward", "backward")))
+
+
+def of_draw(record: Record, draw: int) -> float:
+    """The change of one draw in its worse direction; number TRAINED is one that is not trained."""
+    return worst(record["forward"]["draws"][draw], record["backward"]["draws"][draw])
 
 
 def is_degenerate(way: Record) -> bool:
@@ -84,7 +90,7 @@ def label(record: Record) -> str:
 
 def one_draw_label(record: Record, draw: int) -> float:
     """What the limits say of a single draw: 0 stable, 1 borderline, 2 beyond."""
-    change = worst(record["forward"]["draws"][draw], record["backward"]["draws"][draw])
+    change = of_draw(record, draw)
     return float((change > STABLE) + (change > BEYOND))
 
 
@@ -105,8 +111,8 @@ Score = Callable[[Record, int], float]
 SCORES: dict[str, Score] = {
     "typical change D": lambda record, _: typical(record),
     "label by 100 and 1000": lambda record, _: label_rank(record),
-    "change of the trained draw": lambda record, draw: worst(record["forward"]["draws"][draw], record["backward"]["draws"][draw]),
-    "change of one other draw": lambda record, _: worst(record["forward"]["draws"][TRAINED], record["backward"]["draws"][TRAINED]),
+    "change of the trained draw": lambda record, draw: of_draw(record, draw),
+    "change of one other draw": lambda record, _: of_draw(record, TRAINED),
     "label of one other draw": lambda record, _: one_draw_label(record, TRAINED),
     "output scale of one draw": lambda record, _: worst(record["output"][TRAINED]),
     "change of the mean": lambda record, _: worst(record["forward"]["mean"], record["backward"]["mean"]),
@@ -137,11 +143,17 @@ class Runs:
     def __init__(self, records: Sequence[Record], cells: Sequence[str], *, lenient: bool = False) -> None:
         names = {name: place for place, name in enumerate(sorted({record["name"] for record in records}))}
         self.cases = [
-            (record, cell, draw) for record in records for cell in cells if cell in record["cells"] for draw in range(TRAINED)
+            (record, cell, draw)
+            for record in records
+            for cell in cells
+            if cell in record["cells"]
+            for draw in range(TRAINED)
         ]
         self.network = np.array([names[record["name"]] for record, _, _ in self.cases], int)
         self.networks = len(names)
-        self.failed = np.array([float(not trains(record, cell, draw, lenient=lenient)) for record, cell, draw in self.cases])
+        self.failed = np.array(
+            [float(not trains(record, cell, draw, lenient=lenient)) for record, cell, draw in self.cases]
+        )
 
     def score(self, name: str) -> Vector:
         return np.array([SCORES[name](record, draw) for record, _, draw in self.cases])
@@ -197,7 +209,7 @@ def compared(runs: Runs, repeats: int) -> dict[str, Any]:
 
 
 def shares(records: Sequence[Record], cells: Sequence[str], *, lenient: bool = False) -> dict[str, Any]:
-    """Of networks on a task by an optimiser those of whose three draws two or three train, and of the runs all that do."""
+    """Of networks on a task by an optimiser those of which two or three of the three draws train; and of all runs."""
     cases = [(record, cell) for record in records for cell in cells if cell in record["cells"]]
     counts = [sum(trains(record, cell, draw, lenient=lenient) for draw in range(TRAINED)) for record, cell in cases]
     hits = sum(count >= 2 for count in counts)
@@ -221,18 +233,22 @@ def by_change(records: Sequence[Record], cells: Sequence[str]) -> list[dict[str,
     return [
         {"from": low, "to": None if np.isinf(high) else high}
         | shares([record for record in records if low <= typical(record) < high], cells)
-        for low, high in zip(EDGES, EDGES[1:], strict=False)
+        for low, high in pairwise(EDGES)
     ]
 
 
 def limits(runs: Runs, repeats: int) -> dict[str, Any]:
-    """The single limit of D that parts best what trains from what does not: the mean of both shares that it has right."""
+    """The limit of D that parts best what trains from what does not: by the mean of both shares that it has right."""
     weights, score = runs.weights(repeats), runs.score(MAIN)
     good, bad = weights * (1 - runs.failed), weights * runs.failed
     with np.errstate(all="ignore"):
         right = np.stack(
             [
-                (good[:, score <= limit].sum(axis=1) / good.sum(axis=1) + bad[:, score > limit].sum(axis=1) / bad.sum(axis=1)) / 2
+                (
+                    good[:, score <= limit].sum(axis=1) / good.sum(axis=1)
+                    + bad[:, score > limit].sum(axis=1) / bad.sum(axis=1)
+                )
+                / 2
                 for limit in GRID
             ],
             axis=1,
@@ -270,7 +286,11 @@ def overlooked(records: Sequence[Record]) -> dict[str, Any]:
 
 def shares_by_cell(records: Sequence[Record]) -> dict[str, Any]:
     """For each optimiser and task."""
-    return {f"{way} {task}": shares([r for r in records if r["task"] == task], [way]) for way in OPTIMISERS for task in TASKS}
+    return {
+        f"{way} {task}": shares([r for r in records if r["task"] == task], [way])
+        for way in OPTIMISERS
+        for task in TASKS
+    }
 
 
 def warmed(records: Sequence[Record]) -> dict[str, Any]:
@@ -351,7 +371,9 @@ def summary(records: Sequence[Record], repeats: int = REPEATS) -> dict[str, Any]
         "widths": counted(records, "width"),
         "families": counted(records, "family"),
         "auc": {name: compared(Runs(*part), repeats) for name, part in parts.items()},
-        "auc_plain": {name: compared(Runs(plain, part[1]), repeats) for name, part in parts.items() if name in OPTIMISERS},
+        "auc_plain": {
+            name: compared(Runs(plain, part[1]), repeats) for name, part in parts.items() if name in OPTIMISERS
+        },
         "labels": {name: by_label(*part) for name, part in parts.items() if name != "all"},
         "labels_lenient": {name: by_label(*part, lenient=True) for name, part in parts.items() if name != "all"},
         "auc_lenient": {name: interval(auc_of(*part, repeats, lenient=True)) for name, part in parts.items()},

@@ -3,7 +3,7 @@
     python reports/trainability_study.py [--folder DIR] [--only WORD] [--quick]
 
 Every network is drawn 20 times; the change of each draw and the label of the 20 come from one batch of the data. The
-first three draws are trained by SGD and by Adam at seven step sizes each, a quarter of the networks also with warm-up.
+first three draws are trained by SGD and by Adam at seven step sizes each, a sixth of the networks also with warm-up.
 Finished networks are kept in DIR: stopped, the same command goes on where it was. Needs PyTorch and scikit-learn
 (`pip install varprobe[test,torch]`) and some 70 minutes of one core. Writes trainability_study.json and
 trainability_study.md beside this file.
@@ -39,8 +39,8 @@ LN10 = math.log(10)
 TARGET = 0.9
 CELLS = (Cell("sgd", warm_up=False), Cell("adam", warm_up=False))
 WARM = (Cell("sgd", warm_up=True), Cell("adam", warm_up=True))
-# Every fourth network is trained with warm-up too, on the first task.
-WARM_EVERY = 4
+# Every sixth network is trained with warm-up too, on the first task.
+WARM_EVERY = 6
 
 
 def digits() -> Task:
@@ -56,7 +56,9 @@ def spiral(samples: int = 1792, noise: float = 0.03) -> Task:
     arm = np.arange(samples) % 2
     radius = 0.1 + 0.9 * np.sqrt(random.random(samples))
     angle = 2 * np.pi * radius + np.pi * arm
-    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1) + noise * random.standard_normal((samples, 2))
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1) + noise * random.standard_normal(
+        (samples, 2)
+    )
     return Task("spiral", (x - x.mean(axis=0)) / x.std(axis=0), arm, TARGET)
 
 
@@ -144,10 +146,12 @@ def stored(path: Path) -> dict[tuple[str, str, bool], dict[str, Any]]:
 
 
 def collect(chosen: list[Network], tasks: list[Task], path: Path, steps: int | None = None) -> list[dict[str, Any]]:
-    """All records, made where they are not stored, each stored when it is made; those with warm-up last."""
+    """All records, made where they are not stored, each stored when it is made; the first task first."""
     done = stored(path)
-    plan = [(network, task, False) for network in chosen for task in tasks]
-    plan += [(network, tasks[0], True) for network in chosen[::WARM_EVERY]]
+    plan = [(network, tasks[0], False) for network in chosen]
+    for place, network in enumerate(chosen):
+        plan += [(network, task, False) for task in tasks[1:]]
+        plan += [(network, tasks[0], True)] if place % WARM_EVERY == 0 else []
     for place, (network, task, warm) in enumerate(plan):
         key = (network.name, task.name, warm)
         if key in done:
@@ -155,7 +159,7 @@ def collect(chosen: list[Network], tasks: list[Task], path: Path, steps: int | N
         about = {key: getattr(network, key) for key in ("name", "family", "width", "depth", "has_norm")}
         done[key] = about | study(network, task, WARM if warm else CELLS, steps)
         with path.open("a") as file:
-            file.write(json.dumps(done[key]) + "\n")
+            file.write("\n" + json.dumps(done[key]))
         print(f"{place + 1}/{len(plan)}", trainability_pages.line(done[key]), flush=True)
     return merged(done)
 

@@ -31,6 +31,8 @@ SGD_STEPS = tuple(10.0 ** (-4.5 + 0.75 * k) for k in range(7))
 ADAM_STEPS = tuple(10.0 ** (-4.5 + 0.5 * k) for k in range(7))
 BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8
 
+Parameters = Sequence[Sequence[Tensor]]
+
 ACTIVATIONS = {
     "linear": lambda x, **_: x,
     "relu": lambda x, **_: torch.relu(x),
@@ -99,7 +101,12 @@ def draw_parameters(spec: NetworkSpec, seed: int, draws: int) -> list[list[Tenso
     for position, step in enumerate(spec.steps):
         layer, trials = step.layer, range(draws)
         if isinstance(layer, Dense):
-            drawn = draw(layer.weights, (step.fan_out, step.fan_in), Streams(seed, trials, Role.WEIGHTS, position), np.dtype(float))
+            drawn = draw(
+                layer.weights,
+                (step.fan_out, step.fan_in),
+                Streams(seed, trials, Role.WEIGHTS, position),
+                np.dtype(float),
+            )
             bias = draw(layer.bias, (step.fan_out,), Streams(seed, trials, Role.BIAS, position), np.dtype(float))
             w = torch.from_numpy(drawn.values * drawn.factor).transpose(1, 2).expand(draws, step.fan_in, step.fan_out)
             b = torch.from_numpy(bias.values * bias.factor)[:, None].expand(draws, 1, step.fan_out)
@@ -129,7 +136,7 @@ def judged_positions(steps: Sequence[Step]) -> list[int]:
     return found
 
 
-def run(steps: Sequence[Step], parameters: Sequence[Sequence[Tensor]], x: Tensor) -> list[Tensor]:
+def run(steps: Sequence[Step], parameters: Parameters, x: Tensor) -> list[Tensor]:
     """The output of every step."""
     outputs: list[Tensor] = []
     skips: list[Tensor] = []
@@ -176,7 +183,9 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.logsumexp(logits, -1).mean(1) - logits[:, torch.arange(len(labels)), labels].mean(1)
 
 
-def is_among_best(losses: NDArray[np.float32], group: NDArray[np.int64], living: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def is_among_best(
+    losses: NDArray[np.float32], group: NDArray[np.int64], living: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Whether a member is one of the KEPT of lowest loss among the living of its group."""
     order = np.lexsort((np.nan_to_num(losses, nan=np.inf), ~living, group))
     best = np.zeros(len(group), bool)
@@ -185,22 +194,55 @@ def is_among_best(losses: NDArray[np.float32], group: NDArray[np.int64], living:
     return best
 
 
-class Optimisers:
-    """SGD in the first members, Adam in the rest, each with its own step size and warm-up."""
+class Members:
+    """Members that train side by side, SGD in the first, Adam in the rest; what is finished is taken out.
 
-    def __init__(self, rates: Tensor, warm_up: Tensor, sgd: int) -> None:
-        self.rates, self.warm_up, self.sgd = rates, warm_up, sgd
+    Attributes:
+        group: of each member the number of its draw and cell.
+        rates: step sizes.
+        parameters: of every step of the network; the first axis of each is the members.
+        hits: accuracy on the batches of a window, (WINDOW, members).
+        losses: summed over the window before SIFT.
+    """
+
+    def __init__(self, drawn: Parameters, draws: int, cells: Sequence[Cell]) -> None:
+        places = enumerate((cell, draw) for cell in cells for draw in range(draws))
+        members = [(group, draw, rate, cell) for group, (cell, draw) in places for rate in cell.rates]
+        assert [cell.optimiser for *_, cell in members] == sorted((c.optimiser for *_, c in members), reverse=True)
+        of_draw = torch.tensor([member[1] for member in members])
+        self.group = np.array([member[0] for member in members])
+        self.rates = torch.tensor([member[2] for member in members], dtype=torch.float32)
+        self.warm_up = torch.tensor([member[3].warm_up for member in members])
+        self.sgd = sum(member[3].optimiser == "sgd" for member in members)
+        self.parameters = [[one[of_draw].float().requires_grad_() for one in own] for own in drawn]
         self.moments: dict[int, tuple[Tensor, Tensor]] = {}
+        self.hits = torch.zeros(WINDOW, len(members))
+        self.losses = torch.zeros(len(members))
 
     def keep(self, which: Tensor) -> None:
         """Of the members only those."""
         adam = which[which >= self.sgd] - self.sgd
         self.moments = {key: (m[adam], v[adam]) for key, (m, v) in self.moments.items()}
-        self.rates, self.warm_up = self.rates[which], self.warm_up[which]
         self.sgd = int((which < self.sgd).sum())
+        self.group = self.group[which.numpy()]
+        self.rates, self.warm_up, self.losses = self.rates[which], self.warm_up[which], self.losses[which]
+        self.hits = self.hits[:, which]
+        self.parameters = [[one.detach()[which].requires_grad_() for one in own] for own in self.parameters]
 
-    def step(self, number: int, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """One step of all, in place; `number` counts from 1."""
+    def step(self, number: int, spec: NetworkSpec, x: Tensor, labels: Tensor) -> Tensor:
+        """One step of all on one batch; `number` counts from 1. Returns the logits before it."""
+        flat = [one for own in self.parameters for one in own]
+        logits = run(spec.steps, self.parameters, x.expand(len(self.group), -1, -1))[-1]
+        with torch.no_grad():
+            self.hits[number % WINDOW] = (logits.argmax(-1) == labels).float().mean(-1)
+            if SIFT - WINDOW < number <= SIFT:
+                self.losses += cross_entropy(logits, labels)
+            gradients = torch.autograd.grad(logits, flat, output_gradient(logits.detach(), labels))
+            self.move(number, flat, gradients)
+        return logits.detach()
+
+    def move(self, number: int, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        """The step itself, in place."""
         rates = torch.where(self.warm_up, self.rates * min(1.0, number / WARM_UP), self.rates)
         small, large = rates[: self.sgd], rates[self.sgd :] / (1 - BETA1**number)
         for key, (all_, gradient) in enumerate(zip(parameters, gradients, strict=True)):
@@ -219,69 +261,58 @@ class Optimisers:
 
 
 def train(
-    spec: NetworkSpec, task: Task, drawn: Sequence[Sequence[Tensor]], draws: int, cells: Sequence[Cell], seed: int,
+    spec: NetworkSpec,
+    task: Task,
+    drawn: Parameters,
+    draws: int,
+    cells: Sequence[Cell],
+    seed: int,
     steps: int = STEPS,
 ) -> dict[str, list[Trained]]:
     """Every draw in every cell at its best step size: the first that reaches the target ends the draw's other ones.
 
+    Arguments:
+        cells: those of SGD first.
+
     Returns: by the name of the cell one outcome for each draw.
     """
-    order = sorted(cells, key=lambda cell: cell.optimiser != "sgd")
-    members = [(group, at, rate, cell) for group, (cell, at) in enumerate((c, a) for c in order for a in range(draws)) for rate in cell.rates]
-    group = np.array([member[0] for member in members])
-    of_draw = torch.tensor([member[1] for member in members])
-    rate_of = np.array([member[2] for member in members])
-    optimisers = Optimisers(
-        torch.tensor(rate_of, dtype=torch.float32),
-        torch.tensor([member[3].warm_up for member in members]),
-        sum(member[3].optimiser == "sgd" for member in members),
-    )
-    parameters = [[one[of_draw].float().requires_grad_() for one in own] for own in drawn]
-    flat = [one for own in parameters for one in own]
+    members = Members(drawn, draws, cells)
+    ends: dict[int, Trained] = {}
     x, y = torch.from_numpy(task.x).float(), torch.from_numpy(task.y)
-    random = np.random.default_rng(seed)
-    hits = torch.zeros(WINDOW, len(members))
-    losses = torch.zeros(len(members))
-    outcomes: dict[int, Trained] = {}
-    best: dict[int, tuple[float, float]] = {}
-    batches = epochs(random, len(x))
+    batches = epochs(np.random.default_rng(seed), len(x))
     for number in range(1, steps + 1):
         rows = torch.from_numpy(next(batches))
-        labels = y[rows]
-        logits = run(spec.steps, parameters, x[rows].expand(len(group), -1, -1))[-1]
-        with torch.no_grad():
-            hits[number % WINDOW] = (logits.argmax(-1) == labels).float().mean(-1)
-            if SIFT - WINDOW < number <= SIFT:
-                losses += cross_entropy(logits, labels)
-            gradients = torch.autograd.grad(logits, flat, output_gradient(logits.detach(), labels))
-            optimisers.step(number, flat, gradients)
-            if number % WINDOW:
-                continue
-            finite = torch.isfinite(logits).flatten(1).all(1).numpy()
-            accuracy = np.where(finite, hits.mean(0).numpy(), 0.0)
-            for one in np.flatnonzero(accuracy >= task.target):
-                there = outcomes.get(group[one])
-                if there is None or accuracy[one] > there.accuracy:
-                    outcomes[group[one]] = Trained(number, float(rate_of[one]), float(accuracy[one]))
-            for one in range(len(group)):
-                if number == steps or not finite[one]:
-                    best[group[one]] = max(best.get(group[one], (0.0, 0.0)), (float(accuracy[one]), float(rate_of[one])))
-            kept = finite & ~np.isin(group, list(outcomes))
-            if number == SIFT:
-                kept &= is_among_best(losses.numpy(), group, kept)
-            if not kept.any():
-                break
-            if not kept.all():
-                which = torch.from_numpy(np.flatnonzero(kept))
-                group, rate_of, hits, losses = group[kept], rate_of[kept], hits[:, which], losses[which]
-                optimisers.keep(which)
-                parameters = [[one.detach()[which].requires_grad_() for one in own] for own in parameters]
-                flat = [one for own in parameters for one in own]
-    ends = [
-        outcomes.get(number) or Trained(None, best.get(number, (0.0, 0.0))[1], best.get(number, (0.0, 0.0))[0])
-        for number in range(len(order) * draws)
-    ]
-    return {cell.name: ends[place * draws : (place + 1) * draws] for place, cell in enumerate(order)}
+        logits = members.step(number, spec, x[rows], y[rows])
+        if number % WINDOW:
+            continue
+        finite = torch.isfinite(logits).flatten(1).all(1).numpy()
+        finished = take_ends(members, finite, number, task.target, ends, last=number == steps)
+        kept = finite & ~np.isin(members.group, list(finished))
+        if number == SIFT:
+            kept &= is_among_best(members.losses.numpy(), members.group, kept)
+        if not kept.any():
+            break
+        if not kept.all():
+            members.keep(torch.from_numpy(np.flatnonzero(kept)))
+    return {cell.name: [ends[place * draws + draw] for draw in range(draws)] for place, cell in enumerate(cells)}
+
+
+def take_ends(
+    members: Members, finite: NDArray[np.bool_], number: int, target: float, ends: dict[int, Trained], *, last: bool
+) -> set[int]:
+    """Notes what members reached; returns the groups of which one reached the target."""
+    accuracy = np.where(finite, members.hits.mean(0).numpy(), 0.0)
+    finished: set[int] = set()
+    for group, share, rate, lives in zip(members.group, accuracy, members.rates.tolist(), finite, strict=True):
+        reached = share >= target
+        if not (reached or last or not lives):
+            continue
+        here = Trained(number if reached else None, rate, float(share))
+        if group not in ends or here.accuracy > ends[group].accuracy:
+            ends[group] = here
+        if reached:
+            finished.add(int(group))
+    return finished
 
 
 def epochs(random: np.random.Generator, samples: int) -> Any:
@@ -313,7 +344,7 @@ class Signals:
     effective_rank: NDArray[np.float64]
 
 
-def signals(spec: NetworkSpec, task: Task, drawn: Sequence[Sequence[Tensor]], seed: int) -> Signals:
+def signals(spec: NetworkSpec, task: Task, drawn: Parameters, seed: int) -> Signals:
     """Forward and backward of the drawn weights on one batch of the data, in float64."""
     rows = next(epochs(np.random.default_rng(seed), len(task.x)))
     batch, labels = torch.from_numpy(task.x[rows]), torch.from_numpy(task.y[rows])

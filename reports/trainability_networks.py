@@ -19,11 +19,10 @@ from varprobe.network.activations import make_activation
 SEED = 13
 COUNTS = {"chain": 105, "tilted chain": 125, "residual": 95, "norm stack": 80}
 WIDTHS = (32, 64, 128, 256)
-SHARES = (0.78, 0.16, 0.045, 0.015)
-DEEPEST = {32: 100, 64: 40, 128: 20, 256: 10}
-SHALLOWEST = 3
-# Above 1 there are fewer deep networks than shallow ones, by the log of the depth.
-SKEW = 1.5
+SHARES = (0.81, 0.14, 0.04, 0.01)
+SHALLOWEST, DEEPEST = 3, {32: 32, 64: 32, 128: 16, 256: 8}
+# Of the narrowest this share is deeper: what it costs to train grows with the depth.
+DEEP_SHARE, DEEP = 0.06, 100
 PERCENT = (-20, -10, -5, -2, 2, 5, 10, 20)
 DECADES = 8.0
 LEAKY = {"name": "leaky_relu", "slope": 0.1}
@@ -78,11 +77,17 @@ def networks(counts: dict[str, int] = COUNTS) -> list[Network]:
         most = len(named) + count
         while len(named) < most:
             width = int(random.choice(WIDTHS, p=SHARES))
-            depth = round(SHALLOWEST * (DEEPEST[width] / SHALLOWEST) ** (random.random() ** SKEW))
-            network = MAKERS[family](random, width, depth)
+            network = MAKERS[family](random, width, draw_depth(random, width))
             named.setdefault(network.name, network)
     found = list(named.values())
     return [found[place] for place in random.permutation(len(found))]
+
+
+def draw_depth(random: np.random.Generator, width: int) -> int:
+    """Log-uniform between the shallowest and the deepest of that width; a few of width 32 beyond."""
+    is_deep = width == WIDTHS[0] and random.random() < DEEP_SHARE
+    low, high = (DEEPEST[width], DEEP) if is_deep else (SHALLOWEST, DEEPEST[width])
+    return round(math.exp(random.uniform(math.log(low), math.log(high))))
 
 
 def as_written(random: np.random.Generator, width: int, depth: int) -> Network:

@@ -22,9 +22,9 @@ from varprobe.network.layers import Dense, Join, Norm, Pointwise
 from varprobe.network.spec import NetworkSpec, Step
 
 BATCH = 64
-STEPS = 250
+STEPS = 200
 # After so many steps only the step sizes of lowest loss go on.
-SIFT, KEPT = 100, 3
+SIFT, KEPT = 80, 3
 WINDOW = 10
 WARM_UP = 50
 SGD_STEPS = tuple(10.0 ** (-4.5 + 0.75 * k) for k in range(7))
@@ -96,7 +96,7 @@ class Trained:
 
 
 def draw_parameters(spec: NetworkSpec, seed: int, draws: int) -> list[list[Tensor]]:
-    """Of every step W and bias, or gamma and beta, float64, the first axis the draws."""
+    """Of every dense layer W and bias, float64, the first axis the draws; norms have no gamma and beta of their own."""
     found: list[list[Tensor]] = []
     for position, step in enumerate(spec.steps):
         layer, trials = step.layer, range(draws)
@@ -111,9 +111,6 @@ def draw_parameters(spec: NetworkSpec, seed: int, draws: int) -> list[list[Tenso
             w = torch.from_numpy(drawn.values * drawn.factor).transpose(1, 2).expand(draws, step.fan_in, step.fan_out)
             b = torch.from_numpy(bias.values * bias.factor)[:, None].expand(draws, 1, step.fan_out)
             found.append([w.contiguous(), b.contiguous()])
-        elif isinstance(layer, Norm):
-            shape = (draws, 1, step.fan_out)
-            found.append([torch.ones(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)])
         else:
             found.append([])
     return found
@@ -145,7 +142,7 @@ def run(steps: Sequence[Step], parameters: Parameters, x: Tensor) -> list[Tensor
         if isinstance(layer, Dense):
             x = activate(layer.activation, torch.baddbmm(own[1], x, own[0]))
         elif isinstance(layer, Norm):
-            x = normalise(layer, x) * own[0] + own[1]
+            x = normalise(layer, x)
         elif isinstance(layer, Pointwise):
             x = activate(layer.activation, x)
         elif layer.opens:
@@ -164,13 +161,16 @@ def activate(activation: Any, z: Tensor) -> Tensor:
 
 
 def normalise(layer: Norm, x: Tensor) -> Tensor:
-    """A norm without its gamma and beta."""
+    """A norm, with the biased variance; batch norm over the batch of each member."""
+    functional = torch.nn.functional
     if layer.variant == "layer":
-        return torch.nn.functional.layer_norm(x, x.shape[-1:], eps=layer.eps)
+        return functional.layer_norm(x, x.shape[-1:], eps=layer.eps)
     if layer.variant == "rms":
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + layer.eps)
-    centred = x - x.mean(1, keepdim=True)
-    return centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + layer.eps)
+        return functional.rms_norm(x, x.shape[-1:], eps=layer.eps)
+    members, batch, units = x.shape
+    flat = x.transpose(0, 1).reshape(batch, members * units)
+    out = functional.batch_norm(flat, None, None, training=True, eps=layer.eps)
+    return out.view(batch, members, units).transpose(0, 1)
 
 
 def output_gradient(logits: Tensor, labels: Tensor) -> Tensor:

@@ -117,8 +117,9 @@ def _ranks(values: NDArray[np.float64]) -> list[Estimate | None]:
     """None in rows where no trial has one."""
     with np.errstate(divide="ignore"):
         estimates = positive_estimates(np.log(values))
-    known = (~np.isnan(values)).any(axis=0).tolist()
-    return [estimate if some else None for some, estimate in zip(known, estimates, strict=True)]
+    return [
+        None if np.isnan(column).all() else estimate for column, estimate in zip(values.T, estimates, strict=True)
+    ]
 
 
 def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:

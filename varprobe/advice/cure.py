@@ -19,6 +19,7 @@ from varprobe.verdict.agreement import foresee
 from varprobe.verdict.case import Case, foresee_case
 from varprobe.verdict.findings import FINDINGS
 from varprobe.verdict.judge import conclude
+from varprobe.verdict.labels import Severity
 from varprobe.verdict.ranges import format_ranges
 from varprobe.verdict.records import Verdict
 
@@ -68,7 +69,8 @@ class Cure:
         """The remedy of a finding that this one takes with it."""
         if code in self.follows:
             return f"First mend {self.code}, then look again."
-        return f"A consequence: the remedy of {self.code} {'mends it' if self.is_whole else 'is all there is for it'}."
+        comes = "its remedy mends this too" if self.is_whole else "what is said there is all there is"
+        return f"A consequence of {self.code}: {comes}."
 
 
 def find_cures(experiment: Experiment, settings: Settings, case: Case, verdict: Verdict) -> tuple[Cure, ...]:
@@ -105,7 +107,16 @@ def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str
     mends = (DEPTH & set(codes)) | (
         _mended(experiment.network, settings, codes, plan) if plan.is_whole and plan.found.by else set()
     )
-    return Cure(code, " ".join(tell_plan(experiment.network, plan)), frozenset(mends - {code}), is_whole=plan.is_whole)
+    text = " ".join([*tell_plan(experiment.network, plan), *_tell_new(codes, plan)])
+    return Cure(code, text, frozenset(mends - {code}), is_whole=plan.is_whole)
+
+
+def _tell_new(codes: list[str], plan: Plan) -> Iterator[str]:
+    """The warnings that the change brings, where it was measured."""
+    findings = plan.measured.findings if plan.measured and plan.is_whole else ()
+    new = dict.fromkeys(each.code for each in findings if each.severity == Severity.WARNING and each.code not in codes)
+    if new:
+        yield f"It brings {' and '.join(new)}."
 
 
 def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan) -> set[str]:
@@ -115,7 +126,7 @@ def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan)
     if plan.measured is not None:
         return others - {finding.code for finding in plan.measured.findings} - _UNTOLD
     gone = set()
-    told = {code for code in others if not FINDINGS[code].needs_trials} - _UNTOLD
+    told = {code for code in others if not FINDINGS[code].needs_trials} - _UNTOLD - {"finite-width"}
     if told:
         prediction = predict(network, settings)
         formats = format_ranges(network, settings, prediction)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from varprobe.advice.edits import find_edits, largest_difference
+from varprobe.advice.edits import find_edits, keep_head, largest_difference
 from varprobe.advice.measuring import MeasuringBench, describes_a_draw, is_small
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for, outlook_of
 from varprobe.advice.proposal import Proposal
@@ -43,6 +43,7 @@ class Plan:
         after: what is to be expected of it.
         measured: the verdict of a measurement of it, where one was needed.
         is_drawn: the search went by drawing variants, not by theory.
+        is_of_draws: what was judged is what a draw does, not the mean over draws at a width where they differ.
     """
 
     found: Proposal
@@ -52,12 +53,13 @@ class Plan:
     after: PredictedVerdict
     measured: Verdict | None = None
     is_drawn: bool = False
+    is_of_draws: bool = True
 
     @property
     def is_whole(self) -> bool:
         """Whether it makes the network stable both ways."""
         errors = self.measured and [each for each in self.measured.findings if each.severity == Severity.ERROR]
-        return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors
+        return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors and self.is_of_draws
 
     @property
     def needs_other_rows(self) -> bool:
@@ -85,14 +87,15 @@ def find_plan(
         by, sb, thorough: as in `propose`.
     """
     spec = experiment.network
-    draws = may_draw and is_small(spec, settings) and (must_draw or not describes_a_draw(spec, prediction))
+    describes = describes_a_draw(spec, prediction)
+    draws = may_draw and is_small(spec, settings) and (must_draw or not describes)
     made: list[Plan] = []
 
     def confirm(found: Proposal) -> bool:
         plan = _realise(experiment, settings, found, draws=draws)
         if plan is None or not plan.is_whole:
             return False
-        made.append(plan)
+        made.append(replace(plan, is_of_draws=draws or describes))
         return True
 
     bench = MeasuringBench(spec, settings) if draws else None
@@ -100,7 +103,8 @@ def find_plan(
     plan = next((each for each in made if each.found is found), None)
     if plan is None and found.by is not None:
         plan = _realise(experiment, settings, found, draws=False)
-    return plan or Plan(found, (), experiment, spec, found.after, is_drawn=draws)
+        plan = plan and replace(plan, after=found.after, is_drawn=draws)
+    return plan or Plan(found, (), experiment, spec, found.after, is_drawn=draws, is_of_draws=draws or describes)
 
 
 def _realise(experiment: Experiment, settings: Settings, found: Proposal, *, draws: bool) -> Plan | None:
@@ -109,6 +113,10 @@ def _realise(experiment: Experiment, settings: Settings, found: Proposal, *, dra
     try:
         edits = find_edits(experiment, found.change, _DIGITS if len(spec.rows) < _DEEP else _DEEP_DIGITS)
         tuned = load_edited(experiment, edits)
+        kept = keep_head(experiment, tuned)
+        if kept:
+            edits = (*edits, *kept)
+            tuned = load_edited(experiment, edits)
     except VarprobeError:
         return None
     wanted = vary(spec, found.change)

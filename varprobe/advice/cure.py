@@ -14,7 +14,6 @@ from varprobe.config.loading import Experiment
 from varprobe.frozen import dataclass
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
-from varprobe.theory.records import Prediction
 from varprobe.verdict.agreement import foresee
 from varprobe.verdict.case import Case, foresee_case
 from varprobe.verdict.findings import FINDINGS
@@ -87,10 +86,10 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
             yield Cure(code, "", follows=frozenset(after))
     if "symmetric-units" in codes or case.agreement is None or len(experiment.network.rows) > _DEEPEST:
         return
-    found, prediction, may_draw = set(codes), case.agreement.prediction, case.measurement is not None
+    found, may_draw = set(codes), case.measurement is not None
     plan, by = None, None if DEPTH & found else By.INPUT if _INPUT & found else None
     if (DEPTH | _INPUT) & found:
-        plan = find_plan(experiment, settings, prediction, may_draw=may_draw, by=by)
+        plan = find_plan(experiment, settings, may_draw=may_draw, by=by)
     if _INPUT & found:
         code = next(each for each in codes if each in _INPUT)
         if plan is not None and plan.found.by is By.INPUT:
@@ -100,7 +99,7 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
     if plan is not None and by is None:
         yield _cure(experiment, settings, next(each for each in codes if each in DEPTH), codes, plan)
     elif START & found and not _INPUT & found:
-        yield from _hold_up(experiment, settings, prediction)
+        yield from _hold_up(experiment, settings)
 
 
 def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str], plan: Plan) -> Cure:
@@ -140,10 +139,10 @@ def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan)
     return gone
 
 
-def _hold_up(experiment: Experiment, settings: Settings, prediction: Prediction) -> Iterator[Cure]:
+def _hold_up(experiment: Experiment, settings: Settings) -> Iterator[Cure]:
     """Of a stable network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
     sb = math.sqrt(_EDGE_BIAS)
-    plan = find_plan(experiment, settings, prediction, may_draw=False, by=By.EDGE, sb=sb)
+    plan = find_plan(experiment, settings, may_draw=False, by=By.EDGE, sb=sb)
     after = plan.after
     steady = [abs(each.total_log10 or 0.0) < 1 for each in (after.forward, after.backward)]
     if plan.edits and plan.is_whole and all(steady):

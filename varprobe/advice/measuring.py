@@ -9,20 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from varprobe.advice.changes import WIDE
-from varprobe.advice.predicted_verdict import PredictedVerdict, outlook_of
+from varprobe.advice.predicted_verdict import PredictedVerdict, outlook_of, with_random_gradient
 from varprobe.advice.search import SpentError
 from varprobe.network.description import describe_rows
-from varprobe.network.spec import NetworkSpec, Objective, Settings
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
+from varprobe.theory.typical import typical_logs
 from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
-from varprobe.verdict.rule import judge_direction
+from varprobe.verdict.rule import STABLE, judge_direction
 
 # Draws of a variant, and multiplications of one variant's way forward.
 _DRAWS, _MOST = 8, 1e8
 # Rows of all variants together, and variants that are drawn at most; one that is drawn in full counts for several.
 _ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
-# Variance of ln of a second moment over draws, or layers over width, above which the mean tells little of a draw.
-_SPREAD, _DEPTH_OVER_WIDTH = 1.0, WIDE
+# Variance of ln of a second moment over draws above which the mean tells little of a draw.
+_SPREAD = 1.0
+# That above which half of the draws of a network whose typical draw is stable change beyond 100-fold.
+_SCATTERED = (STABLE / 0.6745) ** 2
 
 
 class MeasuringBench:
@@ -69,15 +72,22 @@ def is_small(spec: NetworkSpec, settings: Settings) -> bool:
     return _DRAWS * settings.batch * products <= _MOST
 
 
-def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
-    """Whether theory at large width reaches the network, and a typical draw is near what it says."""
+def describes_a_draw(spec: NetworkSpec, settings: Settings, *, is_typical: bool = False) -> bool:
+    """Whether theory reaches the network, and most draws are near what it says.
+
+    Arguments:
+        is_typical: what it says of a typical draw; else of the mean over draws, at large width.
+    """
     narrow = sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None)
-    if narrow > _DEPTH_OVER_WIDTH:
+    if narrow > WIDE and not is_typical:
         return False
-    if spec.objective.kind in ("cross_entropy", "bce"):  # only the size of its gradient is not known
-        spec = replace(spec, objective=Objective("random"))
-    rows = predict(spec, settings).rows
-    if any(row.output is None or row.log_output_gradient is None for row in rows):
+    prediction = predict(with_random_gradient(spec), settings)
+    if any(row.output is None or row.log_output_gradient is None for row in prediction.rows):
         return False
-    widths = [known for row in rows for known in (row.width.source, row.width.output, row.width.gradient) if known]
-    return not widths or max(width.variance for width in widths) <= _SPREAD
+    typical = typical_logs(prediction)
+    spreads = [each or 0.0 for each in (*typical.forward_variance, *typical.backward_variance)]
+    if is_typical:
+        # Of a curved activation the first order in 1/width ends where draws differ this much.
+        known = typical.is_walk and typical.is_known_forward and typical.is_known_backward
+        return known and typical.death < 0.5 and max(spreads) <= _SCATTERED
+    return max(spreads) <= _SPREAD

@@ -16,7 +16,7 @@ from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.theory.typical import typical_logs
 from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
-from varprobe.verdict.rule import STABLE, judge_direction
+from varprobe.verdict.rule import judge_direction
 
 # Draws of a variant, and multiplications of one variant's way forward.
 _DRAWS, _MOST = 8, 1e8
@@ -24,8 +24,6 @@ _DRAWS, _MOST = 8, 1e8
 _ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
 # Variance of ln of a second moment over draws above which the mean tells little of a draw.
 _SPREAD = 1.0
-# That above which half of the draws of a network whose typical draw is stable change beyond 100-fold.
-_SCATTERED = (STABLE / 0.6745) ** 2
 
 
 class MeasuringBench:
@@ -72,22 +70,12 @@ def is_small(spec: NetworkSpec, settings: Settings) -> bool:
     return _DRAWS * settings.batch * products <= _MOST
 
 
-def describes_a_draw(spec: NetworkSpec, settings: Settings, *, is_typical: bool = False) -> bool:
-    """Whether theory reaches the network, and most draws are near what it says.
-
-    Arguments:
-        is_typical: what it says of a typical draw; else of the mean over draws, at large width.
-    """
-    narrow = sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None)
-    if narrow > WIDE and not is_typical:
+def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
+    """Whether theory at large width reaches the network, and a typical draw is near what it says."""
+    if sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None) > WIDE:
         return False
     prediction = predict(with_random_gradient(spec), settings)
     if any(row.output is None or row.log_output_gradient is None for row in prediction.rows):
         return False
     typical = typical_logs(prediction)
-    spreads = [each or 0.0 for each in (*typical.forward_variance, *typical.backward_variance)]
-    if is_typical:
-        # Of a curved activation the first order in 1/width ends where draws differ this much.
-        known = typical.is_walk and typical.is_known_forward and typical.is_known_backward
-        return known and typical.death < 0.5 and max(spreads) <= _SCATTERED
-    return max(spreads) <= _SPREAD
+    return max(each or 0.0 for each in (*typical.forward_variance, *typical.backward_variance)) <= _SPREAD

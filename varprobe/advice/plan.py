@@ -29,8 +29,6 @@ from varprobe.verdict.records import Verdict
 _NEAR = 1e-4
 # Digits that are shown, and those of deep networks, where a small error of a gain adds up.
 _DIGITS, _DEEP_DIGITS, _DEEP = 6, 8, 1000
-# Rows up to which a search by theory of a typical draw takes no more than a second.
-_FEW = 120
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,6 @@ class Plan:
         after: what is to be expected of it.
         measured: the verdict of a measurement of it, where one was needed.
         is_drawn: the search went by drawing variants, not by theory.
-        is_typical: by theory of a typical draw.
         is_of_draws: what was judged is what a draw does, not the mean over draws at a width where they differ.
     """
 
@@ -57,7 +54,6 @@ class Plan:
     measured: Verdict | None = None
     is_drawn: bool = False
     is_of_draws: bool = True
-    is_typical: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -95,15 +91,7 @@ def find_plan(
     is_done = plan.found.by is not None and plan.is_whole
     if may_draw and is_small(spec, settings) and (must_draw or not (is_done or _is_told(experiment, settings, plan))):
         return search(MeasuringBench(spec, settings))
-    if not plan.is_of_draws and len(spec.rows) <= _FEW and _is_walk(spec):
-        typical = search(bench_for(spec, settings, is_typical=True))
-        return typical if typical.is_whole and typical.found.by else plan
     return plan
-
-
-def _is_walk(spec: NetworkSpec) -> bool:
-    """Whether every layer hands on what it gets in proportion, so that theory follows a draw however far it goes."""
-    return all(step.layer.activation is None or step.layer.activation.degree == 1 for step in spec.steps)
 
 
 def _is_told(experiment: Experiment, settings: Settings, plan: Plan) -> bool:
@@ -170,9 +158,8 @@ def _realise(
     if not is_final:
         return plan
     if isinstance(bench, TheoryBench):
-        after = bench_for(network, settings, is_typical=bench.is_typical).outlook(network)
-        describes = describes_a_draw(network, settings, is_typical=bench.is_typical)
-        return replace(plan, after=after, is_of_draws=describes, is_typical=bench.is_typical)
+        after = bench_for(network, settings).outlook(network)
+        return replace(plan, after=after, is_of_draws=describes_a_draw(network, settings))
     from varprobe.probe.measure import measure  # theory alone needs no engine
 
     bench.spend()

@@ -74,8 +74,7 @@ def tell_outcome(plan: Plan) -> str:
     if not plan.is_of_draws:
         but = tell_width(plan.network) or "draws differ much here"
         return f"Theory at large width then gives {forward} forward and {backward} backward, but {but}: measure it."
-    whose = " in a typical draw" if plan.is_typical else " over the depth"
-    return f"Theory then gives {forward} forward and {backward} backward{whose}, stable both ways."
+    return f"Theory then gives {forward} forward and {backward} backward over the depth, stable both ways."
 
 
 def tell_changes(spec: NetworkSpec, plan: Plan) -> Iterator[str]:

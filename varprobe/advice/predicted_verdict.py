@@ -11,9 +11,8 @@ import numpy as np
 from varprobe.frozen import dataclass
 from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec, Objective, Settings
-from varprobe.theory.predict import predict, recursions
-from varprobe.theory.records import Fluctuation, Prediction
-from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, Traces, pick_points, stretches, trace_prediction
+from varprobe.theory.predict import recursions
+from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, pick_points, stretches, trace_prediction
 from varprobe.verdict.records import DirectionVerdict
 from varprobe.verdict.rule import BROKEN, FEWEST, LN10, ORDER, Judged, judge_direction, worse
 
@@ -83,25 +82,17 @@ class Bench(Protocol):
 
 @dataclass(frozen=True)
 class TheoryBench:
-    """A bench by theory: at large width, or of a typical draw, as far as finite width is known.
-
-    Attributes:
-        is_typical: of a typical draw, which takes many times as long.
-    """
+    """A bench by theory, at large width."""
 
     spec: NetworkSpec
     settings: Settings
     points: tuple[JudgedLayer, ...]
     cut: tuple[Stretch, ...]
-    is_typical: bool = False
 
     def outlook(self, variant: NetworkSpec) -> PredictedVerdict:
         """Both directions by the two recursions; the signal is left out."""
-        theory = predict if self.is_typical else recursions
-        prediction = theory(replace(variant, objective=self.spec.objective), self.settings)
+        prediction = recursions(replace(variant, objective=self.spec.objective), self.settings)
         traces = trace_prediction(variant, prediction, self.points)
-        if self.is_typical:
-            traces = _add_drift(traces, prediction, self.points)
         forward = judge_direction(traces.forward, traces.forward_input, self.cut, backward=False, exact=True)
         backward = judge_direction(traces.backward, traces.backward_input, self.cut, backward=True, exact=True)
         reasons = [row.reason for row in prediction.rows if row.reason]
@@ -114,33 +105,21 @@ def outlook_of(forward: Judged, backward: Judged, reason: str = "") -> Predicted
     return PredictedVerdict(forward.direction, backward.direction, jump, worst, reason)
 
 
-def bench_for(spec: NetworkSpec, settings: Settings, *, is_typical: bool = False) -> TheoryBench:
+def bench_for(spec: NetworkSpec, settings: Settings) -> TheoryBench:
     """A bench that leaves out what only the signal needs: samples are one at a time, but for batch norm.
 
     The gradient of a loss, whose size only theory may not know, stands in as a random one.
     """
-    if not is_typical and not any(step.layer.variant == "batch" for step in spec.steps):
+    if not any(step.layer.variant == "batch" for step in spec.steps):
         settings = replace(settings, batch=1)
     points = pick_points(describe_rows(spec))
-    return TheoryBench(with_random_gradient(spec), settings, points, stretches(points), is_typical)
+    return TheoryBench(with_random_gradient(spec), settings, points, stretches(points))
 
 
 def with_random_gradient(spec: NetworkSpec) -> NetworkSpec:
     """The network with a gradient whose size theory knows in place of that of a loss."""
     is_loss = spec.objective.kind in ("cross_entropy", "bce")
     return replace(spec, objective=Objective("random")) if is_loss else spec
-
-
-def _add_drift(traces: Traces, prediction: Prediction, points: tuple[JudgedLayer, ...]) -> Traces:
-    """From the mean over draws to a typical draw, where the way between them is known."""
-    rows = [(prediction.rows[point.output].width, point.output) for point in points]
-    forward = [_drift(width.output) for width, _ in rows]
-    backward = [_drift(width.output_gradient) for width, _ in rows]
-    return replace(traces, forward=traces.forward + forward, backward=traces.backward + backward)
-
-
-def _drift(width: Fluctuation | None) -> float:
-    return 0.0 if width is None or width.drift is None else width.drift
 
 
 def _total(direction: DirectionVerdict) -> float:

@@ -51,7 +51,7 @@ class ScaleSearch:
         self.tunable = [spec.steps[index] for index in find_tunable(spec)]
         self.paths = tuple(dict.fromkeys(step.path for step in self.tunable))
         self.joins = [step.layer for step in spec.steps if isinstance(step.layer, Join) and step.trunk]
-        deep = isinstance(whole, TheoryBench) and not whole.is_typical and len(spec.rows) > _DEEP
+        deep = isinstance(whole, TheoryBench) and len(spec.rows) > _DEEP
         self.short = shorten(spec, _COPIES) if deep else spec
         self.bench = whole if self.short is spec else bench_for(self.short, whole.settings)
         self._likely: tuple[Proposal, ...] | None = None

@@ -592,7 +592,8 @@ def test_the_json_has_its_keys(folder: Path, capsys: pytest.CaptureFixture[str])
     assert run_command(["tune", "net.yaml", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert list(record) == [
-        "name", "by", "causes", "changes", "branches", "edits", "before", "after", "modes", "measured", "confirmed", "reason",
+        "name", "by", "causes", "changes", "branches", "edits", "before", "after", "modes", "measured", "confirmed",
+        "reason",
     ]  # fmt: skip
     assert list(record["changes"][0]) == ["layer", "name", "path", "std_before", "std_after", "factor", "scheme"]
     assert set(record["measured"]) == {"forward", "backward", "signal", "overall", "jump"}

@@ -117,8 +117,7 @@ def _ranks(values: NDArray[np.float64]) -> list[Estimate | None]:
     """None in rows where no trial has one."""
     with np.errstate(divide="ignore"):
         estimates = positive_estimates(np.log(values))
-    known = (~np.isnan(values)).any(axis=0).tolist()
-    return [estimate if some else None for some, estimate in zip(known, estimates, strict=True)]
+    return [one if any(value is not None for value in one.trials) else None for one in estimates]
 
 
 def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:

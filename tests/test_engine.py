@@ -240,7 +240,7 @@ class Reference:
             self.found["log_weight_gradient_variance"][row] = _log(float(entries.var()))
             if step is self.spec.head and not weights.any():
                 normal = self.streams(Role.OBJECTIVE, position + 1).normal(np.empty((1, *x.shape)))[0]
-                return normal * math.sqrt(np.mean(self.unit**2))
+                return normal * math.sqrt(np.mean(self.unit**2) / np.mean(normal**2))
             return delta @ weights
 
         return value(z), back

@@ -18,11 +18,13 @@ from varprobe.config.loading import load
 from varprobe.config.records import SaturationLimit
 from varprobe.diagnose import count_decisions
 from varprobe.errors import VarprobeError
+from varprobe.formatting import number
 from varprobe.gate.claim import Answer
 from varprobe.gate.claims import claims_of
-from varprobe.gate.head_claims import loss_claim, rank_claim, scale_claim, trace_head
+from varprobe.gate.head_claims import loss_claim, rank_claim, scale_claim
 from varprobe.probe.measure import measure
 from varprobe.verdict.case import build_case
+from varprobe.verdict.head import trace_head
 from varprobe.verdict.judge import Diagnosis, conclude
 
 TRIALS, DEPTH, LEVEL = 30, 6, 0.01
@@ -31,12 +33,16 @@ LAYERS = [*(a_layer() for _ in range(HEAD)), a_layer(width=10, activation="linea
 
 
 def _evidence(
-    logs: np.ndarray | None = None, *, loss: np.ndarray | None = None, ranks: np.ndarray | None = None
+    logs: np.ndarray | None = None,
+    *,
+    loss: np.ndarray | None = None,
+    ranks: np.ndarray | None = None,
+    objective: str = "cross_entropy",
 ) -> Diagnosis:
     """Natural logs of the head's output over the body's (trials,), losses (trials,), ranks (trials, rows)."""
     trials = next(len(one) for one in (logs, loss, ranks) if one is not None)
     forward = np.random.default_rng(1).normal(0, 0.01, (trials, DEPTH))
-    measurement = a_measurement(forward, layers=LAYERS)
+    measurement = a_measurement(forward, layers=LAYERS, objective=objective)
     s = measurement.statistics
     if logs is not None:
         s.log_activation_second_moment[:, HEAD] = s.log_activation_second_moment[:, HEAD - 1] + logs
@@ -119,7 +125,7 @@ def test_draws_that_end_before_the_head_say_nothing_of_it(said: Said) -> None:
     table[3:, HEAD] = table[3:, HEAD - 1] + living
     table[:2, HEAD - 1 :] = -math.inf
     table[2, HEAD] = -math.inf  # its output is dead
-    assert np.isnan(trace_head(evidence.case)[:2]).all()
+    assert np.isnan(trace_head(evidence.case.measured, evidence.case.points)[:2]).all()
     answer = scale_claim(Range(0.1, 10), None).answer(evidence, LEVEL)
     half = _half(0.2, trials=TRIALS - 3)
     assert (answer.low, answer.high) == pytest.approx((math.exp(0.3 - half), math.exp(0.3 + half)), rel=1e-9)
@@ -132,7 +138,8 @@ def test_draws_that_end_before_the_head_say_nothing_of_it(said: Said) -> None:
 def test_the_output_is_what_the_network_hands_on() -> None:
     layers = [*LAYERS, a_layer("activation", width=10)]
     measurement = a_measurement(np.tile(np.arange(7.0), (3, 1)), layers=layers)
-    assert trace_head(build_case(measurement)).tolist() == [2.0] * 3
+    case = build_case(measurement)
+    assert trace_head(measurement, case.points).tolist() == [2.0] * 3
 
 
 def test_one_draw_decides_nothing() -> None:
@@ -152,13 +159,32 @@ def test_the_first_loss_has_an_interval_of_its_mean(said: Said) -> None:
     assert (answer.value, answer.low, answer.high) == pytest.approx((2.3, 2.3 - half, 2.3 + half), rel=1e-9)
     said(answer.found)
     assert loss_claim(Range(None, 2.3 + half * 0.9), None).answer(evidence, LEVEL).outcome == "undecided"
-    for limits in (Range(None, 2.0), Range(3.0, None)):
+    for limits in (Range(None, 2.0), Range(None, 2.31 - 3 * half), Range(3.0, None)):
         failed = loss_claim(limits, None).answer(evidence, LEVEL)
         assert failed.outcome == "failed"
         said(_words(failed))
+    beyond = np.full(TRIALS, 2.3)
+    beyond[:2] = math.inf
+    assert loss_claim(Range(2.0, None), None).answer(_evidence(loss=beyond), LEVEL).outcome == "met"
+    infinite = loss_claim(Range(None, 2.4), None).answer(_evidence(loss=beyond), LEVEL)
+    assert infinite.outcome == "failed"
+    said(_words(infinite))
     ended = loss_claim(Range(None, 2.0), None).answer(_evidence(loss=np.full(TRIALS, math.nan)), LEVEL)
     assert ended.outcome == "failed"
     said(ended.found)
+
+
+@pytest.mark.parametrize(("objective", "guess"), [("cross_entropy", math.log(10)), ("bce", math.log(2)), ("mse", 1.0)])
+def test_what_no_head_can_reach_is_said_to_be_so(objective: str, guess: float) -> None:
+    evidence = _evidence(loss=_normal(3.0, 0.01), objective=objective)
+    below, above = (loss_claim(Range(None, guess + step), None).answer(evidence, LEVEL) for step in (-0.1, 0.1))
+    assert below.remedy == f"Raise the range: a head that says nothing has {number(guess)}."
+    assert above.remedy.startswith("Lower the scale of the head's output: ")
+    # The loss of a network whose head is zeros is that of a guess, within four standard errors.
+    head = {"dense": {"width": 10, "activation": "linear", "init": "zeros"}}
+    spec = load(_config(layers=[{"dense": 64}, head], probe={"gradient": objective, "trials": 100})).network
+    losses = measure(spec).statistics.initial_loss[:, 0]
+    assert losses.mean() == pytest.approx(guess, abs=4 * losses.std(ddof=1) / 10 + 1e-6)
 
 
 def test_every_judged_layer_has_a_share_of_the_rank_s_level(said: Said) -> None:

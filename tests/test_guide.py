@@ -192,8 +192,8 @@ def test_all_that_is_said_to_be_expected_can_be_expected(tmp_path: Path) -> None
         "backward", "overall", "signal"
     }  # fmt: skip
     config = tmp_path / "net.yaml"
-    with_head = NETWORK.replace("repeat: 4}", "repeat: 4}, {dense: 10}")
-    config.write_text(with_head + "probe: {gradient: cross_entropy}\n" + expect)
+    head = ", {dense: {width: 128, activation: linear, init: {name: xavier, gain: 0.9}}}]"
+    config.write_text(NETWORK.replace("]", head) + "probe: {gradient: mse}\n" + expect)
     checked = varprobe.check(config)
     # Four layers lose more than 5 % each; the rest is met, or not pursued.
     assert {d.expectation for d in checked.decisions if d.outcome == "failed"} == {"rate.forward"}

@@ -214,13 +214,18 @@ class BackwardPass:
         return gradient
 
     def put_cotangent(self, gradient: ScaledArray) -> ScaledArray:
-        """N(0, 1) times the root mean square of dObjective/d(output), where a head of zeros lets nothing through."""
+        """N(0, 1) with the root mean square of dObjective/d(output), where a head of zeros lets nothing through.
+
+        To rounding, not on average: so that all gradients are those of the body alone under a random cotangent, divided
+        by the second moment of that.
+        """
         unit = self.stack.record.log_output_gradient_second_moment[:, 0] / (2 * LN2)
         exponent = np.where(np.isfinite(unit), np.round(np.where(np.isfinite(unit), unit, 0.0)), 0)
-        size = np.exp2(unit - exponent).astype(gradient.values.dtype)
         # No step but this one draws from the objective's streams, beside the objective at 0.
         normal = self.stack.streams(Role.OBJECTIVE, self.position + 1).normal(np.empty_like(gradient.values))
-        normal *= size.reshape(-1, 1, 1)
+        drawn = ScaledArray.plain(normal)
+        size = np.exp2(unit - exponent) / np.sqrt(drawn.moments.second_moment)
+        normal *= size.astype(normal.dtype).reshape(-1, 1, 1)
         return ScaledArray(normal, exponent.astype(np.int64)).settle()
 
     def recall(self) -> Any:

@@ -32,7 +32,7 @@ def measure_effective_rank(signal: ScaledArray, gram: Squares | None = None) -> 
     Arguments:
         signal: values (trials, batch, units).
         gram: its uncentred Gram matrices (trials, batch, batch), where they are at hand; used where centring them
-            leaves a relative error below 2e-4 (float32; 2e-13 in float64), else the values are.
+            leaves a relative error below 1e-3 (float32; 2e-9 in float64), else the values are.
     """
     trials, batch, _ = signal.values.shape
     ranks = np.full(trials, np.nan)

@@ -26,7 +26,11 @@ from varprobe.verdict.possible import (
     possible,
     share_level,
 )
-from varprobe.verdict.rule import LN10, standard_error
+from varprobe.verdict.rule import LN10, MOST_ADVISED, standard_error
+
+_TOO_NEAR = (
+    f"{MOST_ADVISED} trials would not tell: expect every label that is possible, or move the change from its limit."
+)
 
 
 def label_claim(what: str, allowed: tuple[str, ...], line: int | None) -> Claim:
@@ -60,13 +64,16 @@ def range_claim(what: str, bound: SideRange, line: int | None, spec: NetworkSpec
 def _label(what: str, allowed: tuple[str, ...], diagnosis: Diagnosis, level: float) -> Answer:
     found = possible(diagnosis.case, what, level)
     outcome = decide(found, allowed)
+    needed = _count_for_labels(diagnosis.case, what, allowed, level) if outcome == Outcome.UNDECIDED else None
+    is_open = outcome == Outcome.UNDECIDED and (needed is None or needed > MOST_ADVISED)
     return Answer(
         outcome,
         _words(found),
+        remedy=_TOO_NEAR if is_open else "",
         value=_log10(found.value),
         low=_log10(found.low),
         high=_log10(found.high),
-        needed=_count_for_labels(diagnosis.case, what, allowed, level) if outcome == Outcome.UNDECIDED else None,
+        needed=None if is_open else needed,
     )
 
 

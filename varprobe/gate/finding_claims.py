@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,8 @@ from varprobe.verdict.findings import LABEL_CODES
 from varprobe.verdict.intervals import reach
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Direction, Label, Outcome, Severity
-from varprobe.verdict.rule import BROKEN, LN10, Judged
+from varprobe.verdict.possible import possible
+from varprobe.verdict.rule import BROKEN, LN10, MOST_ADVISED, Judged
 
 
 def findings_claim(allow: tuple[str, ...], line: int | None) -> Claim:
@@ -49,6 +51,8 @@ def _findings(allow: tuple[str, ...], diagnosis: Diagnosis, level: float) -> Ans
 
 def _jumps(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
     """Whether a step between layers that are not alike is beyond a factor 1000; the level is shared by the steps."""
+    if len(judged.logs) == 1 and len(case.cut) > 1:
+        return _TOO_FEW
     steps = [
         (case.row(later), change, half)
         for later, change, half in seam_changes(case, judged, level / max(len(case.cut) - 1, 1))
@@ -62,15 +66,16 @@ def _jumps(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
 
 
 def _excursions(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
-    """Whether the typical path leaves a factor 1000 between any two judged layers.
+    """Whether the typical path leaves a factor 1000 between any two judged layers, though the direction is stable.
 
     The level is shared by the layers: with the path from the first layer known to h at each of them at once, two of
     them are apart by at most the distance between the ends of their intervals.
     """
     logs = judged.logs
-    if len(logs) < 2 or logs.shape[1] < 2:
-        few = logs.shape[1] > 1
-        return Answer(Outcome.UNDECIDED, "too few trials", needed=2) if few else Answer(Outcome.MET, "none")
+    if logs.shape[1] < 2 or not len(logs):
+        return Answer(Outcome.MET, "none")
+    if len(logs) == 1:
+        return _TOO_FEW
     path = logs - logs[:, :1]
     mean = path.mean(axis=0)
     reached = reach(1.0, len(logs), level / (logs.shape[1] - 1))
@@ -80,7 +85,8 @@ def _excursions(case: Case, judged: Judged, way: Direction, level: float) -> Ans
     first, last = sorted((top, bottom))
     at = case.row(first if way == Direction.BACKWARD else last)
     change = float(mean[last] - mean[first])
-    return _answer_size("excursion", "on the way", way, at, change, float(half[top] + half[bottom]), len(logs))
+    found = _answer_size("excursion", "on the way", way, at, change, float(half[top] + half[bottom]), len(logs))
+    return _if_stable(case, way, level, found)
 
 
 def _answer_size(code: str, where: str, way: Direction, layer: int, change: float, half: float, trials: int) -> Answer:
@@ -100,21 +106,39 @@ def _answer_size(code: str, where: str, way: Direction, layer: int, change: floa
 
 def _scatter(case: Case, judged: Judged, way: Direction, level: float) -> Answer:
     """Whether half of the draws or more change beyond what is stable, though the label is stable."""
-    if judged.direction.label != Label.STABLE:
-        return Answer(Outcome.MET, "none")
     share = scattered_share(judged, level)
     outcome = outcome_of(inside=share.high < 0.5, outside=share.low >= 0.5)
     if outcome == Outcome.MET:
         return Answer(outcome, "none")
     words = f"scattered: {percent(share.share)} of the draws ({percent(share.low)} to {percent(share.high)})"
-    return Answer(
+    found = Answer(
         outcome,
         f"{words} change beyond 100-fold ({way}), the limit is half of them",
         "Widen the layers or use fewer: depth/width sets the spread.",
-        needed=2 * case.trials if outcome == Outcome.UNDECIDED else None,
+        needed=_twice(case) if outcome == Outcome.UNDECIDED else None,
     )
+    return _if_stable(case, way, level, found)
 
 
+def _if_stable(case: Case, way: Direction, level: float, found: Answer) -> Answer:
+    """What is an error of a stable direction alone, with half of the level for the label.
+
+    The other half is what the answer itself spends: its interval has the whole, but only one side of it can be wrong.
+    """
+    labels = possible(case, way, level / 2).labels
+    if found.outcome == Outcome.MET or Label.STABLE not in labels:
+        return Answer(Outcome.MET, "none")
+    if found.outcome == Outcome.FAILED and len(labels) > 1:
+        return replace(found, outcome=Outcome.UNDECIDED, needed=_twice(case))
+    return found
+
+
+def _twice(case: Case) -> int | None:
+    """As many trials again, where so many may be advised."""
+    return 2 * case.trials if 2 * case.trials <= MOST_ADVISED else None
+
+
+_TOO_FEW = Answer(Outcome.UNDECIDED, "too few trials", needed=2)
 # The findings that draws decide only at a level of chance.
 _WITH_ERROR: dict[str, Callable[[Case, Judged, Direction, float], Answer]] = {
     "jump": _jumps,

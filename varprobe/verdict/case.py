@@ -141,7 +141,13 @@ def _case(
             spread=for_forward,
         ),
         backward=judge_direction(
-            traces.backward, traces.backward_input, cut, backward=True, exact=exact, spread=for_backward
+            traces.backward,
+            traces.backward_input,
+            cut,
+            backward=True,
+            overflow=overflow,
+            exact=exact,
+            spread=for_backward,
         ),
         signal=judge_signal(traces.signal, traces.signal_input, cut, batch=batch, eps=eps, exact=exact),
         input=source,
@@ -169,9 +175,10 @@ def first_beyond(case: Case, judged: Judged) -> int | None:
     """The first row, walking in the direction of the signal, by which a typical draw is no longer stable."""
     if not judged.logs.size:
         return None
-    path = (judged.logs - judged.logs[:, :1]).mean(axis=0)
+    path = judged.logs.mean(axis=0) - judged.logs[:, -1].mean()
     backward = judged is case.backward
-    change = path[-1] - path if backward else path
+    # Forward d ends at the last layer, and begins at the first, or of few layers at the input.
+    change = -path if backward else path + judged.changes.mean()
     beyond = np.flatnonzero(np.abs(change) > STABLE)
     if not beyond.size:
         return None

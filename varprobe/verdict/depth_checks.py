@@ -12,8 +12,8 @@ from varprobe.formatting import count, number, percent, power, times
 from varprobe.verdict.case import Case, first_beyond, first_zero
 from varprobe.verdict.found import Found
 from varprobe.verdict.intervals import binomial_interval, reach
-from varprobe.verdict.judged import find_seams
-from varprobe.verdict.labels import Direction, Label, SignalLabel
+from varprobe.verdict.judged import find_longest, find_seams
+from varprobe.verdict.labels import Direction, Label, Severity, SignalLabel
 from varprobe.verdict.records import DirectionVerdict, Share
 from varprobe.verdict.rule import BROKEN, FEWEST, LN10, STABLE, Judged, region_of, standard_error
 
@@ -95,28 +95,39 @@ def step_changes(judged: Judged) -> NDArray[np.float64]:
 
 
 def find_excursions(case: Case) -> Iterator[Found]:
-    """A typical path that leaves 1000-fold between two layers on the way, and comes back."""
+    """A typical path that leaves 1000-fold between two layers on the way, and comes back at least tenfold.
+
+    Of a stable direction it always does. A borderline one has its own finding, and this one warns.
+    """
     for way, what, judged in case.directions:
-        if judged.direction.label not in (Label.STABLE, Label.BORDERLINE) or judged.logs.shape[1] < 2:
+        label = judged.direction.label
+        if label not in (Label.STABLE, Label.BORDERLINE) or judged.logs.shape[1] < 2:
             continue
         path = (judged.logs - judged.logs[:, :1]).mean(axis=0)
         low, high = sorted((int(path.argmin()), int(path.argmax())))
         between = judged.logs[:, high] - judged.logs[:, low]
         change = float(between.mean())
-        if abs(change) - _reach(case, between) > BROKEN:
+        back = abs(change) - abs(float(judged.changes.mean()))
+        if abs(change) - _reach(case, between) > BROKEN and back > LN10:
             first, last = (high, low) if way == Direction.BACKWARD else (low, high)
             message = (
                 f"On the way the {what} {times(change / LN10)} between layer {case.row(first)} and layer "
                 f"{case.row(last)} ({way}); over the whole depth that comes back."
             )
-            yield Found("excursion", message, case.row(last), change / LN10, math.copysign(BROKEN / LN10, change))
+            severity = None if label == Label.STABLE else Severity.WARNING
+            limit = math.copysign(BROKEN / LN10, change)
+            yield Found("excursion", message, case.row(last), change / LN10, limit, severity)
 
 
 def find_levelling(case: Case) -> Iterator[Found]:
-    """A change that is slower than exponential: the deep half hardly adds to it."""
+    """A change that is slower than exponential: the deep half of the layers that make it hardly adds to it."""
     for way, what, judged in case.directions:
         total, deep = judged.direction.total_log10, judged.direction.deep_half_log10
-        if total is not None and deep is not None and abs(total) > 1 and abs(deep) < 1:
+        if total is None or deep is None or not abs(deep) < 1 < abs(total):
+            continue
+        longest = find_longest(case.cut)
+        assert longest is not None
+        if abs((judged.logs[:, longest.stop - 1] - judged.logs[:, longest.start]).mean()) > LN10:
             message = (
                 f"The {what} {times(total)} over the depth, most of it near "
                 f"{'the output' if way == Direction.BACKWARD else 'the input'}: at the deep half's rate it would be "
@@ -128,8 +139,9 @@ def find_levelling(case: Case) -> Iterator[Found]:
 def find_chaos(case: Case) -> Iterator[Found]:
     """Stable activations, exploding gradient."""
     if case.forward.direction.label == Label.STABLE and case.backward.direction.label == Label.EXPLODING:
-        rate = case.backward.direction.rate
-        grow = f": small differences between inputs grow with depth, {number(rate)}-fold a layer" if rate else ""
+        rate, least = case.backward.direction.rate, case.backward.direction.rate_low
+        grows = rate and least is not None and least > 1
+        grow = f": small differences between inputs grow with depth, {number(rate)}-fold a layer" if grows else ""
         message = f"The activations are stable and the gradient explodes{grow}."
         yield Found("chaotic", message, measured=rate, limit=1.0)
 
@@ -183,12 +195,15 @@ def find_too_few_trials(case: Case) -> Iterator[Found]:
 
 
 def find_dead_trials(case: Case) -> Iterator[Found]:
-    """Draws left out because something judged was exactly zero."""
+    """Draws left out because something judged was exactly zero, or had ended."""
     for way, what, judged in case.directions:
         bad = judged.dead + judged.ended
         if bad and judged.direction.label != judged.bad_label:
             draws = f"In {count(bad, 'draw')} of {case.trials:,}"
-            message = f"{draws} the {what} became exactly zero ({way}); the rest is judged."
+            fate = " or ".join(
+                ["became exactly zero"] * bool(judged.dead) + ["left the range of numbers"] * bool(judged.ended)
+            )
+            message = f"{draws} the {what} {fate} ({way}); the rest is judged."
             yield Found("dead-trials", message, first_zero(case, way), bad / case.trials, 0.5)
 
 

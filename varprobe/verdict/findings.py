@@ -36,6 +36,7 @@ from varprobe.verdict.layer_checks import (
     find_zero_branches,
 )
 from varprobe.verdict.records import Finding
+from varprobe.verdict.scheme_checks import find_branch_count, find_fan_mode
 from varprobe.verdict.signal_checks import find_frozen_branches, find_input, find_rank_collapse, find_symmetric_units
 
 
@@ -44,6 +45,7 @@ class FindingKind:
     """An entry of the table.
 
     Attributes:
+        severity: of its findings, unless one says another.
         check: yields the findings of this code, and perhaps those of others that name the same check.
         needs_trials: only a measurement is checked, and theory alone is not.
     """
@@ -101,6 +103,8 @@ FINDINGS: dict[str, FindingKind] = {
     "levelling-off": _info("the change is a power of the depth, not exponential", find_levelling),
     "small-head": _info("the head makes the output small, as policy and value heads want it", find_head),
     "zero-head": _info("the head is zero: at the first step it alone learns", find_head),
+    "fan-mode": _warning("a layer's variance goes by fan_out where fan_in is ten times as large", find_fan_mode),
+    "branch-count": _info("gpt2 counts half of the branches that a transformer of these blocks has", find_branch_count),
     "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
     "zero-branch": _info(
         "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS
@@ -128,11 +132,14 @@ def all_findings(case: Case) -> tuple[Finding, ...]:
     checks = dict.fromkeys(kind.check for kind in FINDINGS.values() if measured or not kind.needs_trials)
     found = [each for check in checks for each in check(case)]
     return tuple(
-        Finding(severity=FINDINGS[each.code].severity, remedy="", **vars(each))
+        Finding(each.code, _severity(each), each.layer, each.message, "", each.measured, each.limit)
         for each in sorted(found, key=_precedence)
     )
 
 
+def _severity(found: Found) -> Severity:
+    return found.severity or FINDINGS[found.code].severity
+
+
 def _precedence(found: Found) -> tuple[int, bool, bool]:
-    kind = FINDINGS[found.code]
-    return list(Severity).index(kind.severity), found.code != "non-finite", kind.needs_trials
+    return list(Severity).index(_severity(found)), found.code != "non-finite", FINDINGS[found.code].needs_trials

@@ -24,7 +24,7 @@ def find_head(case: Case) -> Iterator[Found]:
         return
     scale, loss, chance = head.scale_log10, head.initial_loss, head.chance_loss
     prediction = case.agreement.prediction if case.agreement else None
-    if is_zero_head(row, case.points[-1].output, case.measurement, prediction):
+    if is_zero_head(len(case.layers) - 1, case.points[-1].output, case.measurement, prediction):
         message = (
             "The head is zero: at the first step it learns alone. The body is judged with a gradient put at its output."
         )
@@ -35,8 +35,11 @@ def find_head(case: Case) -> Iterator[Found]:
         )
         message = f"The head makes the output's second moment x {power(scale)} of the body's{gradient}."
         yield Found("small-head", message, row + 1, scale, SMALL)
-    far = loss is not None and chance is not None and loss > FAR_ABOVE_CHANCE * chance
+    # The squared error of outputs of second moment 1 is twice that of chance, and nothing is wrong.
+    classes = case.measurement is not None and case.measurement.objective != "mse"
+    far = classes and loss is not None and chance is not None and loss > FAR_ABOVE_CHANCE * chance
     if scale is not None and (scale > LARGE or far):
         told = f" The initial loss is {number(loss)}, chance is {number(chance)}." if far else ""
         message = f"The head makes the output's second moment x {power(scale)} of the body's.{told}"
-        yield Found("large-head", message, row + 1, scale, LARGE)
+        measured, limit = (scale, LARGE) if scale > LARGE else (loss, FAR_ABOVE_CHANCE * (chance or 0.0))
+        yield Found("large-head", message, row + 1, measured, limit)

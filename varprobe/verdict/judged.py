@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,13 +132,18 @@ def _alike(points: Sequence[JudgedLayer], start: int, index: int) -> bool:
     return index == start + 1 or here.between == points[start + 1].between
 
 
+def find_longest(cut: Sequence[Stretch]) -> Stretch | None:
+    """The longest stretch of four copies or more; None where there is none."""
+    return max((one for one in cut if one.copies >= 4), key=lambda one: one.stop - one.start, default=None)
+
+
 def find_deep_half(cut: Sequence[Stretch]) -> NDArray[np.float64] | None:
     """Weights (points,): times a draw's logs they give its slope per layer in the deep half of the longest stretch.
 
     Least squares, in a repeated block for each of its places apart. None where no four copies are alike.
     """
-    longest = max(cut, key=lambda stretch: (stretch.copies >= 4, stretch.stop - stretch.start), default=None)
-    if longest is None or longest.copies < 4:
+    longest = find_longest(cut)
+    if longest is None:
         return None
     weights = np.zeros(cut[-1].stop)
     for place in range(longest.period):
@@ -145,6 +151,11 @@ def find_deep_half(cut: Sequence[Stretch]) -> NDArray[np.float64] | None:
         centred = np.arange(len(at)) - (len(at) - 1) / 2
         weights[at] += centred / np.square(centred).sum() / longest.period**2
     return weights
+
+
+def cut_off(cut: Sequence[Stretch], stop: int) -> tuple[Stretch, ...]:
+    """The same of the points before `stop` alone."""
+    return tuple(replace(one, stop=min(one.stop, stop)) for one in cut if one.start < stop)
 
 
 def find_seams(cut: Sequence[Stretch]) -> NDArray[np.int64]:

@@ -103,7 +103,7 @@ def find_end_of_range(name: str, case: Case) -> Iterator[Found]:
 def find_width_ratio(case: Case) -> Iterator[Found]:
     """Widths that change the gradient per entry."""
     widths = [point.layer.fan_out for point in case.points]
-    ratio = max(widths) / min(widths)
+    ratio = max(widths, default=1) / min(widths, default=1)
     if ratio >= 2:
         message = f"Widths change {number(ratio)}-fold, and the gradient per entry with them; judged is width times it."
         yield Found("width-ratio", message, case.row(int(np.argmin(widths))), ratio, 2.0)

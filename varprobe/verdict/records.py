@@ -58,7 +58,7 @@ class HeadVerdict:
             that is zero.
         gradient_scale_log10: number of entries times second moment of the gradient at the body's output, over the same
             at the head's.
-        initial_loss: mean over draws of the loss per sample; None where the objective has none.
+        initial_loss: mean over draws of the loss per sample; None where the objective has none, and beyond doubles.
         chance_loss: the loss of a network whose output is zero.
     """
 

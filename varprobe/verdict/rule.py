@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.verdict.intervals import binomial_interval, finite_exp, log_mean, reach
-from varprobe.verdict.judged import Stretch, find_deep_half
+from varprobe.verdict.judged import Stretch, cut_off, find_deep_half
 from varprobe.verdict.labels import Label, SignalLabel
 from varprobe.verdict.records import DirectionVerdict, Share
 
@@ -100,7 +100,7 @@ def judge_direction(
     Arguments:
         logs: (trials, points) as in `Traces`.
         at_input: (trials,) the same of the input, used below four points.
-        overflow: the arithmetic ended because the forward signal left the range of numbers.
+        overflow: where the arithmetic ended, it had left the range of numbers.
         exact: one row that theory gives without an error.
         spread: sd over draws of d, where theory knows it.
     """
@@ -116,7 +116,7 @@ def judge_direction(
     # A step is from an earlier point to a later one, the change in the direction of travel: backward the signs cancel.
     changes = path[:, 0] - path[:, -1] if backward else path[:, -1] - path[:, 0]
     if 2 * alive.sum() <= len(logs):
-        lost, grown = _shares(changes, dead_count) if dead_count else (None, None)
+        lost, grown = _shares(changes, dead_count) if dead_count and not exact else (None, None)
         return Judged(
             DirectionVerdict(bad, lost=lost, grown=grown), oriented, changes, None, dead_count, ended_count, None, bad
         )
@@ -127,7 +127,7 @@ def judge_direction(
         lost, grown = _shares(changes, dead_count)
         direction = replace(direction, lost=lost, grown=grown)
     label = direction_label(_total(direction), _half(direction))
-    needed = _count_needed(_half(direction), len(changes)) if label is Label.INCONCLUSIVE else None
+    needed = _count_needed(_half(direction), len(logs)) if label is Label.INCONCLUSIVE else None
     return Judged(replace(direction, label=label), oriented, changes, slopes, dead_count, ended_count, needed, bad)
 
 
@@ -189,7 +189,10 @@ def _half(direction: DirectionVerdict) -> float | None:
 
 
 def _count_needed(half: float | None, trials: int) -> int | None:
-    """Trials after which h would be ln 10, for errors that fall as one over their root, with a tenth to spare."""
+    """Trials after which h would be ln 10, for errors that fall as one over their root, with a tenth to spare.
+
+    The share of them that lives is taken to stay as it is.
+    """
     if half is None:
         return 20
     needed = max(trials + 1, math.ceil(1.1 * trials * (half / LN10) ** 2))
@@ -242,11 +245,11 @@ def judge_signal(
         logs: (trials, points) ln of sample variance over second moment.
         at_input: (trials,) the same of the batch itself.
     """
-    none = logs[:0, 0]
-    if batch == 1 or np.isneginf(at_input).any() or np.isnan(at_input).any():
+    none = at_input[:0]
+    if batch == 1 or not logs.shape[1] or np.isneginf(at_input).any() or np.isnan(at_input).any():
         return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED), none)
-    usable = ~np.isnan(logs).any(axis=1)
-    if not usable.any():
+    usable, trials = ~np.isnan(logs).any(axis=1), len(logs)
+    if 2 * usable.sum() <= trials:
         return JudgedSignal(DirectionVerdict(SignalLabel.UNDEFINED), none)
     logs, at_input = logs[usable], at_input[usable]
     below = log_mean(logs) < math.log(100 * eps**2)
@@ -254,12 +257,12 @@ def judge_signal(
     kept = logs if lost is None else logs[:, :lost]
     alive = ~np.isneginf(kept).any(axis=1)
     kept = kept[alive]
-    if kept.shape[1] == 0 or 2 * len(kept) <= len(logs):
+    if lost == 0 or 2 * len(kept) <= len(logs):
         return JudgedSignal(DirectionVerdict(SignalLabel.COLLAPSING), none, lost=lost)
     changes = kept[:, -1] - at_input[alive]
-    direction, slopes = _estimate(changes, kept, cut if lost is None else (), exact=exact)
+    direction, slopes = _estimate(changes, kept, cut if lost is None else cut_off(cut, lost), exact=exact)
     label = signal_label(_total(direction), _half(direction)) if lost is None else SignalLabel.COLLAPSING
-    needed = _count_needed(_half(direction), len(changes)) if label is SignalLabel.INCONCLUSIVE else None
+    needed = _count_needed(_half(direction), trials) if label is SignalLabel.INCONCLUSIVE else None
     return JudgedSignal(replace(direction, label=label), changes, slopes, lost, needed)
 
 

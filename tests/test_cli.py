@@ -601,8 +601,8 @@ def test_messages_hold_no_control_characters_of_the_config(tool: Any, here: Path
 
 REPORT_DAMAGE = {
     "truncated": lambda text: text[: len(text) // 2],
-    "other-version": lambda text: text.replace('"schema_version":1', '"schema_version":99'),
-    "no-version": lambda text: text.replace('"schema_version":1,', ""),
+    "other-version": lambda text: text.replace('"schema_version":2', '"schema_version":99'),
+    "no-version": lambda text: text.replace('"schema_version":2,', ""),
     "wrong-type": lambda text: text.replace('"trials":3', '"trials":"three"'),
     "nan": lambda text: re.sub(r'"log10_mean":-?\d+\.\d+', '"log10_mean":NaN', text),
     "infinite": lambda text: re.sub(r'"log10_mean":-?\d+\.\d+', '"log10_mean":1e999', text),

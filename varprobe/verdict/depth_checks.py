@@ -129,9 +129,8 @@ def find_levelling(case: Case) -> Iterator[Found]:
         assert longest is not None
         if abs((judged.logs[:, longest.stop - 1] - judged.logs[:, longest.start]).mean()) > LN10:
             message = (
-                f"The {what} {times(total)} over the depth, most of it near "
-                f"{'the output' if way == Direction.BACKWARD else 'the input'}: at the deep half's rate it would be "
-                f"x {power(deep)} ({way}). That is a power of the depth, not exponential."
+                f"The {what} {times(total)} over the depth, most of it near the input: at the deep half's rate it would "
+                f"be x {power(deep)} ({way}). The change levels off: more layers add little to it."
             )
             yield Found("levelling-off", message, measured=deep, limit=math.copysign(1.0, deep))
 

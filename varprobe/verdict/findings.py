@@ -100,7 +100,7 @@ FINDINGS: dict[str, FindingKind] = {
     "float16-range": _info("values leave the range of float16", partial(find_end_of_range, "float16")),
     "theory-mismatch": _warning("a layer lies outside the band that theory foresees for it", find_mismatch, _TRIALS),
     "theory-ends": _warning("theory alone does not reach all of the network", find_end_of_theory),
-    "levelling-off": _info("the change is a power of the depth, not exponential", find_levelling),
+    "levelling-off": _info("the change levels off with depth: more layers add little to it", find_levelling),
     "small-head": _info("the head makes the output small, as policy and value heads want it", find_head),
     "zero-head": _info("the head is zero: at the first step it alone learns", find_head),
     "fan-mode": _warning("a layer's variance goes by fan_out where fan_in is ten times as large", find_fan_mode),

@@ -235,7 +235,9 @@ def test_labels_need_their_interval(total: float, half: float | None, label: str
 
 @pytest.mark.parametrize("total", [-300.0, 0.0, 300.0])
 def test_one_draw_decides_nothing(total: float) -> None:
-    verdict = judge(a_measurement(a_line(total, trials=1), a_line(total, trials=1)))
+    measured = a_measurement(a_line(total, trials=1), a_line(total, trials=1))
+    assert [judged.needed for _, _, judged in build_case(measured).directions] == [20, 20]
+    verdict = judge(measured)
     for direction in (verdict.forward, verdict.backward):
         assert direction.label == "inconclusive"
         assert direction.total_log10 is not None

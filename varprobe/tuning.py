@@ -19,7 +19,6 @@ from varprobe.config.rewriting import rewrite
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, with_threads
 from varprobe.probe.measure import measure
-from varprobe.theory.predict import predict
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import conclude
 from varprobe.verdict.records import Verdict
@@ -91,12 +90,9 @@ def tune(
     """
     experiment = load_text(config, overrides)
     spec = experiment.network
-    prediction = predict(spec)
 
     def plan_by(*, thorough: bool = False, must_draw: bool = False) -> Plan:
-        return find_plan(
-            experiment, spec.settings, prediction, may_draw=True, must_draw=must_draw, by=by, sb=sb, thorough=thorough
-        )
+        return find_plan(experiment, spec.settings, may_draw=True, must_draw=must_draw, by=by, sb=sb, thorough=thorough)
 
     plan = plan_by()
     plan = plan if plan.is_whole else plan_by(thorough=True)

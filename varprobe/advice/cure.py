@@ -14,11 +14,11 @@ from varprobe.config.loading import Experiment
 from varprobe.frozen import dataclass
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
-from varprobe.theory.records import Prediction
 from varprobe.verdict.agreement import foresee
 from varprobe.verdict.case import Case, foresee_case
 from varprobe.verdict.findings import FINDINGS
 from varprobe.verdict.judge import conclude
+from varprobe.verdict.labels import Severity
 from varprobe.verdict.ranges import format_ranges
 from varprobe.verdict.records import Verdict
 
@@ -68,7 +68,8 @@ class Cure:
         """The remedy of a finding that this one takes with it."""
         if code in self.follows:
             return f"First mend {self.code}, then look again."
-        return f"A consequence: the remedy of {self.code} {'mends it' if self.is_whole else 'is all there is for it'}."
+        comes = "its remedy mends this too" if self.is_whole else "what is said there is all there is"
+        return f"A consequence of {self.code}: {comes}."
 
 
 def find_cures(experiment: Experiment, settings: Settings, case: Case, verdict: Verdict) -> tuple[Cure, ...]:
@@ -85,10 +86,10 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
             yield Cure(code, "", follows=frozenset(after))
     if "symmetric-units" in codes or case.agreement is None or len(experiment.network.rows) > _DEEPEST:
         return
-    found, prediction, may_draw = set(codes), case.agreement.prediction, case.measurement is not None
+    found, may_draw = set(codes), case.measurement is not None
     plan, by = None, None if DEPTH & found else By.INPUT if _INPUT & found else None
     if (DEPTH | _INPUT) & found:
-        plan = find_plan(experiment, settings, prediction, may_draw=may_draw, by=by)
+        plan = find_plan(experiment, settings, may_draw=may_draw, by=by)
     if _INPUT & found:
         code = next(each for each in codes if each in _INPUT)
         if plan is not None and plan.found.by is By.INPUT:
@@ -98,14 +99,23 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
     if plan is not None and by is None:
         yield _cure(experiment, settings, next(each for each in codes if each in DEPTH), codes, plan)
     elif START & found and not _INPUT & found:
-        yield from _hold_up(experiment, settings, prediction)
+        yield from _hold_up(experiment, settings)
 
 
 def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str], plan: Plan) -> Cure:
     mends = (DEPTH & set(codes)) | (
         _mended(experiment.network, settings, codes, plan) if plan.is_whole and plan.found.by else set()
     )
-    return Cure(code, " ".join(tell_plan(experiment.network, plan)), frozenset(mends - {code}), is_whole=plan.is_whole)
+    text = " ".join([*tell_plan(experiment.network, plan), *_tell_new(codes, plan)])
+    return Cure(code, text, frozenset(mends - {code}), is_whole=plan.is_whole)
+
+
+def _tell_new(codes: list[str], plan: Plan) -> Iterator[str]:
+    """The warnings that the change brings, where it was measured."""
+    findings = plan.measured.findings if plan.measured and plan.is_whole else ()
+    new = dict.fromkeys(each.code for each in findings if each.severity == Severity.WARNING and each.code not in codes)
+    if new:
+        yield f"It brings {' and '.join(new)}."
 
 
 def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan) -> set[str]:
@@ -115,7 +125,7 @@ def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan)
     if plan.measured is not None:
         return others - {finding.code for finding in plan.measured.findings} - _UNTOLD
     gone = set()
-    told = {code for code in others if not FINDINGS[code].needs_trials} - _UNTOLD
+    told = {code for code in others if not FINDINGS[code].needs_trials} - _UNTOLD - {"finite-width"}
     if told:
         prediction = predict(network, settings)
         formats = format_ranges(network, settings, prediction)
@@ -129,10 +139,10 @@ def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan)
     return gone
 
 
-def _hold_up(experiment: Experiment, settings: Settings, prediction: Prediction) -> Iterator[Cure]:
+def _hold_up(experiment: Experiment, settings: Settings) -> Iterator[Cure]:
     """Of a stable network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
     sb = math.sqrt(_EDGE_BIAS)
-    plan = find_plan(experiment, settings, prediction, may_draw=False, by=By.EDGE, sb=sb)
+    plan = find_plan(experiment, settings, may_draw=False, by=By.EDGE, sb=sb)
     after = plan.after
     steady = [abs(each.total_log10 or 0.0) < 1 for each in (after.forward, after.backward)]
     if plan.edits and plan.is_whole and all(steady):

@@ -30,6 +30,8 @@ from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.laws import Normal, Orthogonal, TruncatedNormal, Uniform
 from varprobe.network.layers import Dense, Join
 from varprobe.network.spec import NetworkSpec, Step
+from varprobe.theory.shared_mean import weight_mean
+from varprobe.verdict.head_checks import LARGE, SMALL
 
 OPTION = "tune"
 DIGITS = 8
@@ -82,8 +84,10 @@ def _inits(experiment: Experiment, change: Variation, digits: int) -> Iterator[t
     What is not looked at, as a head on the defaults, follows them.
     """
     spec, document = experiment.network, experiment.document
-    looked_at, entries = set(find_tunable(spec)), dict[str, list[Step]]()
+    looked_at, entries, head = set(find_tunable(spec)), dict[str, list[Step]](), spec.head
     for index, step in enumerate(spec.steps):
+        if step is head and step.path not in change.recipes and _look_up(document, step.path, "init")[0] is None:
+            continue
         if index in looked_at or step.path in change.recipes or step.path in change.centred:
             entries.setdefault(step.path, []).append(step)
     wanted: dict[str, tuple[Part, Init | None]] = {}
@@ -109,6 +113,31 @@ def _inits(experiment: Experiment, change: Variation, digits: int) -> Iterator[t
     for path, (part, new) in wanted.items():
         if flow(new) != most:
             yield f"{path}.dense.init", _init_text(new or _as_mapping(part))
+
+
+def keep_head(experiment: Experiment, tuned: Experiment) -> tuple[Override, ...]:
+    """What leaves a head as it was that follows the defaults which were changed for the body.
+
+    A head whose output is far from the body's size, and would be near it with them, may follow.
+    """
+    before, after = experiment.network.head, tuned.network.head
+    if before is None or after is None or before.layer.weights == after.layer.weights:
+        return ()
+    own, default = _look_up(experiment.document, before.path, "init")
+    alone = sum(step.path == before.path for step in experiment.network.steps) == 1
+    if own is not None or not alone or (not _is_usual(before) and _is_usual(after)):
+        return ()
+    part = INITIALIZER_PART.parse(DEFAULT_INIT if default is None else default)
+    return (Override(f"{before.path}.dense.init", _init_text(_as_mapping(part)), OPTION),)
+
+
+def _is_usual(head: Step) -> bool:
+    """Whether its output is about as large as what comes in."""
+    if head.layer.weights is None:
+        return False
+    mean = weight_mean(head.layer.weights, head.fan_in, head.fan_out)
+    scale = head.fan_in * (std_of(head) or 0.0) ** 2 + (head.fan_in * mean) ** 2
+    return 10**SMALL < scale < 10**LARGE
 
 
 def _look_up(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any]:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from varprobe.advice.changes import WIDE
 from varprobe.advice.predicted_verdict import PredictedVerdict, outlook_of
 from varprobe.advice.search import SpentError
 from varprobe.network.description import describe_rows
-from varprobe.network.spec import NetworkSpec, Settings
-from varprobe.theory.records import Prediction
+from varprobe.network.spec import NetworkSpec, Objective, Settings
+from varprobe.theory.predict import predict
 from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
 from varprobe.verdict.rule import judge_direction
 
-# Draws of a variant, variants that are drawn, and multiplications of one variant's way forward.
-_DRAWS, _VARIANTS, _MOST = 8, 24, 1e8
+# Draws of a variant, and multiplications of one variant's way forward.
+_DRAWS, _MOST = 8, 1e8
+# Rows of all variants together, and variants that are drawn at most; one that is drawn in full counts for several.
+_ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
 # Variance of ln of a second moment over draws, or layers over width, above which the mean tells little of a draw.
-_SPREAD, _DEPTH_OVER_WIDTH = 1.0, 0.5
+_SPREAD, _DEPTH_OVER_WIDTH = 1.0, WIDE
 
 
 class MeasuringBench:
@@ -30,7 +33,7 @@ class MeasuringBench:
         self.settings = replace(settings, trials=_DRAWS, threads=1)
         self.points: tuple[JudgedLayer, ...] = pick_points(describe_rows(spec))
         self._cut = stretches(self.points)
-        self._left = _VARIANTS
+        self._left = min(_VARIANTS, _ROWS // len(spec.rows))
 
     def outlook(self, variant: NetworkSpec) -> PredictedVerdict:
         """Both directions of the mean path of the draws.
@@ -40,13 +43,24 @@ class MeasuringBench:
         """
         from varprobe.probe.measure import measure  # theory alone needs no engine
 
-        if not self._left:
-            raise SpentError
-        self._left -= 1
+        self._spend(1)
         traces = trace_measurement(measure(variant, self.settings), self.points)
         forward = judge_direction(traces.forward, traces.forward_input, self._cut, backward=False, exact=True)
         backward = judge_direction(traces.backward, traces.backward_input, self._cut, backward=True, exact=True)
         return outlook_of(forward, backward)
+
+    def spend(self) -> None:
+        """Accounts for a variant that is drawn in full.
+
+        Raises:
+            SpentError: as in `outlook`.
+        """
+        self._spend(_IN_FULL)
+
+    def _spend(self, amount: int) -> None:
+        if self._left < amount:
+            raise SpentError
+        self._left -= amount
 
 
 def is_small(spec: NetworkSpec, settings: Settings) -> bool:
@@ -55,13 +69,15 @@ def is_small(spec: NetworkSpec, settings: Settings) -> bool:
     return _DRAWS * settings.batch * products <= _MOST
 
 
-def describes_a_draw(spec: NetworkSpec, prediction: Prediction) -> bool:
+def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
     """Whether theory at large width reaches the network, and a typical draw is near what it says."""
-    rows = prediction.rows
+    narrow = sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None)
+    if narrow > _DEPTH_OVER_WIDTH:
+        return False
+    if spec.objective.kind in ("cross_entropy", "bce"):  # only the size of its gradient is not known
+        spec = replace(spec, objective=Objective("random"))
+    rows = predict(spec, settings).rows
     if any(row.output is None or row.log_output_gradient is None for row in rows):
         return False
     widths = [known for row in rows for known in (row.width.source, row.width.output, row.width.gradient) if known]
-    if widths and max(width.variance for width in widths) > _SPREAD:
-        return False
-    narrow = sum(1 / max(step.fan_out, 1) for step in spec.rows if step.layer.weights is not None)
-    return narrow <= _DEPTH_OVER_WIDTH
+    return not widths or max(width.variance for width in widths) <= _SPREAD

@@ -6,10 +6,11 @@ What is printed to paste is what was judged here: the config is loaded again wit
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from varprobe.advice.edits import find_edits, largest_difference
+from varprobe.advice.edits import find_edits, keep_head, largest_difference
 from varprobe.advice.measuring import MeasuringBench, describes_a_draw, is_small
-from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for, outlook_of
+from varprobe.advice.predicted_verdict import PredictedVerdict, TheoryBench, bench_for, outlook_of
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.propose import propose
 from varprobe.advice.variants import vary
@@ -19,7 +20,6 @@ from varprobe.config.overrides import Override
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, Settings
-from varprobe.theory.records import Prediction
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import conclude
 from varprobe.verdict.labels import Severity
@@ -43,6 +43,7 @@ class Plan:
         after: what is to be expected of it.
         measured: the verdict of a measurement of it, where one was needed.
         is_drawn: the search went by drawing variants, not by theory.
+        is_of_draws: what was judged is what a draw does, not the mean over draws at a width where they differ.
     """
 
     found: Proposal
@@ -52,12 +53,13 @@ class Plan:
     after: PredictedVerdict
     measured: Verdict | None = None
     is_drawn: bool = False
+    is_of_draws: bool = True
 
     @property
     def is_whole(self) -> bool:
         """Whether it makes the network stable both ways."""
         errors = self.measured and [each for each in self.measured.findings if each.severity == Severity.ERROR]
-        return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors
+        return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors and self.is_of_draws
 
     @property
     def needs_other_rows(self) -> bool:
@@ -68,7 +70,6 @@ class Plan:
 def find_plan(
     experiment: Experiment,
     settings: Settings,
-    prediction: Prediction,
     *,
     may_draw: bool,
     must_draw: bool = False,
@@ -79,46 +80,88 @@ def find_plan(
     """The simplest change that makes the network stable, as the config can say it.
 
     Arguments:
-        prediction: theory of the network as it is.
-        may_draw: where theory does not describe a draw and the network is small, variants are drawn.
-        must_draw: draw them if the network is small, whatever theory describes.
+        may_draw: where theory finds none, or does not describe what a draw of the changed network does, variants are
+            drawn, if the network is small.
+        must_draw: draw them if the network is small, whatever theory finds.
         by, sb, thorough: as in `propose`.
     """
     spec = experiment.network
-    draws = may_draw and is_small(spec, settings) and (must_draw or not describes_a_draw(spec, prediction))
+    search = partial(_search, experiment, settings, by=by, sb=sb, thorough=thorough)
+    plan = search(bench_for(spec, settings))
+    is_done = plan.found.by is not None and plan.is_whole
+    if may_draw and is_small(spec, settings) and (must_draw or not (is_done or _is_told(experiment, settings, plan))):
+        return search(MeasuringBench(spec, settings))
+    return plan
+
+
+def _is_told(experiment: Experiment, settings: Settings, plan: Plan) -> bool:
+    """Whether theory describes a draw of the network, so that there is no more to be had by drawing."""
+    is_reached = plan.found.outcome is not ProposalOutcome.UNREACHED and plan.is_of_draws
+    return is_reached and describes_a_draw(experiment.network, settings)
+
+
+def _search(
+    experiment: Experiment,
+    settings: Settings,
+    bench: TheoryBench | MeasuringBench,
+    *,
+    by: By | None,
+    sb: float | None,
+    thorough: bool,
+) -> Plan:
     made: list[Plan] = []
+    vague: list[Plan] = []
 
     def confirm(found: Proposal) -> bool:
-        plan = _realise(experiment, settings, found, draws=draws)
-        if plan is None or not plan.is_whole:
-            return False
-        made.append(plan)
-        return True
+        plan = _realise(experiment, settings, found, bench)
+        if plan is not None and plan.is_whole:
+            made.append(plan)
+            return True
+        if plan is not None and not plan.is_of_draws:
+            vague.append(plan)
+        return False
 
-    bench = MeasuringBench(spec, settings) if draws else None
+    spec = experiment.network
     found = propose(spec, settings, by=by, sb=sb, thorough=thorough, bench=bench, confirm=confirm)
     plan = next((each for each in made if each.found is found), None)
     if plan is None and found.by is not None:
-        plan = _realise(experiment, settings, found, draws=False)
-    return plan or Plan(found, (), experiment, spec, found.after, is_drawn=draws)
+        plan = _realise(experiment, settings, found, bench, is_final=False)
+    if plan is None and vague:
+        plan = vague[0]
+    return plan or Plan(found, (), experiment, spec, found.after, is_drawn=isinstance(bench, MeasuringBench))
 
 
-def _realise(experiment: Experiment, settings: Settings, found: Proposal, *, draws: bool) -> Plan | None:
-    """The plan of a proposal; None where the config cannot say it."""
+def _realise(
+    experiment: Experiment,
+    settings: Settings,
+    found: Proposal,
+    bench: TheoryBench | MeasuringBench,
+    *,
+    is_final: bool = True,
+) -> Plan | None:
+    """The plan of a proposal, judged anew where it is to be made; None where the config cannot say it."""
     spec = experiment.network
     try:
         edits = find_edits(experiment, found.change, _DIGITS if len(spec.rows) < _DEEP else _DEEP_DIGITS)
         tuned = load_edited(experiment, edits)
+        kept = keep_head(experiment, tuned)
+        if kept:
+            edits = (*edits, *kept)
+            tuned = load_edited(experiment, edits)
     except VarprobeError:
         return None
     wanted = vary(spec, found.change)
     if largest_difference(spec, tuned.network, wanted) > _NEAR:
         return None
     network = replace(tuned.network, input=wanted.input) if found.change.is_standard else tuned.network
-    if not draws:
-        return Plan(found, edits, tuned, network, bench_for(network, settings).outlook(network))
+    plan = Plan(found, edits, tuned, network, found.after, is_drawn=isinstance(bench, MeasuringBench))
+    if not is_final:
+        return plan
+    if isinstance(bench, TheoryBench):
+        after = bench_for(network, settings).outlook(network)
+        return replace(plan, after=after, is_of_draws=describes_a_draw(network, settings))
     from varprobe.probe.measure import measure  # theory alone needs no engine
 
+    bench.spend()
     case = build_case(measure(network, settings))
-    after = outlook_of(case.forward, case.backward)
-    return Plan(found, edits, tuned, network, after, conclude(case).verdict, is_drawn=True)
+    return replace(plan, after=outlook_of(case.forward, case.backward), measured=conclude(case).verdict)

@@ -71,6 +71,9 @@ def tell_outcome(plan: Plan) -> str:
     forward, backward = change_of(plan.after.forward), change_of(plan.after.backward)
     if plan.is_drawn:
         return f"Measured so, it gives {forward} forward and {backward} backward in a typical draw, stable both ways."
+    if not plan.is_of_draws:
+        but = tell_width(plan.network) or "draws differ much here"
+        return f"Theory at large width then gives {forward} forward and {backward} backward, but {but}: measure it."
     return f"Theory then gives {forward} forward and {backward} backward over the depth, stable both ways."
 
 

@@ -22,6 +22,9 @@ def _revive(way: str, case: Case, _: Finding) -> str:
     judged = case.forward if way == "forward" else case.backward
     if judged.ended > judged.dead:
         return "See the finding non-finite."
+    width = min(point.layer.fan_out for point in case.points)
+    if width <= _NARROW and judged.dead < case.trials:
+        return f"Widen the layers, of {width} at the least now, or use an activation that passes negative values."
     return "Look for weights or inputs that are zero, a layer that is too narrow, or an activation that is flat."
 
 
@@ -51,6 +54,8 @@ def _widen_format(name: str, case: Case, _: Finding) -> str:
 
 
 _NOTHING = "Nothing to do"
+# Units of a layer that all are zero at once in many a draw.
+_NARROW = 8
 # A sentence, or what makes one.
 REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "forward-vanishing": partial(undo_change, "forward"),
@@ -115,10 +120,10 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
     def remedy(finding: Finding) -> str:
         own = next((cure for cure in cures if cure.code == finding.code), None)
         cause = next((cure for cure in cures if finding.code in cure.mends | cure.follows), None)
+        if cause is not None:
+            return cause.point_back(finding.code)
         text = own.text if own is not None else ""
-        if cause is not None and own is None:
-            text = cause.point_back(finding.code)
-        elif not text:
+        if not text:
             text = "" if finding.code in CURABLE and not search else plain_remedy(case, finding)
         if text in told and not text.startswith(_NOTHING):
             return f"As for {told[text]}." if told[text] != finding.code else "As above."

@@ -83,7 +83,7 @@ FINDINGS: dict[str, FindingKind] = {
     "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
     "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
     "rank-collapse": _warning("the samples end on one line: their effective rank is 1", find_rank_collapse, _TRIALS),
-    "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials, _TRIALS),
+    "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials),
     "finite-width": _warning("a typical draw is not what the mean over draws is: the width is small", find_spread),
     "large-head": _warning("the head makes the output, or the initial loss, far too large", find_head),
     "input-scale": _warning("the input's second moment is beyond a factor 100 from 1", find_input),

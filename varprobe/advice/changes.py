@@ -203,7 +203,7 @@ def _remains(outlook: PredictedVerdict) -> str:
         rate = f" ({direction.rate:.4g} a layer)" if direction.rate is not None else ""
         if direction.label != "stable":
             parts.append(f"the {way} {change_of(direction)} over the depth{rate}")
-    if outlook.jump:
+    if outlook.jump and not parts:
         parts.append("layers apart by more than a factor 1000")
     return " and ".join(parts) or f"the activations {change_of(outlook.forward)}, the gradient stable"
 

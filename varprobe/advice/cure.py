@@ -11,6 +11,7 @@ from varprobe.advice.plan import Plan, find_plan
 from varprobe.advice.plan_words import options_of, tell_outcome, tell_plan
 from varprobe.advice.ways import By
 from varprobe.config.loading import Experiment
+from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
@@ -89,7 +90,7 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
     found, may_draw = set(codes), case.measurement is not None
     plan, by = None, None if DEPTH & found else By.INPUT if _INPUT & found else None
     if (DEPTH | _INPUT) & found:
-        plan = find_plan(experiment, settings, may_draw=may_draw, by=by)
+        plan = _plan(experiment, settings, may_draw=may_draw, by=by)
     if _INPUT & found:
         code = next(each for each in codes if each in _INPUT)
         if plan is not None and plan.found.by is By.INPUT:
@@ -100,6 +101,16 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
         yield _cure(experiment, settings, next(each for each in codes if each in DEPTH), codes, plan)
     elif START & found and not _INPUT & found:
         yield from _hold_up(experiment, settings)
+
+
+def _plan(
+    experiment: Experiment, settings: Settings, *, may_draw: bool, by: By | None, sb: float | None = None
+) -> Plan | None:
+    """The plan; None where the config has no words for it."""
+    try:
+        return find_plan(experiment, settings, may_draw=may_draw, by=by, sb=sb)
+    except VarprobeError:
+        return None
 
 
 def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str], plan: Plan) -> Cure:
@@ -142,7 +153,9 @@ def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan)
 def _hold_up(experiment: Experiment, settings: Settings) -> Iterator[Cure]:
     """Of a stable network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
     sb = math.sqrt(_EDGE_BIAS)
-    plan = find_plan(experiment, settings, may_draw=False, by=By.EDGE, sb=sb)
+    plan = _plan(experiment, settings, may_draw=False, by=By.EDGE, sb=sb)
+    if plan is None:
+        return
     after = plan.after
     steady = [abs(each.total_log10 or 0.0) < 1 for each in (after.forward, after.backward)]
     if plan.edits and plan.is_whole and all(steady):

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from varprobe.advice.changes import WIDE
-from varprobe.advice.predicted_verdict import PredictedVerdict, outlook_of
+from varprobe.advice.predicted_verdict import PredictedVerdict, outlook_of, with_random_gradient
 from varprobe.advice.search import SpentError
 from varprobe.network.description import describe_rows
-from varprobe.network.spec import NetworkSpec, Objective, Settings
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
+from varprobe.theory.typical import typical_logs
 from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
 from varprobe.verdict.rule import judge_direction
 
@@ -21,8 +22,8 @@ from varprobe.verdict.rule import judge_direction
 _DRAWS, _MOST = 8, 1e8
 # Rows of all variants together, and variants that are drawn at most; one that is drawn in full counts for several.
 _ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
-# Variance of ln of a second moment over draws, or layers over width, above which the mean tells little of a draw.
-_SPREAD, _DEPTH_OVER_WIDTH = 1.0, WIDE
+# Variance of ln of a second moment over draws above which the mean tells little of a draw.
+_SPREAD = 1.0
 
 
 class MeasuringBench:
@@ -71,13 +72,10 @@ def is_small(spec: NetworkSpec, settings: Settings) -> bool:
 
 def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
     """Whether theory at large width reaches the network, and a typical draw is near what it says."""
-    narrow = sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None)
-    if narrow > _DEPTH_OVER_WIDTH:
+    if sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None) > WIDE:
         return False
-    if spec.objective.kind in ("cross_entropy", "bce"):  # only the size of its gradient is not known
-        spec = replace(spec, objective=Objective("random"))
-    rows = predict(spec, settings).rows
-    if any(row.output is None or row.log_output_gradient is None for row in rows):
+    prediction = predict(with_random_gradient(spec), settings)
+    if any(row.output is None or row.log_output_gradient is None for row in prediction.rows):
         return False
-    widths = [known for row in rows for known in (row.width.source, row.width.output, row.width.gradient) if known]
-    return not widths or max(width.variance for width in widths) <= _SPREAD
+    typical = typical_logs(prediction)
+    return max(each or 0.0 for each in (*typical.forward_variance, *typical.backward_variance)) <= _SPREAD

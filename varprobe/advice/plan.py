@@ -17,7 +17,7 @@ from varprobe.advice.variants import vary
 from varprobe.advice.ways import By, ProposalOutcome
 from varprobe.config.loading import Experiment, load_edited
 from varprobe.config.overrides import Override
-from varprobe.errors import VarprobeError
+from varprobe.errors import ConfigError, VarprobeError
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.case import build_case
@@ -84,14 +84,28 @@ def find_plan(
             drawn, if the network is small.
         must_draw: draw them if the network is small, whatever theory finds.
         by, sb, thorough: as in `propose`.
+
+    Raises:
+        ConfigError: where the config cannot say what was asked for by `by`.
     """
     spec = experiment.network
     search = partial(_search, experiment, settings, by=by, sb=sb, thorough=thorough)
     plan = search(bench_for(spec, settings))
     is_done = plan.found.by is not None and plan.is_whole
     if may_draw and is_small(spec, settings) and (must_draw or not (is_done or _is_told(experiment, settings, plan))):
-        return search(MeasuringBench(spec, settings))
+        sure = _measured(plan, settings) if plan.edits and not must_draw else plan
+        return sure if sure.measured and sure.is_whole else search(MeasuringBench(spec, settings))
     return plan
+
+
+def _measured(plan: Plan, settings: Settings) -> Plan:
+    """The plan with a measurement of what it makes."""
+    from varprobe.probe.measure import measure  # theory alone needs no engine
+
+    case = build_case(measure(plan.network, settings))
+    after, verdict = outlook_of(case.forward, case.backward), conclude(case).verdict
+    found = replace(plan.found, outcome=ProposalOutcome.SOUND)
+    return replace(plan, found=found, after=after, measured=verdict, is_drawn=True, is_of_draws=True)
 
 
 def _is_told(experiment: Experiment, settings: Settings, plan: Plan) -> bool:
@@ -111,9 +125,17 @@ def _search(
 ) -> Plan:
     made: list[Plan] = []
     vague: list[Plan] = []
+    errors: list[VarprobeError] = []
+
+    def realise(found: Proposal, *, is_final: bool = True) -> Plan | None:
+        try:
+            return _realise(experiment, settings, found, bench, is_final=is_final)
+        except VarprobeError as error:
+            errors.append(error)
+            return None
 
     def confirm(found: Proposal) -> bool:
-        plan = _realise(experiment, settings, found, bench)
+        plan = realise(found)
         if plan is not None and plan.is_whole:
             made.append(plan)
             return True
@@ -125,9 +147,11 @@ def _search(
     found = propose(spec, settings, by=by, sb=sb, thorough=thorough, bench=bench, confirm=confirm)
     plan = next((each for each in made if each.found is found), None)
     if plan is None and found.by is not None:
-        plan = _realise(experiment, settings, found, bench, is_final=False)
+        plan = realise(found, is_final=False)
     if plan is None and vague:
         plan = vague[0]
+    if plan is None and errors and by is not None:
+        raise errors[0]
     return plan or Plan(found, (), experiment, spec, found.after, is_drawn=isinstance(bench, MeasuringBench))
 
 
@@ -138,21 +162,23 @@ def _realise(
     bench: TheoryBench | MeasuringBench,
     *,
     is_final: bool = True,
-) -> Plan | None:
-    """The plan of a proposal, judged anew where it is to be made; None where the config cannot say it."""
+) -> Plan:
+    """The plan of a proposal, judged anew where it is to be made.
+
+    Raises:
+        ConfigError: where the config cannot say it.
+    """
     spec = experiment.network
-    try:
-        edits = find_edits(experiment, found.change, _DIGITS if len(spec.rows) < _DEEP else _DEEP_DIGITS)
+    edits = find_edits(experiment, found.change, _DIGITS if len(spec.rows) < _DEEP else _DEEP_DIGITS)
+    tuned = load_edited(experiment, edits)
+    kept = keep_head(experiment, tuned)
+    if kept:
+        edits = (*edits, *kept)
         tuned = load_edited(experiment, edits)
-        kept = keep_head(experiment, tuned)
-        if kept:
-            edits = (*edits, *kept)
-            tuned = load_edited(experiment, edits)
-    except VarprobeError:
-        return None
     wanted = vary(spec, found.change)
     if largest_difference(spec, tuned.network, wanted) > _NEAR:
-        return None
+        hint = "give the layers an `init` of their own"
+        raise ConfigError("its entries cannot hold what was found", hint=hint, place=spec.place)
     network = replace(tuned.network, input=wanted.input) if found.change.is_standard else tuned.network
     plan = Plan(found, edits, tuned, network, found.after, is_drawn=isinstance(bench, MeasuringBench))
     if not is_final:
@@ -160,8 +186,5 @@ def _realise(
     if isinstance(bench, TheoryBench):
         after = bench_for(network, settings).outlook(network)
         return replace(plan, after=after, is_of_draws=describes_a_draw(network, settings))
-    from varprobe.probe.measure import measure  # theory alone needs no engine
-
     bench.spend()
-    case = build_case(measure(network, settings))
-    return replace(plan, after=outlook_of(case.forward, case.backward), measured=conclude(case).verdict)
+    return _measured(plan, settings)

@@ -110,12 +110,16 @@ def bench_for(spec: NetworkSpec, settings: Settings) -> TheoryBench:
 
     The gradient of a loss, whose size only theory may not know, stands in as a random one.
     """
-    if spec.objective.kind in ("cross_entropy", "bce"):
-        spec = replace(spec, objective=Objective("random"))
     if not any(step.layer.variant == "batch" for step in spec.steps):
         settings = replace(settings, batch=1)
     points = pick_points(describe_rows(spec))
-    return TheoryBench(spec, settings, points, stretches(points))
+    return TheoryBench(with_random_gradient(spec), settings, points, stretches(points))
+
+
+def with_random_gradient(spec: NetworkSpec) -> NetworkSpec:
+    """The network with a gradient whose size theory knows in place of that of a loss."""
+    is_loss = spec.objective.kind in ("cross_entropy", "bce")
+    return replace(spec, objective=Objective("random")) if is_loss else spec
 
 
 def _total(direction: DirectionVerdict) -> float:

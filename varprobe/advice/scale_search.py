@@ -102,9 +102,11 @@ class ScaleSearch:
     def likely_schemes(self) -> tuple[Proposal, ...]:
         """The schemes that are good enough for all layers; the chaotic phase only where no other is."""
         if self._likely is None:
-            likely = [(by, recipes) for by, recipes in self.schemes() if self.is_likely(recipes)]
-            fine = [each for each in (self.attempt(by, recipes) for by, recipes in likely) if each.is_fine]
-            self._likely = tuple([each for each in fine if not self.is_chaotic(each)] or fine)
+            likely = [self.attempt(by, recipes) for by, recipes in self.schemes() if self.is_likely(recipes)]
+            sound = [each for each in likely if each.after.is_sound]
+            calm = [replace(each, is_named=True) for each in sound if not self.is_chaotic(each)]
+            calm = sorted((each for each in calm if each.is_calm), key=lambda each: not each.is_fine)
+            self._likely = tuple(calm or [each for each in sound if each.is_fine])
         return self._likely
 
     def is_chaotic(self, found: Proposal) -> bool:

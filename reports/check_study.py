@@ -1,13 +1,13 @@
-"""How often `varprobe check` is wrong, as users meet it: healthy, broken and borderline networks.
+"""How often labels, intervals and `varprobe check` are wrong, on networks of every kind.
 
-    python reports/check_study.py [--bank DIR] [--replays 2000] [--only WORD]
+    python reports/check_study.py [--bank DIR] [--only WORD] [--pages]
 
-Every network has a bank of trials. From it come the true T both ways, and the class: healthy where abs(T) is at most
-1.6 both ways, broken where it is at least 6.9 one way, each by its 95 % interval; else between. `decide`, the code that
-`varprobe check` runs, is replayed on trials drawn from the bank with replacement, with its default expectations, alpha
-and most trials. What is rare may be missing from a bank: so the whole is done afresh too, with seeds of its own. Beside
-it stand the usual rules on the same banks. Banks and finished networks are kept in DIR: stopped, the same command goes
-on where it was. Writes check_study.md and check_study.json beside this file.
+Every network has two banks of draws with seeds of their own. The one says what is true: D, the mean over draws of d,
+the natural log of the change, with its error. The other is cut into groups of 20 and of 100 draws, and each group is
+judged as a run of so many trials is; `decide`, the code that `varprobe check` runs, begins once at each group of 20 and
+goes on through the bank as far as it wants. Beside them stand rules of one draw, and the mean over draws, on the same
+groups. Banks and finished networks are kept in DIR: stopped, the same command goes on where it was. Writes
+check_study.md and check_study.json beside this file, with --pages of what is finished.
 """
 
 from __future__ import annotations
@@ -22,13 +22,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import check_pages
 import numpy as np
-from check_networks import NETWORKS, Network, tilted
+from check_counts import (
+    SIZES,
+    TRIALS,
+    Checks,
+    Side,
+    changes_of,
+    count_checks,
+    groups_of,
+    side_of,
+    truth_of,
+    usual_rules,
+)
+from check_networks import KINDS, NETWORKS, Network
 from numpy.typing import NDArray
 
 import varprobe
@@ -38,131 +49,85 @@ from varprobe.frozen import dataclass
 from varprobe.gate.check import Reached, decide
 from varprobe.gate.records import MAX_TRIALS
 from varprobe.network.spec import Settings
-from varprobe.probe.measure import measure, more
+from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.verdict.case import build_case
-from varprobe.verdict.intervals import log_mean
+from varprobe.verdict.findings import LABEL_CODES
+from varprobe.verdict.judge import conclude
+from varprobe.verdict.labels import Severity
 from varprobe.verdict.records import ALPHA
-from varprobe.verdict.rule import LN10
 
 HERE = Path(__file__).parent
-HEALTHY, BROKEN = 1.6, 6.9
-SURE = 1.96
-BANK_SEED, FRESH_SEED = 7, 1_000_000
-TRIALS = 20
-RATES = (0.95, 1.0, 1.05)
+TRUTH_SEED, DRAW_SEED = 7, 1_000_007
 
 Decide = Callable[..., Reached]
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What a bank says of one direction: T in natural logs, its standard error, the share of dead draws."""
-
-    total: float
-    error: float
-    dead: float
-
-
-@dataclass(frozen=True)
-class Aim:
-    """A range that a forward rate is held to, by at most so many trials; fresh checks beside the replays."""
-
-    low: float
-    high: float
-    most: int
-    fresh: int
-
-
-# Told from 1, to a thousandth; and 1 told from what is 5 % off, so that both are decided.
-AIMS = (Aim(0.999, 1.001, 40, 20), Aim(0.975, 1.025, MAX_TRIALS, 5))
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Checks of one network.
-
-    Attributes:
-        passed, failed, undecided: how they ended.
-        mean_trials, max_trials: what they spent.
-        unmet: expectations that were not met, and how they ended.
-        astray: checks in which a decision's interval of T did not hold the true T; None where that is not known.
-    """
-
-    checks: int
-    passed: int
-    failed: int
-    undecided: int
-    mean_trials: float
-    max_trials: int
-    unmet: dict[str, int]
-    astray: int | None
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The share of cases in which a usual rule calls the network healthy.
-
-    Attributes:
-        change: last over first of one draw lies within [0.1, 10], both ways.
-        mean_change: the same of the means over 20 draws.
-        output: the standard deviation of the last activation of one draw lies within [0.5, 2].
-    """
-
-    change: float
-    mean_change: float
-    output: float
-
-
-@dataclass(frozen=True)
 class Result:
-    """One network."""
+    """One network.
+
+    Attributes:
+        findings: codes of errors in the long run beside the labels.
+        accepted: by rule, the share of draws or of groups that it calls healthy.
+    """
 
     name: str
-    group: str
+    kind: str
     depth_over_width: float
-    bank: int
-    forward: Truth
-    backward: Truth
-    replayed: Counts
-    rules: Rules
+    draws: tuple[int, int]
+    findings: tuple[str, ...]
+    forward: Side
+    backward: Side
+    checks: Checks
+    accepted: dict[str, float]
     seconds: float
 
 
-def study(network: Network, replays: int, folder: Path, rule: Decide = decide) -> Result:
-    """One network's bank and what its replays come to."""
+def study(network: Network, folder: Path, rule: Decide = decide) -> Result:
+    """One network's banks, and what is said of them."""
     started = time.process_time()
     experiment, settings = loaded(network)
-    bank = stored(folder, experiment, replace(settings, trials=network.bank), network.name)
-    truth = forward, backward = truths(bank)
+    long, bank = (
+        stored(folder, experiment, replace(settings, trials=trials, seed=seed), network.name)
+        for trials, seed in ((network.truth, TRUTH_SEED), (network.draws, DRAW_SEED))
+    )
+    judged = conclude(build_case(long))
+    cases = [[build_case(taken(bank, group)) for group in groups_of(bank.trials, size)] for size in SIZES]
+    changes = [changes_of(build_case(bank), backward=backward) for backward in (False, True)]
+    sides = [
+        side_of(truth_of(judged.case, backward=backward), cases, changes[backward], backward=backward)
+        for backward in (False, True)
+    ]
+    checks = (replay(experiment, settings, bank, int(group[0]), rule) for group in groups_of(bank.trials, TRIALS))
     return Result(
         name=network.name,
-        group=group_of(forward, backward),
-        depth_over_width=depth_over_width(bank),
-        bank=network.bank,
-        forward=forward,
-        backward=backward,
-        replayed=counted((replay(experiment, settings, bank, random, rule) for random in generators(replays)), truth),
-        rules=usual_rules(bank),
+        kind=network.kind,
+        depth_over_width=sum(1 / layer.fan_out for layer in bank.layers if layer.kind == "dense"),
+        draws=(network.truth, network.draws),
+        findings=tuple(
+            sorted(
+                {found.code for found in judged.verdict.findings if found.severity == Severity.ERROR}
+                - set(LABEL_CODES.values())
+            )
+        ),
+        forward=sides[0],
+        backward=sides[1],
+        checks=count_checks(checks),
+        accepted=usual_rules(bank, changes, cases[0]),
         seconds=time.process_time() - started,
     )
 
 
-def fresh(network: Network, checks: int, rule: Decide = decide) -> Counts:
-    """What checks with seeds of their own come to."""
-    experiment, settings = loaded(network)
-    return counted(afresh(experiment, replace(settings, seed=FRESH_SEED + seed), rule) for seed in range(checks))
-
-
-def loaded(network: Network) -> tuple[Settings]:
-    """A network, and how its bank is measured."""
+def loaded(network: Network) -> tuple[Experiment, Settings]:
+    """A network, and how it is measured."""
     experiment = varprobe.load({**network.config, "probe": {**network.config.get("probe", {}), "trials": TRIALS}})
-    return experiment, replace(experiment.network.settings, threads=1, seed=BANK_SEED)
+    return experiment, replace(experiment.network.settings, threads=1)
 
 
 def stored(folder: Path, experiment: Experiment, settings: Settings, name: str) -> Measurement:
     """The bank of a network, measured or from the folder."""
-    path = folder / f"{check_pages.file_name(name)}-{settings.trials}.npz"
+    path = folder / f"{check_pages.file_name(name)}-{settings.seed}-{settings.trials}.npz"
     if not path.exists():
         measured = measure(experiment.network, settings)
         with path.with_suffix(".part").open("wb") as file:
@@ -175,171 +140,72 @@ def stored(folder: Path, experiment: Experiment, settings: Settings, name: str) 
     return replace(two, statistics=statistics, trials=len(statistics.dead))
 
 
-def truths(bank: Measurement) -> tuple[Truth, Truth]:
-    """T both ways, from the whole bank."""
-    case = build_case(bank)
-    forward, backward = (
-        Truth((judged.direction.total_log10 or 0.0) * LN10, judged.error, (judged.dead + judged.ended) / bank.trials)
-        for judged in (case.forward, case.backward)
-    )
-    return forward, backward
-
-
-def group_of(*both: Truth) -> str:
-    """The class of a network, each bound with its 95 % interval."""
-    if all(abs(truth.total) + SURE * truth.error <= HEALTHY for truth in both):
-        return "healthy"
-    return "broken" if any(abs(truth.total) - SURE * truth.error >= BROKEN for truth in both) else "between"
-
-
-def depth_over_width(bank: Measurement) -> float:
-    """The sum of 1/width over the dense layers."""
-    return sum(1 / layer.fan_out for layer in bank.layers if layer.kind == "dense")
-
-
-def generators(count: int) -> Iterable[np.random.Generator]:
-    """One a replay, so that each can be repeated alone."""
-    return map(np.random.default_rng, range(count))
-
-
-def replay(
-    experiment: Experiment,
-    settings: Settings,
-    bank: Measurement,
-    random: np.random.Generator,
-    rule: Decide = decide,
-    most: int = MAX_TRIALS,
-) -> Reached:
-    """One check whose trials are drawn from the bank, with replacement."""
-    order = random.integers(0, bank.trials, most)
-    return rule(experiment, settings, lambda trials, _: taken(bank, order[:trials]), alpha=ALPHA, max_trials=most)
-
-
 def taken(bank: Measurement, trials: NDArray[np.int64]) -> Measurement:
     """Trials of a bank; histograms stay those of the whole."""
     tables = {name: table[trials] for name, table in vars(bank.statistics).items() if not name.endswith("histogram")}
     return replace(bank, statistics=replace(bank.statistics, **tables), trials=len(trials))
 
 
-def afresh(experiment: Experiment, settings: Settings, rule: Decide = decide, most: int = MAX_TRIALS) -> Reached:
-    """One check as the command makes it."""
+def replay(experiment: Experiment, settings: Settings, bank: Measurement, start: int, rule: Decide = decide) -> Reached:
+    """One check whose trials are those of the bank from `start` on, and after its end from its beginning."""
 
-    def draw(trials: int, before: Measurement | None) -> Measurement:
-        here = replace(settings, trials=trials)
-        return measure(experiment.network, here) if before is None else more(before, experiment.network, here)
+    def draw(trials: int, _: Measurement | None) -> Measurement:
+        return taken(bank, (start + np.arange(trials)) % bank.trials)
 
-    return rule(experiment, settings, draw, alpha=ALPHA, max_trials=most)
-
-
-def counted(checks: Iterable[Reached], truth: tuple[Truth, Truth] | None = None) -> Counts:
-    """How they ended, and how often an interval went astray where the truth is known."""
-    ends: Counter[str] = Counter()
-    unmet: Counter[str] = Counter()
-    trials: list[int] = []
-    astray = 0
-    for check in checks:
-        ends[check.outcome] += 1
-        unmet.update(f"{one.expectation} {one.outcome}" for one in check.decisions if one.outcome != "met")
-        trials.append(check.diagnosis.case.trials)
-        astray += truth is not None and is_astray(check, truth)
-    return Counts(
-        checks=len(trials),
-        passed=ends["passed"],
-        failed=ends["failed"],
-        undecided=ends["undecided"],
-        mean_trials=float(np.mean(trials)) if trials else 0.0,
-        max_trials=max(trials, default=0),
-        unmet=dict(sorted(unmet.items())),
-        astray=None if truth is None else astray,
-    )
+    return rule(experiment, settings, draw, alpha=ALPHA, max_trials=min(MAX_TRIALS, bank.trials))
 
 
-def is_astray(check: Reached, truth: tuple[Truth, Truth]) -> bool:
-    """Whether a decision's interval of T does not hold the truth."""
-    totals = {"forward": truth[0].total / LN10, "backward": truth[1].total / LN10}
-    return any(
-        decision.low is not None
-        and decision.high is not None
-        and not decision.low <= totals[decision.expectation] <= decision.high
-        for decision in check.decisions
-        if decision.expectation in totals
-    )
-
-
-def usual_rules(bank: Measurement, means: int = 2000) -> Rules:
-    """What the usual rules say of the same trials."""
-    traces = build_case(bank).traces
-    order = np.random.default_rng(0).integers(0, bank.trials, (means, 20))
-    one, mean = np.ones(bank.trials, bool), np.ones(means, bool)
-    for logs in (traces.forward, traces.backward):
-        first, last = logs[:, 0], logs[:, -1]
-        one &= np.abs(last - first) <= LN10
-        mean &= np.abs(log_mean(last[order], axis=1) - log_mean(first[order], axis=1)) <= LN10
-    output = bank.statistics.log_activation_variance[:, -1] / 2
-    within = (output >= np.log(0.5)) & (output <= np.log(2.0))
-    return Rules(float(one.mean()), float(mean.mean()), float(within.mean()))
-
-
-def told(rate: float, aim: Aim, checks: int, folder: Path) -> dict[str, Any]:
-    """A 256 x 20 network of that forward rate, held to a range: the trials that telling takes."""
-    config = {**tilted(256, 20, 20 * math.log(rate), batch=32), "expect": {"rate": {"forward": [aim.low, aim.high]}}}
-    experiment = varprobe.load(config)
-    settings = replace(experiment.network.settings, threads=1, seed=BANK_SEED)
-    bank = stored(folder, experiment, replace(settings, trials=400), f"rate {rate}")
-    replays = (replay(experiment, settings, bank, random, most=aim.most) for random in generators(checks))
-    afresh_ = (
-        afresh(experiment, replace(settings, seed=FRESH_SEED + seed), most=aim.most) for seed in range(aim.fresh)
-    )
-    truth = truths(bank)[0]
-    return {
-        "rate": rate,
-        "bank_rate": math.exp(truth.total / 20),
-        "aim": asdict(aim),
-        "replayed": asdict(counted(replays)),
-        "fresh": asdict(counted(afresh_)),
-    }
-
-
-def finished(path: Path, make: Callable[[], Any]) -> Any:
+def finished(path: Path, make: Callable[[], Result]) -> dict[str, Any]:
     """What is in the file, made and written first where it is not there."""
     if not path.exists():
-        made = make()
-        text = json.dumps(made if isinstance(made, dict) else asdict(made), indent=1)
-        path.with_suffix(".part").write_text(text + "\n")
+        path.with_suffix(".part").write_text(json.dumps(without_nan(asdict(make())), indent=1) + "\n")
         path.with_suffix(".part").replace(path)
-    return json.loads(path.read_text())
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def without_nan(found: Any) -> Any:
+    """The same with None for what is not a number, which JSON has no word for."""
+    if isinstance(found, dict):
+        return {key: without_nan(value) for key, value in found.items()}
+    if isinstance(found, (list, tuple)):
+        return [without_nan(value) for value in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def in_turn(networks: Iterable[Network]) -> list[Network]:
+    """One of each kind after the other, so that what is finished early is of all kinds."""
+    count: Counter[str] = Counter()
+    places = {}
+    for network in networks:
+        places[network.name] = (count[network.kind], KINDS.index(network.kind))
+        count[network.kind] += 1
+    return sorted(networks, key=lambda network: places[network.name])
 
 
 def main() -> None:
     """Runs the study."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bank", type=Path, default=Path(tempfile.gettempdir()) / "varprobe_check_study")
-    parser.add_argument("--replays", type=int, default=2000)
     parser.add_argument("--only", default="", help="networks whose name contains this; nothing is written")
+    parser.add_argument("--pages", action="store_true", help="write the pages of what is finished, and no more")
     options = parser.parse_args()
-    folder, replays = options.bank, options.replays
-    folder.mkdir(parents=True, exist_ok=True)
-    networks = [network for network in NETWORKS if options.only in network.name]
-    results: list[dict[str, Any]] = []
-    for network in networks:
-        path = folder / f"{check_pages.file_name(network.name)}-{network.bank}-{replays}.json"
-        results.append(finished(path, partial(study, network, replays, folder)))
-        print(check_pages.line(results[-1]), flush=True)
-    for network, result in zip(networks, results, strict=True):
-        path = folder / f"{check_pages.file_name(network.name)}-fresh-{network.fresh}.json"
-        result["fresh"] = finished(path, partial(fresh, network, network.fresh))
-        print(network.name, result["fresh"], flush=True)
+    options.bank.mkdir(parents=True, exist_ok=True)
+    paths = {
+        one.name: options.bank / f"{check_pages.file_name(one.name)}-{one.truth}-{one.draws}.json" for one in NETWORKS
+    }
+    networks = [one for one in NETWORKS if options.only in one.name and (paths[one.name].exists() or not options.pages)]
+    for network in in_turn(networks):
+        print(check_pages.line(finished(paths[network.name], partial(study, network, options.bank))), flush=True)
     if options.only:
         return
-    rates = []
-    for aim, rate in product(AIMS, RATES):
-        path = folder / f"rate-{rate}-{aim.low}-{aim.most}-{replays}.json"
-        rates.append(finished(path, partial(told, rate, aim, replays // 2, folder)))
+    results = [without_nan(json.loads(paths[network.name].read_text())) for network in networks]
+    totals = check_pages.summary(results)
     made = f"varprobe {varprobe.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
-    summary = check_pages.summary(results)
-    whole = {"made": made, "replays": replays, "summary": summary, "networks": results, "rates": rates}
-    (HERE / "check_study.json").write_text(json.dumps(whole, indent=1) + "\n")
-    (HERE / "check_study.md").write_text(check_pages.page(results, summary, rates, made, replays))
+    (HERE / "check_study.json").write_text(
+        json.dumps({"made": made, "summary": totals, "networks": results}, indent=1) + "\n"
+    )
+    (HERE / "check_study.md").write_text(check_pages.page(results, totals, made))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ from varprobe.errors import VarprobeError
 from varprobe.formatting import number
 from varprobe.gate.claim import Answer
 from varprobe.gate.claims import claims_of
-from varprobe.gate.head_claims import loss_claim, rank_claim, scale_claim, trace_head
+from varprobe.gate.head_claims import loss_claim, rank_claim, scale_claim
 from varprobe.probe.measure import measure
 from varprobe.verdict.case import build_case
+from varprobe.verdict.head import trace_head
 from varprobe.verdict.judge import Diagnosis, conclude
 
 TRIALS, DEPTH, LEVEL = 30, 6, 0.01
@@ -124,7 +125,7 @@ def test_draws_that_end_before_the_head_say_nothing_of_it(said: Said) -> None:
     table[3:, HEAD] = table[3:, HEAD - 1] + living
     table[:2, HEAD - 1 :] = -math.inf
     table[2, HEAD] = -math.inf  # its output is dead
-    assert np.isnan(trace_head(evidence.case)[:2]).all()
+    assert np.isnan(trace_head(evidence.case.measured, evidence.case.points)[:2]).all()
     answer = scale_claim(Range(0.1, 10), None).answer(evidence, LEVEL)
     half = _half(0.2, trials=TRIALS - 3)
     assert (answer.low, answer.high) == pytest.approx((math.exp(0.3 - half), math.exp(0.3 + half)), rel=1e-9)
@@ -137,7 +138,8 @@ def test_draws_that_end_before_the_head_say_nothing_of_it(said: Said) -> None:
 def test_the_output_is_what_the_network_hands_on() -> None:
     layers = [*LAYERS, a_layer("activation", width=10)]
     measurement = a_measurement(np.tile(np.arange(7.0), (3, 1)), layers=layers)
-    assert trace_head(build_case(measurement)).tolist() == [2.0] * 3
+    case = build_case(measurement)
+    assert trace_head(measurement, case.points).tolist() == [2.0] * 3
 
 
 def test_one_draw_decides_nothing() -> None:

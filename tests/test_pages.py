@@ -26,8 +26,8 @@ from varprobe.reporters.report_phrases import (
     activation_log10,
     gradient_cells,
     gradient_log10,
-    verdict_words,
 )
+from varprobe.reporters.verdict_phrases import verdict_words
 from varprobe.results.kinds import render
 from varprobe.results.store import from_json
 from varprobe.sweeps.records import Sweep

@@ -19,8 +19,9 @@ from varprobe.advice.changes import compare_modes, find_changes, fold, scheme_na
 from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.gains import edge_of_chaos, find_gains
 from varprobe.advice.predicted_verdict import bench_for
-from varprobe.advice.proposal import propose
-from varprobe.advice.variants import Recipe, shorten, std_of, with_recipes
+from varprobe.advice.plan import find_plan
+from varprobe.advice.propose import propose
+from varprobe.advice.variants import Recipe, Variation, find_loud_norms, find_tunable, shorten, std_of, vary
 from varprobe.advice.ways import By
 from varprobe.cli.main import run as run_command
 from varprobe.config.loading import ConfigText, load
@@ -133,7 +134,7 @@ def test_what_theory_finds_is_stable_when_it_is_measured(name: str) -> None:
 def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
     spec = tuned(name).tuned.network
     verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), spec.settings.trials))).verdict
-    outlook = bench_for(spec, spec.settings).outlook(spec.steps)
+    outlook = bench_for(spec, spec.settings).outlook(spec)
     assert outlook.forward == verdict.forward
     assert outlook.backward == verdict.backward
 
@@ -142,10 +143,10 @@ def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
 def test_a_wrong_factor_is_not_confirmed(name: str, wrong: float) -> None:
     spec = load(CASES[name][0]).network
     found = propose(spec, spec.settings)
-    recipes = {path: replace(recipe, factor=recipe.factor * wrong) for path, recipe in found.recipes.items()}
-    steps = with_recipes(spec, recipes)
-    assert not bench_for(spec, spec.settings).outlook(steps).is_sound
-    assert not is_stable(judge(measure(replace(spec, steps=steps))))
+    recipes = {path: replace(recipe, factor=recipe.factor * wrong) for path, recipe in found.change.recipes.items()}
+    variant = vary(spec, Variation(recipes=recipes))
+    assert not bench_for(spec, spec.settings).outlook(variant).is_sound
+    assert not is_stable(judge(measure(variant)))
 
 
 # --- where no scale helps ---
@@ -304,7 +305,7 @@ def test_a_gain_per_layer_keeps_the_second_moment() -> None:
     spec = load(pyramid("xavier")).network
     gains = find_gains(spec, [step.path for step in spec.steps])
     assert [recipe.gain for recipe in gains.values()] == pytest.approx([1.0] + 12 * [math.sqrt(2)])
-    prediction = predict(replace(spec, steps=with_recipes(spec, gains)))
+    prediction = predict(vary(spec, Variation(recipes=gains)))
     assert [row.source and float(row.source.second_moment) for row in prediction.rows] == pytest.approx(13 * [1.0])
 
 
@@ -370,15 +371,9 @@ def test_every_scheme_can_be_multiplied_in_the_config(init: Any, width: int) -> 
     layers = [{"dense": 40, "repeat": 3}, {"dense": {"width": 32, "init": init}}, {"dense": 10}]
     experiment = load(config(layers, "relu", init, width))
     spec = experiment.network
-    bench = bench_for(spec, spec.settings)
-    before = bench.outlook(spec.steps)
-    recipes = {f"layers[{i}]": Recipe(factor=1.7) for i in range(3)}
-    steps = with_recipes(spec, recipes)
-    found = replace(
-        propose(spec, spec.settings), by=By.SCALE, steps=steps, recipes=recipes, branches=1.0, before=before
-    )
-    changed = load(experiment.document, find_edits(experiment, found)).network
-    assert largest_difference(spec, changed, found) < 1e-6
+    change = Variation(recipes={f"layers[{i}]": Recipe(factor=1.7) for i in range(3)})
+    changed = load(experiment.document, find_edits(experiment, change)).network
+    assert largest_difference(spec, changed, vary(spec, change)) < 1e-6
     ratios = [(std_of(new) or 0) / (std_of(old) or 1) for old, new in zip(spec.steps, changed.steps, strict=True)]
     assert ratios == pytest.approx(len(ratios) * [1.7], rel=1e-6)
     assert [step.layer.bias for step in changed.steps] == [step.layer.bias for step in spec.steps]  # type: ignore[union-attr]  # all are dense
@@ -388,24 +383,21 @@ def test_an_automatic_gain_is_written_out_where_it_is_one_number() -> None:
     auto = {"name": "keras.he_normal", "gain": "auto"}
     data = config([{"dense": 40}, {"dense": {"width": 40, "init": auto}, "repeat": 3}], "relu", width=40)
     experiment = load(data)
-    spec = experiment.network
-    recipes = {"layers[1]": Recipe(factor=0.5)}
-    steps = with_recipes(spec, recipes)
-    found = replace(propose(spec, spec.settings), by=By.SCALE, steps=steps, recipes=recipes)
     # sqrt 2 of he times sqrt 2 of relu, halved
-    assert [edit.text for edit in find_edits(experiment, found)] == ["{name: lecun, gain: 1.0}"]
+    change = Variation(recipes={"layers[1]": Recipe(factor=0.5)})
+    assert [edit.text for edit in find_edits(experiment, change)] == ["{name: lecun, gain: 1.0}"]
+    other = load(config([{"dense": 40, "repeat": 9}], "tanh", auto, 40))
     with pytest.raises(ConfigError, match="cannot be multiplied"):
-        tune(text_of(config([{"dense": 40, "repeat": 9}], "tanh", auto, 40)), by=By.SCALE)
+        find_edits(other, Variation(recipes={"layers[0]": Recipe(factor=0.5)}))
     assert tune(text_of(config([{"dense": 40, "repeat": 30}], "tanh", auto, 40))).by == "layers"
 
 
 def test_layers_on_the_defaults_get_their_own_init_only_where_they_differ() -> None:
     data = config([{"dense": 64, "repeat": 3}, {"dense": 64}, {"dense": 32}], init="small", width=64)
     experiment = load(data)
-    spec = experiment.network
     recipes = {"layers[0]": Recipe(factor=2.0), "layers[1]": Recipe(factor=2.0), "layers[2]": Recipe(factor=3.0)}
-    found = replace(propose(spec, spec.settings), recipes=recipes, by=By.LAYERS)
-    assert [(edit.path, edit.text) for edit in find_edits(experiment, found)] == [
+    edits = find_edits(experiment, Variation(recipes=recipes))
+    assert [(edit.path, edit.text) for edit in edits] == [
         ("defaults.init.std", "0.02"),
         ("layers[2].dense.init", "{name: small, std: 0.03}"),
     ]

@@ -14,7 +14,7 @@ from varprobe.verdict.intervals import student_quantile
 
 # Chance that anything is called changed in two reports of one law, over all layers and statistics together.
 FAMILY_ERROR = 0.01
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from varprobe.advice.changes import ScaleChange, compare_modes, explain, find_changes, unit_input
-from varprobe.advice.edits import find_edits, largest_difference
-from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
-from varprobe.advice.proposal import propose
+from varprobe.advice.changes import ScaleChange, compare_modes, explain, find_changes
+from varprobe.advice.plan import Plan, find_plan
+from varprobe.advice.plan_words import tell_causes
+from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.remedies import advise
-from varprobe.advice.ways import By
+from varprobe.advice.ways import By, ProposalOutcome
 from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
 from varprobe.config.rewriting import rewrite
-from varprobe.errors import ConfigError
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, with_threads
 from varprobe.probe.measure import measure
@@ -24,8 +23,8 @@ from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import conclude
 from varprobe.verdict.records import Verdict
 
-# How exactly the config that is written holds what was planned.
-_EXACT = 1e-6
+# Findings that speak against a network whose labels are stable.
+UNSTABLE = ("jump", "excursion", "scattered")
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,10 @@ class Tuning:
 
     Attributes:
         by: what is changed; None where nothing is.
+        causes: a sentence for each thing that is changed and is no scale.
         changes, branches: of the weights and of the residual branches.
         edits: of the config, beside those of the command line.
-        before, after: by theory.
+        before, after: by theory, or of a few draws where theory does not describe one.
         modes: what each fan mode would give, where widths change.
         measured: the verdict of the tuned network; None where nothing was tuned because theory does not reach it.
         reason: why it is not stable, where it is not; empty otherwise.
@@ -45,6 +45,7 @@ class Tuning:
     """
 
     by: By | None
+    causes: tuple[str, ...]
     changes: tuple[ScaleChange, ...]
     branches: tuple[ScaleChange, ...]
     edits: tuple[Override, ...]
@@ -63,8 +64,8 @@ class Tuning:
 
 
 def is_stable(verdict: Verdict) -> bool:
-    """Stable both ways, and no single layer beyond a factor 100."""
-    return verdict.overall == "stable" and not any(finding.code == "jump" for finding in verdict.findings)
+    """Stable both ways, without a layer that another one takes back, or draws that scatter."""
+    return verdict.overall == "stable" and not any(finding.code in UNSTABLE for finding in verdict.findings)
 
 
 def tune(
@@ -89,37 +90,49 @@ def tune(
     """
     experiment = load_text(config, overrides)
     spec = experiment.network
-    found = propose(spec, spec.settings, by=by, sb=sb)
-    edits = find_edits(experiment, found)
-    tuned = load_text(config, (*overrides, *edits))
-    if largest_difference(spec, tuned.network, found) > _EXACT:
-        hint = "give the layers an `init` of their own"
-        raise ConfigError("its entries cannot hold what was found", hint=hint, place=spec.place)
-    verdict, reasons = None, [explain(found, spec)]
-    if found.by or found.before.overall not in ("inconclusive", "degenerate"):
-        verdict = _verify(tuned, threads, progress)
-        reasons += [unit_input(spec, spec.settings)] if reasons[0] else []
+
+    def plan_by(*, thorough: bool = False, must_draw: bool = False) -> Plan:
+        return find_plan(experiment, spec.settings, may_draw=True, must_draw=must_draw, by=by, sb=sb, thorough=thorough)
+
+    plan = plan_by()
+    plan = plan if plan.is_whole else plan_by(thorough=True)
+    tuned, verdict = _verify(config, overrides, plan, threads, progress)
+    if verdict is not None and plan.found.by and not is_stable(verdict) and not plan.is_drawn:
+        other = plan_by(must_draw=True)
+        if other.is_drawn and other.is_whole:
+            plan = other
+            tuned, verdict = _verify(config, overrides, plan, threads, progress)
     changes, branches = find_changes(spec, tuned.network.steps)
     return Tuning(
-        by=found.by,
+        by=plan.found.by,
+        causes=tuple(tell_causes(spec, plan)) if plan.found.by else (),
         changes=changes,
         branches=branches,
-        edits=edits,
-        before=found.before,
-        after=bench_for(tuned.network, tuned.network.settings).outlook(tuned.network.steps) if edits else found.after,
-        modes={} if found.before.reason else compare_modes(spec, spec.settings),
+        edits=plan.edits,
+        before=plan.found.before,
+        after=plan.after,
+        modes={} if plan.found.before.reason else compare_modes(spec, spec.settings),
         measured=verdict,
-        reason=" ".join(filter(None, reasons)),
+        reason=explain(plan.found, spec, is_drawn=plan.is_drawn),
         network=spec,
         tuned=tuned,
     )
 
 
-def _verify(tuned: Experiment, threads: int | None, progress: Callable[[int, int], None] | None) -> Verdict:
-    """The measured verdict, with the remedies that take no search: there has been one."""
+def _verify(
+    config: ConfigText,
+    overrides: Sequence[Override],
+    plan: Plan,
+    threads: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Experiment, Verdict | None]:
+    """The config with the edits, and its verdict by measuring, with the remedies that take no search."""
+    tuned, found = load_text(config, (*overrides, *plan.edits)), plan.found
+    if not found.by and found.outcome in (ProposalOutcome.UNREACHED, ProposalOutcome.DEGENERATE):
+        return tuned, None
     settings = with_threads(tuned.network.settings, threads)
     case = build_case(measure(tuned.network, settings, progress))
-    return advise(tuned, settings, case, conclude(case).verdict, search=False)
+    return tuned, advise(tuned, settings, case, conclude(case).verdict, search=False)
 
 
 def rewrite_config(config: ConfigText, tuning: Tuning, target: Path) -> str:

@@ -203,7 +203,7 @@ CASES: dict[str, ExpertCase] = {
         "stable",
         "stable",
         None,
-        codes=("large-head",),
+        codes=("fan-mode",),
     ),
     "mlp half of gpt2": ExpertCase(
         _net(
@@ -246,7 +246,7 @@ CASES: dict[str, ExpertCase] = {
         "exploding",
         "exploding",
         "preserved",
-        codes=("finite-width",),
+        codes=("finite-width", "rank-collapse"),
         head=False,
     ),
     "one unit many times": ExpertCase(

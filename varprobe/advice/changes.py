@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from varprobe.advice.gains import find_gains
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
-from varprobe.advice.proposal import NAMED, Proposal
-from varprobe.advice.variants import fan, find_shared_mean, find_tunable, is_tunable, scale_of, std_of, with_recipes
+from varprobe.advice.proposal import Proposal
+from varprobe.advice.scale_search import NAMED
+from varprobe.advice.variants import Variation, fan, find_loud_norms, find_tunable, is_tunable, scale_of, std_of, vary
 from varprobe.advice.ways import ProposalOutcome
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
@@ -19,6 +20,8 @@ from varprobe.verdict.records import DirectionVerdict
 
 # A scheme is named as it is up to this relative difference, and as near up to the next.
 _EXACT, _NEAR = 1e-5, 0.02
+# Layers over width up to which draws are alike.
+WIDE = 0.5
 _UNCHANGED = 1e-9
 MODES = ("fan_in", "fan_avg", "fan_out")
 
@@ -135,27 +138,42 @@ def change_of(direction: DirectionVerdict) -> str:
 _NOT_TUNED = {
     ProposalOutcome.UNREACHED: "theory does not reach it: {found.before.reason}",
     ProposalOutcome.DEGENERATE: "the signal is exactly zero somewhere, and no factor changes zero",
-    ProposalOutcome.SHARED_MEAN: "the weights of {layer} have a mean, which moves all units together: "
-    "take the mean out first",
     ProposalOutcome.NO_WAY: "there is nothing to be had here by `{found.asked}`",
 }
 
 
-def explain(found: Proposal, spec: NetworkSpec) -> str:
-    """Why the proposal does not make the network stable, with the growth that remains; empty where it does."""
+def explain(found: Proposal, spec: NetworkSpec, *, is_drawn: bool = False) -> str:
+    """Why the proposal does not make the network stable, with the growth that remains; empty where it does.
+
+    Arguments:
+        is_drawn: variants were judged by drawing them.
+    """
     if found.outcome is ProposalOutcome.SOUND:
         return ""
     if found.outcome in _NOT_TUNED:
-        return f"It is not tuned: {_NOT_TUNED[found.outcome].format(found=found, layer=find_shared_mean(spec))}."
+        return f"It is not tuned: {_NOT_TUNED[found.outcome].format(found=found)}."
     left = _remains(found.after)
+    narrow = tell_width(spec)
+    if is_drawn and narrow:
+        return f"No change of scale holds its draws together: {narrow}. Widen the layers or use fewer."
     if found.outcome is ProposalOutcome.COMPROMISE:
         return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."
     return _explain_unmoved(spec, left)
 
 
+def tell_width(spec: NetworkSpec) -> str:
+    """`20 layers of width 1, and depth over width sets how far draws differ`; empty where layers are wide."""
+    widths = [step.fan_out for step in spec.rows if step.layer.weights is not None]
+    if sum(1 / width for width in widths) <= WIDE:
+        return ""
+    least = min(widths)
+    share = "width" if least == max(widths) else "width down to"
+    return f"it has {count(len(widths), 'layer')} of {share} {least:,}, and depth over width sets how far draws differ"
+
+
 def _explain_unmoved(spec: NetworkSpec, left: str) -> str:
     norms = [step.layer.variant for step in spec.steps if step.layer.variant]
-    if norms:
+    if norms and not find_loud_norms(spec):
         cause = "batch norm" if "batch" in norms else f"{norms[0]} norm"
         return (
             f"No scale of the weights helps: {cause} takes it out again, of the signal and of the gradient. "
@@ -185,21 +203,9 @@ def _remains(outlook: PredictedVerdict) -> str:
         rate = f" ({direction.rate:.4g} a layer)" if direction.rate is not None else ""
         if direction.label != "stable":
             parts.append(f"the {way} {change_of(direction)} over the depth{rate}")
-    if outlook.jump:
-        parts.append("a step beyond a factor 100")
+    if outlook.jump and not parts:
+        parts.append("layers apart by more than a factor 1000")
     return " and ".join(parts) or f"the activations {change_of(outlook.forward)}, the gradient stable"
-
-
-def unit_input(spec: NetworkSpec, settings: Settings) -> str:
-    """What to say where an input of size 1 would make the network stable; empty where it would not, or is one."""
-    source = spec.input
-    size = math.hypot(source.mean, source.std)
-    if source.rows is not None or not size or 0.1 < size < 10:
-        return ""
-    unit = replace(spec, input=replace(source, mean=source.mean / size, std=source.std / size))
-    if not bench_for(unit, settings).outlook(unit.steps).is_sound:
-        return ""
-    return f"It comes from the input, whose root mean square is {size:.4g}: with one of 1 the network is stable."
 
 
 def compare_modes(spec: NetworkSpec, settings: Settings) -> dict[str, PredictedVerdict]:
@@ -212,7 +218,9 @@ def compare_modes(spec: NetworkSpec, settings: Settings) -> dict[str, PredictedV
     bench = bench_for(spec, settings)
     base = find_gains(spec, [spec.steps[index].path for index in find_tunable(spec)])
     return {
-        mode: bench.outlook(with_recipes(spec, {path: replace(recipe, mode=mode) for path, recipe in base.items()}))
+        mode: bench.outlook(
+            vary(spec, Variation(recipes={path: replace(recipe, mode=mode) for path, recipe in base.items()}))
+        )
         for mode in MODES
     }
 

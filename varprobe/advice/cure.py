@@ -1,185 +1,163 @@
-"""What theory would change, as the remedy of findings: which layers, by what factor, and what comes of it."""
+"""What to change as the remedy of findings: each cause once, by what edits, what comes of it, and what it mends."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from varprobe.advice.changes import (
-    branch_line,
-    change_line,
-    change_of,
-    compare_modes,
-    digits,
-    explain,
-    find_changes,
-    fold,
-    modes_line,
-    unit_input,
-)
-from varprobe.advice.edits import find_edits
-from varprobe.advice.predicted_verdict import PredictedVerdict
-from varprobe.advice.proposal import Proposal, propose
-from varprobe.advice.variants import find_shared_mean
-from varprobe.advice.ways import By, ProposalOutcome
+from varprobe.advice.changes import find_changes
+from varprobe.advice.lone_cures import find_lone_cures
+from varprobe.advice.plan import Plan, find_plan
+from varprobe.advice.plan_words import options_of, tell_outcome, tell_plan
+from varprobe.advice.ways import By
 from varprobe.config.loading import Experiment
-from varprobe.config.parts import DEFAULT_INIT
 from varprobe.errors import VarprobeError
-from varprobe.formatting import power
-from varprobe.frozen import dataclass, field
-from varprobe.network.initializers import INITIALIZERS
-from varprobe.network.spec import Settings
-from varprobe.verdict.records import DirectionVerdict, Finding
+from varprobe.frozen import dataclass
+from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.theory.predict import predict
+from varprobe.verdict.agreement import foresee
+from varprobe.verdict.case import Case, foresee_case
+from varprobe.verdict.findings import FINDINGS
+from varprobe.verdict.judge import conclude
+from varprobe.verdict.labels import Severity
+from varprobe.verdict.ranges import format_ranges
+from varprobe.verdict.records import Verdict
 
 # Bias variance of the edge of chaos that is proposed against a slow decay.
 _EDGE_BIAS = 0.05
 # Rows above which a search would take seconds.
 _DEEPEST = 3000
-# Runs of layers and edits that a remedy spells out.
-_MOST_RUNS, _MOST_EDITS = 3, 2
+# Findings of a change over the depth, which a search may mend, and of one in the first layers alone.
+_LABELS = ("vanishing", "exploding", "borderline")
+DEPTH = {"jump", "excursion", "chaotic", *(f"{way}-{label}" for way in ("forward", "backward") for label in _LABELS)}
+START = {"levelling-off"}
+CURABLE = DEPTH | START
+_INPUT = {"input-scale", "input-offset", "input-columns"}
+# What only trials show, and goes with a cause.
+_GOES_WITH = {
+    By.INPUT: {"saturated", "dead-units", "input-columns", "rank-collapse"},
+    By.BIAS: {"saturated", "dead-units", "rank-collapse", "dead-trials"},
+    By.MEAN: {"rank-collapse", "dead-units", "non-finite"},
+}
+_GOES_WITH_LESS = {"saturated", "non-finite"}
+# Where units are one, or a branch is frozen, what else is found comes after it.
+_AFTER = {"symmetric-units": DEPTH | START | {"rank-collapse"}, "frozen-branch": {"zero-branch"}}
+# What a change may move without having been its cause.
+_UNTOLD = {"width-ratio", "theory-ends", "theory-mismatch", "inconclusive"}
+_ACCEPT = "Accept a slow, not exponential, decay in the first layers"
 
 
 @dataclass(frozen=True)
 class Cure:
-    """A remedy, and what it does.
+    """A remedy, where it stands, and what it does.
 
     Attributes:
-        is_whole: it makes both directions stable.
-        is_early: it takes away the change in the first layers too.
-        factors: of the weights of each row that it changes.
+        code: of the finding that it is the remedy of.
+        text: empty where the finding's own says it.
+        mends: codes of the findings that are gone with it.
+        follows: codes of those that are to be looked at after it.
+        is_whole: it mends them; else it is all that can be said of them.
     """
 
+    code: str
     text: str
+    mends: frozenset[str] = frozenset()
+    follows: frozenset[str] = frozenset()
     is_whole: bool = True
-    is_early: bool = True
-    factors: Mapping[int, float] = field(default_factory=dict)
 
-    def point_back(self, first: Finding, finding: Finding) -> str:
-        """The remedy of a finding where that of the first says it all."""
-        what = f"The remedy of {first.code}" if first.code != finding.code else "The remedy above"
-        text = f"{what} {'mends this too' if self.is_whole else 'is all there is for this too'}"
-        factor = self.factors.get(finding.layer or 0) if finding.code == "jump" else None
-        return f"{text}." if factor is None else f"{text}; here it is x{digits(factor)}."
+    def point_back(self, code: str) -> str:
+        """The remedy of a finding that this one takes with it."""
+        if code in self.follows:
+            return f"First mend {self.code}, then look again."
+        comes = "its remedy mends this too" if self.is_whole else "what is said there is all there is"
+        return f"A consequence of {self.code}: {comes}."
 
 
-def find_cure(experiment: Experiment, settings: Settings, *, is_steady: bool) -> Cure | None:
-    """The remedy that theory has; None where it has none, or the search would take seconds.
-
-    Arguments:
-        is_steady: the depth changes nothing; what the first layers change is all there is to cure.
-    """
-    spec = experiment.network
-    if len(spec.rows) > _DEEPEST or find_shared_mean(spec):
-        return None
-    if is_steady:
-        return _hold_up(experiment, settings)
-    found = propose(spec, settings, thorough=False)
-    is_whole = found.outcome is ProposalOutcome.SOUND
-    if not (found.by if is_whole else found.outcome in (ProposalOutcome.COMPROMISE, ProposalOutcome.UNMOVED)):
-        return None
-    smaller = "" if is_whole else unit_input(spec, settings)
-    if smaller:
-        return Cure(smaller)
-    factors = {change.layer: change.factor for change in find_changes(spec, found.steps)[0]}
-    return Cure(" ".join(_sentences(experiment, settings, found)), is_whole, _is_steady(found.after), factors)
+def find_cures(experiment: Experiment, settings: Settings, case: Case, verdict: Verdict) -> tuple[Cure, ...]:
+    """The remedies that take a look at the config, each cause once, in the order in which to mend them."""
+    codes = [finding.code for finding in verdict.findings]
+    found = list(_find_causes(experiment, settings, case, codes))
+    lone = find_lone_cures(experiment, case, verdict.findings)
+    return (*found, *(Cure(code, text) for code, text in lone))
 
 
-def _hold_up(experiment: Experiment, settings: Settings) -> Cure | None:
-    """Of a steady network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
-    smaller = unit_input(experiment.network, settings)
-    if smaller:
-        return Cure(smaller)
-    found = propose(experiment.network, settings, by=By.EDGE, sb=math.sqrt(_EDGE_BIAS), thorough=False)
-    if found.by is None or not _is_steady(found.after):
-        return None
+def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: list[str]) -> Iterator[Cure]:
+    for code, after in _AFTER.items():
+        if code in codes:
+            yield Cure(code, "", follows=frozenset(after))
+    if "symmetric-units" in codes or case.agreement is None or len(experiment.network.rows) > _DEEPEST:
+        return
+    found, may_draw = set(codes), case.measurement is not None
+    plan, by = None, None if DEPTH & found else By.INPUT if _INPUT & found else None
+    if (DEPTH | _INPUT) & found:
+        plan = _plan(experiment, settings, may_draw=may_draw, by=by)
+    if _INPUT & found:
+        code = next(each for each in codes if each in _INPUT)
+        if plan is not None and plan.found.by is By.INPUT:
+            yield _cure(experiment, settings, code, codes, plan)
+            return
+        yield Cure(code, "", frozenset(_INPUT & found - {code}))
+    if plan is not None and by is None:
+        yield _cure(experiment, settings, next(each for each in codes if each in DEPTH), codes, plan)
+    elif START & found and not _INPUT & found:
+        yield from _hold_up(experiment, settings)
+
+
+def _plan(
+    experiment: Experiment, settings: Settings, *, may_draw: bool, by: By | None, sb: float | None = None
+) -> Plan | None:
+    """The plan; None where the config has no words for it."""
     try:
-        options = " ".join(f"--set '{edit.path}={edit.text}'" for edit in find_edits(experiment, found, 6))
+        return find_plan(experiment, settings, may_draw=may_draw, by=by, sb=sb)
     except VarprobeError:
         return None
-    return Cure(
-        "Accept a slow, not exponential, decay in the first layers, or let biases hold the signal up, at the edge of "
-        f"chaos: `{options}`. Theory then gives {_seen(found.after.forward)} forward and {_seen(found.after.backward)} "
-        "backward between the first layer and the last."
+
+
+def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str], plan: Plan) -> Cure:
+    mends = (DEPTH & set(codes)) | (
+        _mended(experiment.network, settings, codes, plan) if plan.is_whole and plan.found.by else set()
     )
+    text = " ".join([*tell_plan(experiment.network, plan), *_tell_new(codes, plan)])
+    return Cure(code, text, frozenset(mends - {code}), is_whole=plan.is_whole)
 
 
-def _seen(direction: DirectionVerdict) -> str:
-    return f"x {power(direction.total_log10 or 0.0)}"
+def _tell_new(codes: list[str], plan: Plan) -> Iterator[str]:
+    """The warnings that the change brings, where it was measured."""
+    findings = plan.measured.findings if plan.measured and plan.is_whole else ()
+    new = dict.fromkeys(each.code for each in findings if each.severity == Severity.WARNING and each.code not in codes)
+    if new:
+        yield f"It brings {' and '.join(new)}."
 
 
-def _is_steady(outlook: PredictedVerdict) -> bool:
-    seen = [outlook.forward.total_log10, outlook.backward.total_log10]
-    return outlook.is_sound and all(each is not None and abs(each) < 1 for each in seen)
+def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan) -> set[str]:
+    """The findings that are gone: by a measurement, or by theory, and with the cause what trials alone show."""
+    change, network = plan.found.change, plan.network
+    others = set(codes) - DEPTH
+    if plan.measured is not None:
+        return others - {finding.code for finding in plan.measured.findings} - _UNTOLD
+    gone = set()
+    told = {code for code in others if not FINDINGS[code].needs_trials} - _UNTOLD - {"finite-width"}
+    if told:
+        prediction = predict(network, settings)
+        formats = format_ranges(network, settings, prediction)
+        case = foresee_case(network, settings, foresee(prediction, settings.trials), formats)
+        gone = told - {finding.code for finding in conclude(case).verdict.findings}
+    causes = [By.INPUT] * change.is_standard + [By.BIAS] * bool(change.no_bias) + [By.MEAN] * bool(change.centred)
+    for cause in causes:
+        gone |= others & _GOES_WITH[cause]
+    if change.recipes and all(each.factor < 1 for each in find_changes(spec, network.steps)[0]):
+        gone |= others & _GOES_WITH_LESS
+    return gone
 
 
-def _sentences(experiment: Experiment, settings: Settings, found: Proposal) -> Iterator[str]:
-    spec, is_whole = experiment.network, found.outcome is ProposalOutcome.SOUND
-    if not is_whole:
-        yield explain(found, spec)
-    if found.by:
-        yield from _changes(experiment, found)
-    if is_whole:
-        yield (
-            f"Theory then gives {change_of(found.after.forward)} forward and {change_of(found.after.backward)} "
-            "backward over the depth, stable both ways."
-        )
-    else:
-        yield "Fewer layers or residual blocks with a small scale change less."
-    modes = {} if found.before.reason else compare_modes(spec, settings)
-    if modes:
-        ways = (("forward", found.before.forward), ("backward", found.before.backward))
-        kept = [f"only {way} is" for way, direction in ways if direction.label == "stable"]
-        yield (
-            f"As the widths change, {kept[0] if kept else 'neither direction is'} preserved now; with the activations' "
-            f"gains the modes give {modes_line(modes)}."
-        )
-
-
-def _changes(experiment: Experiment, found: Proposal) -> Iterator[str]:
-    spec = experiment.network
-    changes, branches = find_changes(spec, found.steps)
-    runs = fold(changes, spec)
-    if len(runs) == 1 and len(runs[0]) > 1:
-        change = runs[0][0]
-        where = f"in layers {change.layer} to {runs[0][-1].layer}"
-        std = f"{change.before:.3g} -> {change.after:.3g}"
-        yield f"Multiply the weights' standard deviation by about {change.factor:.4g} {where}: {std}, {change.scheme}."
-    elif runs:
-        shown = "; ".join(f"{change_line(run)}, {run[0].scheme}" for run in runs[:_MOST_RUNS])
-        more = f"; {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
-        yield f"Change {shown}{more}."
-    if branches:
-        yield f"Change the {branch_line(branches)}."
-    try:
-        yield _options(experiment, found)
-    except VarprobeError:  # the config's own words cannot say it
+def _hold_up(experiment: Experiment, settings: Settings) -> Iterator[Cure]:
+    """Of a stable network what its first layers lose: biases hold up what decays slowly, as tanh under Xavier."""
+    sb = math.sqrt(_EDGE_BIAS)
+    plan = _plan(experiment, settings, may_draw=False, by=By.EDGE, sb=sb)
+    if plan is None:
         return
-
-
-def _options(experiment: Experiment, found: Proposal) -> str:
-    """The options that do it, or `tune` where they would be many."""
-    name = _one_name(experiment, found)
-    if name:
-        return f"That is `--init {name}`."
-    edits = find_edits(experiment, found, 6 if len(experiment.network.rows) < 1000 else 8)
-    if not 0 < len(edits) <= _MOST_EDITS:
-        return "`varprobe tune` writes them into the config."
-    options = [f"{edit.path}={edit.text}" for edit in edits]
-    shown = " ".join(f"--set '{option}'" if set(option) & set(" {") else f"--set {option}" for option in options)
-    return f"That is `{shown}`."
-
-
-def _one_name(experiment: Experiment, found: Proposal) -> str:
-    """The scheme that `--init` would have to name, where all layers are on the defaults and become exactly that."""
-    spec = experiment.network
-    changes, _ = find_changes(spec, found.steps)
-    names = {change.scheme for change in changes}
-    if len(names) != 1 or found.branches != 1.0 or not names <= set(INITIALIZERS):
-        return ""
-    edits = find_edits(experiment, found)
-    default_only = len(edits) == 1 and edits[0].path.startswith("defaults.init")
-    written = (experiment.document.get("defaults") or {}).get("init", DEFAULT_INIT)
-    scheme = INITIALIZERS.get(written if isinstance(written, str) else written.get("name", ""))
-    has_own_bias = scheme is None or scheme.bias is not None
-    everywhere = len(changes) == sum(step.layer.weights is not None for step in spec.steps)
-    return names.pop() if default_only and everywhere and not has_own_bias else ""
+    after = plan.after
+    steady = [abs(each.total_log10 or 0.0) < 1 for each in (after.forward, after.backward)]
+    if plan.edits and plan.is_whole and all(steady):
+        text = f"{_ACCEPT}, or let biases hold the signal up, at the edge of chaos: {options_of(plan)}."
+        yield Cure("levelling-off", f"{text} {tell_outcome(plan)}", frozenset(START))

@@ -1,15 +1,26 @@
-"""A proposal as edits of the config, in the grammar of `--set`."""
+"""A change as edits of the config, in the grammar of `--set`."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from varprobe.advice.gains import bias_moment
-from varprobe.advice.proposal import Proposal
-from varprobe.advice.variants import Recipe, fan, find_tunable, is_tunable, scale_of, std_of
+from varprobe.advice.variants import (
+    Recipe,
+    Variation,
+    centre,
+    fan,
+    find_loud_norms,
+    find_tunable,
+    is_tunable,
+    scale_of,
+    std_of,
+    vary,
+)
 from varprobe.config.loading import Experiment
 from varprobe.config.overrides import Override
 from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
@@ -19,6 +30,8 @@ from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.laws import Normal, Orthogonal, TruncatedNormal, Uniform
 from varprobe.network.layers import Dense, Join
 from varprobe.network.spec import NetworkSpec, Step
+from varprobe.theory.shared_mean import weight_mean
+from varprobe.verdict.head_checks import LARGE, SMALL
 
 OPTION = "tune"
 DIGITS = 8
@@ -28,32 +41,64 @@ _SHAPES = {Uniform: "uniform", TruncatedNormal: "truncated_normal"}
 Init = dict[str, Any]
 
 
-def find_edits(experiment: Experiment, found: Proposal, digits: int = DIGITS) -> tuple[Override, ...]:
-    """What to set in the config to make it the proposed network, numbers to so many digits.
+def find_edits(experiment: Experiment, change: Variation, digits: int = DIGITS) -> tuple[Override, ...]:
+    """What to set in the config to make that change, numbers to so many digits; of given input rows nothing can be set.
 
     Raises:
         ConfigError: where the config's own words cannot say it.
     """
-    joins = {step.path: step.layer.scale for step in experiment.network.steps if isinstance(step.layer, Join)}
-    scales = [(path, scale * found.branches) for path, scale in joins.items() if scale and found.branches != 1.0]
-    edits = [(f"{path}.residual.scale", repr(_round(scale, digits))) for path, scale in scales]
-    if found.recipes:
-        edits += _inits(experiment, found.recipes, digits)
+    spec = experiment.network
+    edits = [*_input(spec, change), *_biases(experiment, change)]
+    if change.eps is not None:
+        norms = dict.fromkeys(spec.steps[at].path for at in find_loud_norms(spec))
+        edits += [(f"{path}.norm.eps", repr(change.eps)) for path in norms]
+    joins = {step.path: step.layer.scale for step in spec.steps if isinstance(step.layer, Join)}
+    scales = [(path, scale * change.branches) for path, scale in joins.items() if scale and change.branches != 1.0]
+    edits += [(f"{path}.residual.scale", repr(_round(scale, digits))) for path, scale in scales]
+    if change.recipes or change.centred:
+        edits += _inits(experiment, change, digits)
     return tuple(Override(path, text, OPTION) for path, text in edits)
 
 
-def _inits(experiment: Experiment, recipes: Mapping[str, Recipe], digits: int) -> Iterator[tuple[str, str]]:
-    """Own inits where entries have them; of those on the defaults, the most common change goes there."""
+def _input(spec: NetworkSpec, change: Variation) -> Iterator[tuple[str, str]]:
+    source, wanted = spec.input, vary(spec, Variation(is_standard=change.is_standard)).input
+    if source.rows is None:
+        yield from (
+            (f"input.{key}", repr(new))
+            for key in ("mean", "std")
+            if (new := getattr(wanted, key)) != getattr(source, key)
+        )
+
+
+def _biases(experiment: Experiment, change: Variation) -> Iterator[tuple[str, str]]:
+    """Own biases where entries have them; the others follow the defaults."""
+    own = [path for path in change.no_bias if _look_up(experiment.document, path, "bias")[0] is not None]
+    yield from ((f"{path}.dense.bias", "0") for path in own)
+    if len(own) < len(change.no_bias):
+        yield "defaults.bias", "0"
+
+
+def _inits(experiment: Experiment, change: Variation, digits: int) -> Iterator[tuple[str, str]]:
+    """Own inits where entries have them; of those on the defaults, the most common change goes there.
+
+    What is not looked at, as a head on the defaults, follows them.
+    """
     spec, document = experiment.network, experiment.document
-    entries: dict[str, list[Step]] = {}
-    for index in find_tunable(spec):
-        entries.setdefault(spec.steps[index].path, []).append(spec.steps[index])
+    looked_at, entries, head = set(find_tunable(spec)), dict[str, list[Step]](), spec.head
+    for index, step in enumerate(spec.steps):
+        if step is head and step.path not in change.recipes and _look_up(document, step.path, "init")[0] is None:
+            continue
+        if index in looked_at or step.path in change.recipes or step.path in change.centred:
+            entries.setdefault(step.path, []).append(step)
     wanted: dict[str, tuple[Part, Init | None]] = {}
     for path, steps in entries.items():
         own, default = _look_up(document, path, "init")
         part = INITIALIZER_PART.parse(next((each for each in (own, default) if each is not None), DEFAULT_INIT))
-        recipe = recipes.get(path)
-        new = None if recipe is None else _new_init(part, recipe, steps, digits)
+        recipe, new = change.recipes.get(path), None
+        if path in change.centred:
+            new, steps = _centre(part, steps[0]), [_centred(step) for step in steps]
+        if recipe is not None:
+            new = _new_init(part if new is None else INITIALIZER_PART.parse(new), recipe, steps, digits)
         if recipe is not None and recipe.bias is not None and _look_up(document, path, "bias") != (None, None):
             hint = "remove `bias`, or leave --sb away: then the weights are fitted to the biases that are there"
             raise ConfigError("has a bias of its own, which --sb would not change", hint=hint, field=path)
@@ -68,6 +113,31 @@ def _inits(experiment: Experiment, recipes: Mapping[str, Recipe], digits: int) -
     for path, (part, new) in wanted.items():
         if flow(new) != most:
             yield f"{path}.dense.init", _init_text(new or _as_mapping(part))
+
+
+def keep_head(experiment: Experiment, tuned: Experiment) -> tuple[Override, ...]:
+    """What leaves a head as it was that follows the defaults which were changed for the body.
+
+    A head whose output is far from the body's size, and would be near it with them, may follow.
+    """
+    before, after = experiment.network.head, tuned.network.head
+    if before is None or after is None or before.layer.weights == after.layer.weights:
+        return ()
+    own, default = _look_up(experiment.document, before.path, "init")
+    alone = sum(step.path == before.path for step in experiment.network.steps) == 1
+    if own is not None or not alone or (not _is_usual(before) and _is_usual(after)):
+        return ()
+    part = INITIALIZER_PART.parse(DEFAULT_INIT if default is None else default)
+    return (Override(f"{before.path}.dense.init", _init_text(_as_mapping(part)), OPTION),)
+
+
+def _is_usual(head: Step) -> bool:
+    """Whether its output is about as large as what comes in."""
+    if head.layer.weights is None:
+        return False
+    mean = weight_mean(head.layer.weights, head.fan_in, head.fan_out)
+    scale = head.fan_in * (std_of(head) or 0.0) ** 2 + (head.fan_in * mean) ** 2
+    return 10**SMALL < scale < 10**LARGE
 
 
 def _look_up(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any]:
@@ -100,6 +170,27 @@ def _init_text(init: Init) -> str:
     return str(init["name"]) if len(init) == 1 else flow(init)
 
 
+def _centre(part: Part, step: Step) -> Init:
+    """The same scheme without its mean."""
+    layer = _centred(step).layer
+    assert isinstance(layer, Dense)
+    law, kept = layer.weights, {key: value for key, value in _as_mapping(part).items() if key != "mean"}
+    if isinstance(law, Uniform):
+        return {"name": "uniform", "low": law.low, "high": law.high}
+    if isinstance(law, TruncatedNormal):
+        gain = part.arguments.get("gain") or 1.0
+        if gain == "auto":
+            raise ConfigError("`gain: auto` of weights with a mean cannot be kept", hint="write the gain as a number")
+        return {**kept, "a": law.low / gain, "b": law.high / gain}
+    return kept
+
+
+def _centred(step: Step) -> Step:
+    layer = step.layer
+    assert isinstance(layer, Dense)
+    return replace(step, layer=replace(layer, weights=centre(layer.weights, step.fan_in, step.fan_out)))
+
+
 def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> Init:
     if recipe.mode is None:
         return _multiply(part, recipe.factor, steps, digits)
@@ -111,8 +202,8 @@ def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> Ini
         return _multiply(part, factors[0], steps, digits)
     layer = steps[0].layer
     assert isinstance(layer, Dense)
-    if isinstance(layer.weights, Orthogonal) and all(step.fan_in >= step.fan_out for step in steps):
-        return {"name": "orthogonal", "gain": gain}
+    if isinstance(layer.weights, Orthogonal) and max(factors) / min(factors) < 1 + 1e-9:
+        return _multiply(part, factors[0], steps, digits)
     if isinstance(layer.bias, Normal) and has_bias:
         return {"name": "mean_field", "sw": gain, "sb": _round(math.sqrt(bias_moment(layer.bias)), digits)}
     new: Init = {"name": "lecun" if recipe.mode == "fan_in" else "xavier"}
@@ -125,8 +216,10 @@ def _new_init(part: Part, recipe: Recipe, steps: list[Step], digits: int) -> Ini
 
 
 def _multiply(part: Part, factor: float, steps: list[Step], digits: int) -> Init:
-    """The same scheme, its standard deviation times a factor: by its std, its sw or its gain."""
+    """The same scheme, its standard deviation times a factor: by its std, its sw, its bounds or its gain."""
     init, arguments = _as_mapping(part), part.arguments
+    if {"low", "high"} <= set(arguments):
+        return {**init, **{key: _round(arguments[key] * factor, digits) for key in ("low", "high")}}
     for key in ("std", "sw"):
         if key in arguments and part.name != "torch.trunc_normal":
             return {**init, key: _round(arguments[key] * factor, digits)}
@@ -159,12 +252,12 @@ def _round(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def largest_difference(spec: NetworkSpec, other: NetworkSpec, found: Proposal) -> float:
-    """The largest relative difference of a weight's or branch's scale between a network and the one proposed."""
+def largest_difference(spec: NetworkSpec, other: NetworkSpec, wanted: NetworkSpec) -> float:
+    """The largest relative difference of a weight's or branch's scale between a network and the one that was wanted."""
     worst, judged = 0.0, set(find_tunable(spec))
-    for index, (step, wanted) in enumerate(zip(other.steps, found.steps, strict=True)):
-        one, two = scale_of(step), scale_of(wanted)
-        free = is_tunable(wanted) and index not in judged  # a norm takes its scale out again
+    for index, (step, meant) in enumerate(zip(other.steps, wanted.steps, strict=True)):
+        one, two = scale_of(step), scale_of(meant)
+        free = is_tunable(meant) and index not in judged  # a norm takes its scale out again, or it is the head's
         if one is not None and two and not free:
             worst = max(worst, abs(one / two - 1))
     return worst

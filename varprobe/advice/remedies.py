@@ -22,6 +22,9 @@ def _revive(way: str, case: Case, _: Finding) -> str:
     judged = case.forward if way == "forward" else case.backward
     if judged.ended > judged.dead:
         return "See the finding non-finite."
+    width = min(point.layer.fan_out for point in case.points)
+    if width <= _NARROW and judged.dead < case.trials:
+        return f"Widen the layers, of {width} at the least now, or use an activation that passes negative values."
     return "Look for weights or inputs that are zero, a layer that is too narrow, or an activation that is flat."
 
 
@@ -32,8 +35,10 @@ def _draw_more(case: Case, finding: Finding) -> str:
     return f"Run with --trials {needed}."
 
 
-def _mend_jump(_: Case, finding: Finding) -> str:
+def _mend_jump(case: Case, finding: Finding) -> str:
     factor = power(-(finding.measured or 0.0) / 2)
+    if finding.layer and case.layers[finding.layer - 1].kind == "residual":
+        return f"Multiply the branch of this block by about {factor}, or look for a forgotten factor in its scheme."
     return f"Multiply this layer's weights by about {factor}, or look for a forgotten factor in its scheme."
 
 
@@ -48,6 +53,9 @@ def _widen_format(name: str, case: Case, _: Finding) -> str:
     return f"Multiply such a loss by 2^{scale}."
 
 
+_NOTHING = "Nothing to do"
+# Units of a layer that all are zero at once in many a draw.
+_NARROW = 8
 # A sentence, or what makes one.
 REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "forward-vanishing": partial(undo_change, "forward"),
@@ -62,6 +70,8 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "jump": _mend_jump,
     "non-finite": "Lower the weights' scale, or look for nan and inf in given arrays; float64 reaches further.",
     "chaotic": "The remedy is that of backward-exploding.",
+    "fan-mode": "Give this layer a scheme by fan_in.",
+    "branch-count": "If it is a transformer without its attention, give the scheme `branches`.",
     "collapsed-signal": "Use a zero-centred activation, larger weights or smaller biases: what all samples share "
     "drowns what differs.",
     "scattered": "Widen the layers or use fewer: depth/width sets the spread.",
@@ -78,7 +88,8 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "zero-head": "Nothing to do where this is meant.",
     "dead-trials": "Widen the narrowest layer, or use an activation that passes negative values.",
     "finite-width": "Widen the layers or use fewer: depth/width sets the spread.",
-    "saturated": "Lower the weights' standard deviation: at its limits an activation passes no gradient.",
+    "saturated": "Lower what drives it there, the input, the biases or the weights: at its limits an activation passes "
+    "no gradient.",
     "dead-units": "Look for negative biases or weights with a negative mean, or use leaky_relu.",
     "float32-range": partial(_widen_format, "float32"),
     "bfloat16-range": partial(_widen_format, "bfloat16"),
@@ -89,38 +100,35 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "width-ratio": "Nothing to do.",
     "zero-branch": "Nothing to do where this is meant.",
 }
-# A change over the depth, and one in the first layers alone: a search by theory may cure them, else the table does.
-_LABELS = ("vanishing", "exploding", "borderline")
-_DEPTH = {"jump", "excursion", "chaotic", *(f"{way}-{label}" for way in ("forward", "backward") for label in _LABELS)}
-_START = {"levelling-off"}
 
 
 def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verdict, *, search: bool = True) -> Verdict:
-    """The verdict with the remedy of each finding.
+    """The verdict with the remedy of each finding: a cause is told once, and its consequences point to it.
 
-    What a change of scale may cure is searched once, by theory: its remedy stands at the first such finding, and the
-    others point to it. A network without such a finding is not searched.
+    What a change may cure is searched once. A network with nothing to cure is not searched.
 
     Arguments:
         case: what the verdict judges.
-        search: without it those findings have an empty remedy, never another one than a search would give: the points
-            of a sweep and a check that has passed are read for what they show, and cost no search.
+        search: without it findings that a search is for have an empty remedy, never another one than a search would
+            give: the points of a sweep and a check that has passed are read for what they show, and cost no search.
     """
-    codes = {finding.code for finding in verdict.findings}
-    curable, cure = codes & (_DEPTH | _START), None
-    if search and curable:
-        from varprobe.advice.cure import find_cure  # most networks need none
+    from varprobe.advice.cure import CURABLE, find_cures  # most networks need none
 
-        cure = find_cure(experiment, settings, is_steady=curable <= _START)
-        curable = set() if cure is None else curable if cure.is_early else curable - _START
-    first = next((finding for finding in verdict.findings if finding.code in curable), None)
+    cures = find_cures(experiment, settings, case, verdict) if search and verdict.findings else ()
+    told: dict[str, str] = {}
 
     def remedy(finding: Finding) -> str:
-        if finding.code not in curable or first is None:
-            return plain_remedy(case, finding)
-        if cure is None:
-            return ""
-        return cure.text if finding is first else cure.point_back(first, finding)
+        own = next((cure for cure in cures if cure.code == finding.code), None)
+        cause = next((cure for cure in cures if finding.code in cure.mends | cure.follows), None)
+        if cause is not None:
+            return cause.point_back(finding.code)
+        text = own.text if own is not None else ""
+        if not text:
+            text = "" if finding.code in CURABLE and not search else plain_remedy(case, finding)
+        if text in told and not text.startswith(_NOTHING):
+            return f"As for {told[text]}." if told[text] != finding.code else "As above."
+        told.setdefault(text, finding.code)
+        return text
 
     return replace(verdict, findings=tuple(replace(each, remedy=remedy(each)) for each in verdict.findings))
 

@@ -11,6 +11,11 @@ from varprobe.advice.predicted_verdict import PredictedVerdict
 _CLOSE, _FAR = 0.01, 40.0
 _EXPANSIONS, _REFINEMENTS = 16, 24
 
+
+class SpentError(Exception):
+    """A bench that may not judge any more variants."""
+
+
 Try = Callable[[float], PredictedVerdict]
 
 

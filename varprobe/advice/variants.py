@@ -1,17 +1,20 @@
-"""Variants of a network: its steps with other scales."""
+"""Variants of a network: what may be changed in it, and the network so changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from varprobe.frozen import dataclass
-from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal
-from varprobe.network.layers import Dense, Join, Layer
-from varprobe.network.spec import NetworkSpec, Step
+from varprobe.frozen import dataclass, field
+from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal, TruncatedNormal, Uniform
+from varprobe.network.layers import Dense, Join, Layer, Norm
+from varprobe.network.spec import InputLaw, NetworkSpec, Step
+from varprobe.theory.forward import step_forward
 from varprobe.theory.shared_mean import weight_mean
 
 Steps = tuple[Step, ...]
+# The eps that norms have by default, and the share of the variance from which on it counts.
+USUAL_EPS, _EPS_SHARE = 1e-5, 0.1
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,45 @@ class Recipe:
         return replace(self, gain=self.gain * factor)
 
 
+@dataclass(frozen=True)
+class Variation:
+    """What is changed in a network.
+
+    Attributes:
+        recipes: of config entries, by path.
+        branches: factor of every residual scale.
+        is_standard: the input has mean 0 and standard deviation 1, by columns where it is given.
+        no_bias: config entries whose biases are zero, by path.
+        eps: of every norm whose own counts.
+        centred: config entries whose weights have lost their mean, by path.
+    """
+
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    branches: float = 1.0
+    is_standard: bool = False
+    no_bias: tuple[str, ...] = ()
+    eps: float | None = None
+    centred: tuple[str, ...] = ()
+
+
+def vary(spec: NetworkSpec, change: Variation) -> NetworkSpec:
+    """The network with a change."""
+    source = standardise(spec.input) if change.is_standard else spec.input
+    steps = spec.steps
+    if change.no_bias:
+        steps = tuple(_without_bias(step) if step.path in change.no_bias else step for step in steps)
+    if change.eps is not None:
+        loud = set(find_loud_norms(spec))
+        steps = tuple(_with_eps(step, change.eps) if at in loud else step for at, step in enumerate(steps))
+    if change.centred:
+        steps = tuple(_centre_step(step) if step.path in change.centred else step for step in steps)
+    if change.branches != 1.0:
+        steps = with_branches(replace(spec, steps=steps), change.branches)
+    if change.recipes:
+        steps = with_recipes(replace(spec, steps=steps), change.recipes)
+    return replace(spec, input=source, steps=steps)
+
+
 def fan(mode: str, step: Step) -> float:
     """The fan that a scheme's variance is divided by."""
     return {"fan_in": step.fan_in, "fan_out": step.fan_out}.get(mode, (step.fan_in + step.fan_out) / 2)
@@ -58,17 +100,36 @@ def is_tunable(step: Step) -> bool:
 
 
 def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
-    """The steps whose weights' scale matters: those that a norm takes out again do not count."""
+    """The steps of the body whose weights' scale matters: those that a norm takes out again do not count."""
     found: list[int] = []
-    after: Layer | None = None
+    loud = set(find_loud_norms(spec))
+    head, after, takes_out = spec.head, None, False
     for index in range(len(spec.steps) - 1, -1, -1):
         step = spec.steps[index]
-        layer = step.layer
-        if is_tunable(step) and (layer.bends or after is None or after.variant is None):
+        layer: Layer = step.layer
+        if is_tunable(step) and (layer.bends or after is None or not takes_out) and step is not head:
             found.append(index)
         if layer.activation or layer.variant or layer.is_edge:  # what else there is hands a scale on
-            after = layer
+            after, takes_out = layer, layer.variant is not None and index not in loud
     return tuple(reversed(found))
+
+
+def find_loud_norms(spec: NetworkSpec) -> tuple[int, ...]:
+    """The steps that are norms whose eps is comparable with the variance they see: they do not take a scale out."""
+    norms = [at for at, step in enumerate(spec.steps) if isinstance(step.layer, Norm)]
+    if not norms:
+        return ()
+    seen = step_forward(spec, spec.settings)
+    found = []
+    for at in norms:
+        layer, source = spec.steps[at].layer, seen[at].source
+        assert isinstance(layer, Norm)
+        if source is None:
+            continue
+        variance = {"rms": source.second_moment, "batch": source.sample_variance}.get(layer.variant) or source.variance
+        if variance < layer.eps / _EPS_SHARE:
+            found.append(at)
+    return tuple(found)
 
 
 def with_recipes(spec: NetworkSpec, recipes: Mapping[str, Recipe]) -> Steps:
@@ -107,6 +168,72 @@ def with_branches(spec: NetworkSpec, factor: float) -> Steps:
         replace(step, layer=Join(step.layer.scale * factor)) if isinstance(step.layer, Join) else step
         for step in spec.steps
     )
+
+
+def standardise(source: InputLaw) -> InputLaw:
+    """The input with mean 0 and standard deviation 1: of each column, where it is given."""
+    if source.rows is None:
+        return replace(source, mean=1.0) if source.distribution == "constant" else replace(source, mean=0.0, std=1.0)
+    rows = source.rows.astype(float)
+    spread = rows.std(axis=0)
+    spread[spread == 0] = 1.0
+    return replace(source, rows=(rows - rows.mean(axis=0)) / spread)
+
+
+def centre(law: Law, fan_in: int, fan_out: int) -> Law:
+    """The law without its mean; a law whose shape is not even about it is left as it is."""
+    mean = weight_mean(law, fan_in, fan_out)
+    if isinstance(law, Normal):
+        return Normal(law.std)
+    if isinstance(law, Uniform):
+        return Uniform(-(law.high - law.low) / 2, (law.high - law.low) / 2)
+    if isinstance(law, TruncatedNormal) and abs(law.high + law.low - 2 * law.centre) < 1e-9 * (law.high - law.low):
+        return TruncatedNormal(law.std, law.low - mean, law.high - mean)
+    return law
+
+
+def _centre_step(step: Step) -> Step:
+    layer = step.layer
+    if not isinstance(layer, Dense) or not weight_mean(layer.weights, step.fan_in, step.fan_out):
+        return step
+    return replace(step, layer=replace(layer, weights=centre(layer.weights, step.fan_in, step.fan_out)))
+
+
+def _without_bias(step: Step) -> Step:
+    layer = step.layer
+    return replace(step, layer=replace(layer, bias=Constant(0.0))) if isinstance(layer, Dense) else step
+
+
+def _with_eps(step: Step, eps: float) -> Step:
+    layer = step.layer
+    return replace(step, layer=replace(layer, eps=eps)) if isinstance(layer, Norm) else step
+
+
+def find_biased(spec: NetworkSpec) -> tuple[str, ...]:
+    """The entries whose biases are not zero and not given, by path."""
+    return _paths(
+        step
+        for step in spec.steps
+        if isinstance(step.layer, Dense)
+        and not isinstance(step.layer.bias, FromFile)
+        and step.layer.bias != Constant(0.0)
+    )
+
+
+def find_centrable(spec: NetworkSpec) -> tuple[str, ...]:
+    """The entries whose weights have a mean that can be taken out, by path; equal weights have nothing else."""
+    found = []
+    for step in spec.steps:
+        law = step.layer.weights
+        if law is None or isinstance(law, FromFile) or not weight_mean(law, step.fan_in, step.fan_out):
+            continue
+        if not weight_mean(centre(law, step.fan_in, step.fan_out), step.fan_in, step.fan_out):
+            found.append(step)
+    return _paths(found)
+
+
+def _paths(steps: Iterable[Step]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(step.path for step in steps))
 
 
 def find_shared_mean(spec: NetworkSpec) -> str:

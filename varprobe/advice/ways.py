@@ -6,10 +6,14 @@ from enum import StrEnum
 
 
 class By(StrEnum):
-    """What is changed, the simplest first."""
+    """What is changed: where the cause is no scale of weights first, then the simplest first."""
 
-    LAYER = "layer"
+    INPUT = "input"
+    BIAS = "bias"
+    NORM = "norm"
+    MEAN = "mean"
     BRANCH = "branch"
+    LAYER = "layer"
     SCALE = "scale"
     LAYERS = "layers"
     EDGE = "edge"
@@ -22,7 +26,6 @@ class ProposalOutcome(StrEnum):
     SOUND = "sound"  # stable as it is, or with the change
     UNREACHED = "unreached"  # theory does not reach the network
     DEGENERATE = "degenerate"  # the signal is exactly zero somewhere
-    SHARED_MEAN = "shared mean"  # weights with a mean move all units together
     NO_WAY = "no way"  # what was asked for changes nothing
     UNMOVED = "unmoved"  # no change does any good
     COMPROMISE = "compromise"  # the best change does not do enough

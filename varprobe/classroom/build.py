@@ -24,7 +24,8 @@ from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.comparison.histograms import draw_histograms
 from varprobe.reporters.page.parts import Question, common, environment
 from varprobe.reporters.page.svg import picture
-from varprobe.reporters.report_phrases import DIRECTIONS, made_with
+from varprobe.reporters.report_phrases import made_with
+from varprobe.reporters.verdict_phrases import DIRECTIONS
 from varprobe.verdict.intervals import student_quantile
 from varprobe.verdict.records import DirectionVerdict, Verdict
 
@@ -118,8 +119,7 @@ def _measured(name: str, text: str, threads: int | None) -> tuple[Report, Lesson
     experiment = load_text(ConfigText(text, f"{name}.yaml", Path(), name))
     settings = with_threads(experiment.network.settings, threads)
     report, theory = diagnose(experiment, settings), predict_report(experiment, settings)
-    dense = [row for row in report.layers if row.kind == "dense"]
-    first, last = dense[0], dense[-1]
+    first, last = report.dense[0], report.dense[-1]
     assert first.preactivation
     assert last.preactivation
     assert first.gradient

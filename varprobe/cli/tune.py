@@ -57,3 +57,5 @@ def tune(
     sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
     if targets and not as_json:
         print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
+    if not tuning.is_confirmed:
+        raise typer.Exit(1)

@@ -28,11 +28,13 @@ class Experiment:
     Attributes:
         expect: what `varprobe check` holds it to; None where the config does not say.
         document: the config as plain data, overrides applied: enough to build this again.
+        folder: where its relative paths count from.
     """
 
     network: NetworkSpec
     expect: Expectation | None = None
     document: dict[str, Any] = field(default_factory=dict, repr=False)
+    folder: Path = field(default=Path(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] =
 def load_text(config: ConfigText, overrides: Sequence[Override] = ()) -> Experiment:
     """As `load`, of a text that has been read."""
     return _load_tree(parse_yaml(config.text, config.label), config.label, config.folder, config.stem, overrides)
+
+
+def load_edited(experiment: Experiment, overrides: Sequence[Override]) -> Experiment:
+    """An experiment with edits of its config."""
+    root = plant(experiment.document, Place("config"))
+    return _load_tree(root, "config", experiment.folder, experiment.network.name, overrides)
 
 
 def read_config(source: str | Path) -> ConfigText:
@@ -133,4 +141,4 @@ def _load_tree(root: Node, label: str, folder: Path, stem: str, overrides: Seque
     except FieldError as error:
         place = root.place_of(error.path)
         raise ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path)) from None
-    return Experiment(network, expect, document)
+    return Experiment(network, expect, document, folder)

@@ -40,10 +40,9 @@ def draw_pull(objective: Objective, output: ScaledArray, streams: Streams) -> Pu
     """
     shape, dtype = output.values.shape, output.values.dtype
     nothing = np.full(shape[0], np.nan)
+    if objective.cotangent is not None:
+        return Pull(repeat_given(objective.cotangent, shape[0], dtype), nothing)
     match objective.kind:
-        case "file":
-            assert objective.cotangent is not None
-            return Pull(repeat_given(objective.cotangent, shape[0], dtype), nothing)
         case "cross_entropy":
             return _softmax_pull(output, streams)
         case "bce":

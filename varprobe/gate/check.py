@@ -20,13 +20,13 @@ from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claim import Claim
 from varprobe.gate.claims import claims_of
+from varprobe.gate.explanation import explain
 from varprobe.gate.records import CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckOutcome, CheckResult, CheckRun, Decision
 from varprobe.network.spec import Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.theory.predict import predict
-from varprobe.verdict.findings import LABEL_CODES
 from varprobe.verdict.judge import Diagnosis
 from varprobe.verdict.labels import Label, Outcome
 from varprobe.verdict.possible import settle
@@ -77,7 +77,7 @@ def check(
         name=spec.name,
         outcome=reached.outcome,
         decisions=tuple(
-            _explain(claim, decision, reached.outcome, report)
+            explain(claim, decision, reached.outcome, report)
             for claim, decision in zip(reached.claims, reached.decisions, strict=True)
         ),
         trials=reached.diagnosis.case.trials,
@@ -176,20 +176,3 @@ def _settle(claim: Claim, decision: Decision) -> Decision:
     if outcome == decision.outcome:
         return decision
     return replace(decision, outcome=outcome, found=f"{Label.INCONCLUSIVE}: {decision.found}")
-
-
-def _explain(claim: Claim, decision: Decision, outcome: CheckOutcome, report: Report) -> Decision:
-    """What has not been met, with the layer where trouble begins and the remedy, as the report has them."""
-    if decision.outcome == Outcome.MET:
-        return decision
-    if decision.outcome == Outcome.UNDECIDED:
-        if outcome == CheckOutcome.FAILED:
-            return replace(decision, remedy="Not pursued: the check had failed already.", needed=None)
-        more_trials = f"Run with --max-trials {decision.needed}." if decision.needed else ""
-        return replace(decision, remedy=more_trials or decision.remedy)
-    codes = [code for (direction, _), code in LABEL_CODES.items() if direction == claim.direction]
-    cause = next((finding for finding in report.verdict.findings if finding.code in codes), None)
-    if cause is None or decision.remedy:
-        return decision
-    line = report.layers[cause.layer - 1].line if cause.layer else None
-    return replace(decision, remedy=cause.remedy, layer=decision.layer or cause.layer, line=line or decision.line)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from varprobe.config.expectation import Range
 from varprobe.formatting import number
 from varprobe.gate.claim import Answer, Claim, in_words
 from varprobe.gate.means import Means, average, average_typically, hold
-from varprobe.verdict.case import Case
+from varprobe.verdict.head import chance_loss, trace_head
 from varprobe.verdict.judge import Diagnosis
+from varprobe.verdict.judged import find_head_row
 from varprobe.verdict.labels import Direction, Outcome
 
 _RANK_REMEDY = (
@@ -40,23 +40,12 @@ def rank_claim(limits: Range, rows: Sequence[int], line: int | None) -> Claim:
     return Claim("effective_rank", f"{in_words(limits)} in every judged layer", line, answer, Direction.SIGNAL)
 
 
-def trace_head(case: Case) -> NDArray[np.float64]:
-    """ln of the second moment of the network's output over that of the body's, (trials,).
-
-    -inf where the output is zero, nan where the body's is, or the arithmetic ended.
-    """
-    logs = case.measured.statistics.log_activation_second_moment
-    body = max(point.row for point in case.points if not point.layer.is_head)
-    with np.errstate(invalid="ignore"):
-        found: NDArray[np.float64] = np.where(np.isfinite(logs[:, body]), logs[:, -1] - logs[:, body], np.nan)
-    return found
-
-
 def _hold_scale(limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
     """Draws that end before the head say nothing of it; zeros among others are dead outputs, and say nothing either."""
     case = diagnosis.case
-    row = next(row for row, layer in enumerate(case.layers, 1) if layer.is_head)
-    logs = trace_head(case)
+    head = find_head_row(case.layers)
+    assert head is not None
+    logs, row = trace_head(case.measured, case.points), head + 1
     known = logs[np.isfinite(logs)]
     if known.size:
         means = average_typically(known, level)
@@ -98,15 +87,11 @@ def _hold_loss(limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
         return answer
     if limits.high is None or means.mean[0] <= limits.high:
         return replace(answer, remedy="Lower the range, or raise the scale of the head's output.")
-    guess = guess_loss(measured.objective, measured.layers[-1].fan_out)
+    guess = chance_loss(measured.objective, measured.layers[-1].fan_out)
+    assert guess is not None
     if limits.high < guess:
         return replace(answer, remedy=f"Raise the range: a head that says nothing has {number(guess)}.")
     return replace(answer, remedy=f"Lower the scale of the head's output: one that says nothing has {number(guess)}.")
-
-
-def guess_loss(objective: str, outputs: int) -> float:
-    """The mean loss of an output of zeros: ln C, ln 2 of bce, the targets' variance of mse."""
-    return {"cross_entropy": math.log(outputs), "bce": math.log(2.0)}.get(objective, 1.0)
 
 
 def _hold_rank(limits: Range, rows: Sequence[int], diagnosis: Diagnosis, level: float) -> Answer:

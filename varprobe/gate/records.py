@@ -6,7 +6,7 @@ from varprobe.frozen import record
 from varprobe.report.records import Report
 from varprobe.verdict.labels import Word
 
-CHECK_VERSION = 1
+CHECK_VERSION = 2
 # The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
 

@@ -10,7 +10,7 @@ from typing import Any
 from varprobe.frozen import field, record
 from varprobe.verdict.records import FormatRange, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @record(frozen=True)
@@ -54,7 +54,12 @@ class SignalStatistics:
 
 @record(frozen=True)
 class ActivationStatistics:
-    """Of a: as of z, and shares of saturated values and of dead units, and the largest absolute value."""
+    """Of a: as of z, and shares of saturated values and of dead units, and the largest absolute value.
+
+    Attributes:
+        effective_rank: participation ratio (tr C)^2/tr C^2 of the centred batch, C its covariance; None at batch 1 and
+            in rows whose output no dense layer, block or objective takes.
+    """
 
     mean: Estimate
     second_moment: Estimate
@@ -63,6 +68,7 @@ class ActivationStatistics:
     saturated: Estimate | None
     dead: Estimate
     max_abs: Estimate
+    effective_rank: Estimate | None
 
 
 @record(frozen=True)
@@ -83,7 +89,8 @@ class Predicted:
         gradient_second_moment, activation_gradient_second_moment: of dObjective/dz and dObjective/da, divided by
             that of the output.
         chi1: fan_in Var(W) E[phi'^2], the gradient's factor per layer at constant width; dense rows only.
-        log10_second_moment, log10_activation_variance, log10_gradient_second_moment: never overflow; None for zero.
+        log10_second_moment, log10_activation_variance, log10_gradient_second_moment,
+            log10_activation_gradient_second_moment: never overflow; None for zero.
         second_moment_low, second_moment_high: the band in which the mean over the trials should fall; None where
             the expansion in 1/width ends, or is not known. Likewise gradient_low and gradient_high. Those of the
             output, activation_low to activation_gradient_high, are what is tested.
@@ -115,6 +122,7 @@ class Predicted:
     log10_second_moment: float | None = None
     log10_activation_variance: float | None = None
     log10_gradient_second_moment: float | None = None
+    log10_activation_gradient_second_moment: float | None = None
     deviation: float | None = None
     gradient_deviation: float | None = None
     activation_deviation: float | None = None
@@ -167,6 +175,11 @@ class LayerRow:
     weight_gradient: GradientStatistics | None
     predicted: Predicted
     histogram: Histogram | None
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it has weights."""
+        return self.kind == "dense"
 
 
 @record(frozen=True)
@@ -260,3 +273,8 @@ class Report:
     prediction: NetworkPrediction | None = None
     formats: tuple[FormatRange, ...] = field(default=())
     expect: tuple[Expected, ...] = field(default=())
+
+    @property
+    def dense(self) -> tuple[LayerRow, ...]:
+        """The rows with weights."""
+        return tuple(row for row in self.layers if row.is_dense)

@@ -60,7 +60,7 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
     preactivations = _signals(s.preactivation_mean, "preactivation", logs, samples=samples)
     outputs = _signals(s.activation_mean, "activation", logs, samples=samples)
     saturated, dead = _shares(s.saturated), _shares(s.dead)
-    largest = logs("max_abs")
+    largest, ranks = logs("max_abs"), _ranks(s.effective_rank)
     gradient, activation_gradient = gradients("gradient"), gradients("activation_gradient")
     weight_gradient = gradients("weight_gradient")
     rows = []
@@ -75,6 +75,7 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
             saturated[i] if has_limits else None,
             dead[i],
             largest[i],
+            ranks[i],
         )
         rows.append(
             replace(
@@ -110,6 +111,13 @@ def _signals(
 def _shares(values: NDArray[np.float64]) -> list[Estimate]:
     with np.errstate(divide="ignore"):
         return positive_estimates(np.log(values))
+
+
+def _ranks(values: NDArray[np.float64]) -> list[Estimate | None]:
+    """None in rows where no trial has one."""
+    with np.errstate(divide="ignore"):
+        estimates = positive_estimates(np.log(values))
+    return [one if any(value is not None for value in one.trials) else None for one in estimates]
 
 
 def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:
@@ -192,6 +200,7 @@ def _row_of_theory(agreement: Agreement, index: int) -> Predicted:
         log10_second_moment=_log10(z.second_moment.log if z else None),
         log10_activation_variance=_log10(None if variance is None else variance.log),
         log10_gradient_second_moment=_log10(row.log_gradient),
+        log10_activation_gradient_second_moment=_log10(row.log_output_gradient),
         deviation=forward.deviation,
         gradient_deviation=backward.deviation,
         activation_deviation=output.deviation,

@@ -1,13 +1,12 @@
-"""Sentences that several reporters share: the header, the verdict's lines, the expectation."""
+"""Sentences and cells that several reporters share: the header, theory's lines, layers, findings, expectations."""
 
 from __future__ import annotations
 
 from varprobe.formatting import count, number, power, printable
 from varprobe.report.records import Estimate, Expected, LayerRow, Report
-from varprobe.verdict.records import DirectionVerdict, Finding, Verdict
+from varprobe.verdict.records import Finding
 
 MARKS = {"error": "!", "warning": "?", "info": "i"}
-DIRECTIONS = ("forward", "backward", "signal")
 
 
 def title(report: Report) -> str:
@@ -17,10 +16,9 @@ def title(report: Report) -> str:
 
 def size_words(report: Report) -> str:
     """Depth and widths of the network."""
-    dense = [row for row in report.layers if row.kind == "dense"]
-    widths = sorted({row.fan_out for row in dense})
+    widths = sorted({row.fan_out for row in report.dense})
     width = f"width {widths[0]:,}" if len(widths) == 1 else f"widths {widths[0]:,} to {widths[-1]:,}" if widths else ""
-    return f"{count(len(dense), 'dense layer')}, {width}"
+    return f"{count(len(report.dense), 'dense layer')}, {width}"
 
 
 def made_with(report: Report) -> str:
@@ -38,36 +36,6 @@ def made_with(report: Report) -> str:
 def is_predicted(report: Report) -> bool:
     """Whether this is theory alone."""
     return all(row.activation is None for row in report.layers)
-
-
-# What the activations do, and what the gradient does.
-_SIZE = {
-    "stable": ("keep their size", "keeps its size"),
-    "borderline": ("are borderline", "is borderline"),
-    "vanishing": ("vanish", "vanishes"),
-    "exploding": ("explode", "explodes"),
-    "inconclusive": ("cannot be judged from so few trials", "cannot be judged from so few trials"),
-    "degenerate": ("die: they are exactly zero", "dies: it is exactly zero"),
-}
-_SAMPLES = {
-    "preserved": "samples stay distinct",
-    "fading": "samples grow alike",
-    "collapsing": "samples become the same",
-    "inconclusive": "whether samples stay distinct cannot be judged from so few trials",
-    "undefined": "there are no two samples to tell apart",
-}
-
-
-def verdict_words(verdict: Verdict) -> str:
-    """The verdict in a sentence."""
-    forward, backward, signal = verdict.forward, verdict.backward, verdict.signal
-    activations = f"the activations {_SIZE.get(forward.label, ('',))[0]}{_over_the_depth(forward)}"
-    gradient = f"the gradient {_SIZE.get(backward.label, ('', ''))[1]}{_over_the_depth(backward)}"
-    return f"{activations}; {gradient}; {_SAMPLES.get(signal.label, signal.label)} (signal {signal.label})."
-
-
-def _over_the_depth(direction: DirectionVerdict) -> str:
-    return "" if direction.total_log10 is None else f" (x {power(direction.total_log10)} over the depth)"
 
 
 def theory_line(report: Report) -> str:
@@ -90,11 +58,11 @@ def theory_line(report: Report) -> str:
 
 def tested_line(report: Report) -> str:
     """In how many layers the measurement was held to theory's bands; empty where in all, or nothing was measured."""
-    dense = [row for row in report.layers if row.kind == "dense"]
+    dense = report.dense
     forward = sum(row.predicted.activation_low is not None for row in dense)
     backward = sum(row.predicted.activation_gradient_low is not None for row in dense)
     # The gradient at the network's output is 1 by definition.
-    testable = 2 * len(dense) - (report.layers[-1].kind == "dense")
+    testable = 2 * len(dense) - report.layers[-1].is_dense
     if is_predicted(report) or report.settings.trials < 2 or forward + backward == testable:
         return ""
     return (
@@ -104,17 +72,18 @@ def tested_line(report: Report) -> str:
 
 
 def activation_log10(row: LayerRow) -> float | None:
-    """log10 of the activation variance: the mean over trials, or theory where nothing was measured."""
+    """log10 of the variance of a row's output: the mean over trials, or theory where nothing was measured."""
     return row.predicted.log10_activation_variance if row.activation is None else row.activation.variance.log10_mean
 
 
 def gradient_log10(row: LayerRow) -> float | None:
-    """log10 of the gradient variance, likewise."""
-    return row.predicted.log10_gradient_second_moment if row.gradient is None else row.gradient.variance.log10_mean
+    """log10 of the variance of the gradient with respect to the same output, likewise."""
+    gradient = row.activation_gradient
+    return row.predicted.log10_activation_gradient_second_moment if gradient is None else gradient.variance.log10_mean
 
 
 def activation_cells(row: LayerRow) -> tuple[str, str, str]:
-    """The activation variance: measured, by theory, and the standard errors between them."""
+    """The output's variance: measured and by theory; and the standard errors between their second moments."""
     theory = row.predicted
     measured = "-" if row.activation is None else estimate(row.activation.variance)
     value = theory_value(theory.activation_variance, theory.log10_activation_variance)
@@ -122,11 +91,11 @@ def activation_cells(row: LayerRow) -> tuple[str, str, str]:
 
 
 def gradient_cells(row: LayerRow) -> tuple[str, str, str]:
-    """The gradient variance, likewise."""
+    """The variance of the gradient with respect to the output, likewise."""
     theory = row.predicted
-    measured = "-" if row.gradient is None else estimate(row.gradient.variance)
-    value = theory_value(theory.gradient_second_moment, theory.log10_gradient_second_moment)
-    return measured, value, _deviation(theory.gradient_deviation)
+    measured = "-" if row.activation_gradient is None else estimate(row.activation_gradient.variance)
+    value = theory_value(theory.activation_gradient_second_moment, theory.log10_activation_gradient_second_moment)
+    return measured, value, _deviation(theory.activation_gradient_deviation)
 
 
 def theory_value(value: float | None, log10: float | None) -> str:
@@ -136,19 +105,6 @@ def theory_value(value: float | None, log10: float | None) -> str:
 
 def _deviation(value: float | None) -> str:
     return "" if value is None else f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
-
-
-def direction_figures(direction: DirectionVerdict) -> tuple[str, str, str]:
-    """Rate with its interval, factor over the whole depth, and depth scale in layers; `-` for what is not known."""
-    rate = "-"
-    if direction.rate is not None:
-        low, high = direction.rate_low, direction.rate_high
-        rate = f"{direction.rate:.4g}" + (
-            f" ({low:.4g}, {high:.4g})" if low is not None and high is not None and low < high else ""
-        )
-    total = "-" if direction.total_log10 is None else f"x {power(direction.total_log10)}"
-    scale = direction.depth_scale
-    return rate, total, f"{number(scale)} layers" if scale is not None and scale < 1e6 else "-"
 
 
 def expectation_lines(report: Report) -> list[str]:

@@ -9,14 +9,19 @@ from dataclasses import asdict
 from typing import Any
 
 from varprobe.advice.changes import ScaleChange, branch_line, change_line, change_of, fold, modes_line
+from varprobe.advice.plan_words import option_of
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
-from varprobe.tuning import Tuning
+from varprobe.tuning import UNSTABLE, Tuning
 from varprobe.verdict.records import DirectionVerdict, Verdict
 
 _WIDTH = 80
 _WAYS = {
+    By.INPUT: "a standardised input",
+    By.BIAS: "biases of 0",
+    By.NORM: "the norms' eps",
+    By.MEAN: "weights without a mean",
     By.LAYER: "the scale of one layer",
     By.BRANCH: "the scale of the residual branches",
     By.SCALE: "one factor for all weights",
@@ -37,12 +42,14 @@ def _lines(tuning: Tuning) -> Iterator[str]:
     yield ""
     if tuning.by:
         yield f"by {_WAYS[tuning.by]}:"
+        for cause in tuning.causes:
+            yield from _wrap(cause, "  ")
         for run in fold(tuning.changes, tuning.network):
             yield f"  {change_line(run)}: {run[0].scheme}"
         if tuning.branches:
             yield from _wrap(branch_line(tuning.branches), "  ")
         yield ""
-        yield from (f"  --set {_quote(f'{edit.path}={edit.text}')}" for edit in tuning.edits)
+        yield from (f"  {option_of(edit)}" for edit in tuning.edits)
     elif tuning.before.is_sound:
         yield "Theory calls it stable both ways as it is; nothing is changed."
     if tuning.reason:
@@ -56,10 +63,6 @@ def _lines(tuning: Tuning) -> Iterator[str]:
     yield ""
     yield from _wrap(_conclusion(tuning))
     yield from _wrap(_broken_expectations(tuning))
-
-
-def _quote(text: str) -> str:
-    return f"'{text}'" if any(character in text for character in " {[") else text
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
@@ -116,8 +119,8 @@ def _faults(verdict: Verdict) -> str:
         for way, direction in (("forward", verdict.forward), ("backward", verdict.backward))
         if direction.label != "stable"
     ]
-    jumps = [f"layer {finding.layer}" for finding in verdict.findings if finding.code == "jump"]
-    return " and ".join(parts + ([f"more than a factor 100 at {', '.join(jumps)}"] if jumps else []))
+    codes = dict.fromkeys(finding.code for finding in verdict.findings if finding.code in UNSTABLE)
+    return " and ".join([*parts, *codes])
 
 
 def render_tuning_json(tuning: Tuning) -> str:
@@ -125,6 +128,7 @@ def render_tuning_json(tuning: Tuning) -> str:
     record = {
         "name": tuning.network.name,
         "by": tuning.by,
+        "causes": list(tuning.causes),
         "changes": [_change(change, "std") | {"scheme": change.scheme} for change in tuning.changes],
         "branches": [_change(change, "scale") for change in tuning.branches],
         "edits": [f"{edit.path}={edit.text}" for edit in tuning.edits],

@@ -15,7 +15,7 @@ from varprobe.results.reading import refuse
 from varprobe.results.store import dump_whole, to_dict
 
 WAYS = ("forward", "backward", "signal")
-_FIGURES = ("label", "rate", "rate_low", "rate_high", "total_log10")
+_FIGURES = ("label", "total_log10", "error_log10", "rate", "rate_low", "rate_high")
 _KEYS = ["name", "overall", *(f"{way}.{figure}" for way in WAYS for figure in _FIGURES)]
 NetworkFigures = Annotated[dict[str, str | float | None], Field(json_schema_extra={"required": _KEYS})]
 

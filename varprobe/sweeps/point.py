@@ -39,21 +39,20 @@ def measure_point(task: Task) -> SweepPoint:
         report = diagnose(experiment, settings, remedies=False)
     except VarprobeError as error:
         return SweepPoint(task.values, error.message)
-    depth = sum(row.kind == "dense" for row in report.layers)
-    return SweepPoint(task.values, "", depth, report.verdict, report.prediction, take_curves(report))
+    return SweepPoint(task.values, "", len(report.dense), report.verdict, report.prediction, take_curves(report))
 
 
 def take_curves(report: Report) -> Curves:
     """The report's curves, without what stands behind them."""
     rows = report.layers
     found: dict[str, Logs] = {}
-    for kind in ("activation", "gradient"):
-        estimates = [statistics and statistics.variance for statistics in (getattr(row, kind) for row in rows)]
+    for kind, key in (("activation", "activation"), ("gradient", "activation_gradient")):
+        estimates = [statistics and statistics.variance for statistics in (getattr(row, key) for row in rows)]
         found[kind] = _round([estimate and estimate.log10_mean for estimate in estimates])
         found[f"{kind}_low"], found[f"{kind}_high"] = _take_band(estimates)
     return Curves(
         activation_theory=_round([row.predicted.log10_activation_variance for row in rows]),
-        gradient_theory=_round([row.predicted.log10_gradient_second_moment for row in rows]),
+        gradient_theory=_round([row.predicted.log10_activation_gradient_second_moment for row in rows]),
         **found,
     )
 

@@ -8,7 +8,7 @@ from varprobe.frozen import record
 from varprobe.report.records import NetworkPrediction, SettingsUsed
 from varprobe.verdict.records import Verdict
 
-SWEEP_VERSION = 1
+SWEEP_VERSION = 2
 Logs = tuple[float | None, ...]
 
 
@@ -24,6 +24,8 @@ class Axis:
 @record(frozen=True)
 class Curves:
     """log10 of the variances by row of the network, as the report has them; None for an exact zero.
+
+    Of the row's output, and of the gradient with respect to the same.
 
     Attributes:
         activation, gradient: mean over the trials.

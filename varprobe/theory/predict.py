@@ -6,6 +6,7 @@ from varprobe.network.laws import Identity
 from varprobe.network.layers import Dense
 from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.theory.backward import BackwardStep, step_backward
+from varprobe.theory.drift import chance_of_death, is_walk, with_drifts
 from varprobe.theory.extended_float import ONE, ExtendedFloat
 from varprobe.theory.fixed_point import find_fixed_point
 from varprobe.theory.forward import ForwardStep, step_forward
@@ -55,7 +56,8 @@ def _finite_width(
     except OverflowError:  # an expansion whose terms doubles cannot hold says nothing
         return [RowWidth()] * len(spec.steps)
     signals = [[flow and flow.fluctuation(batch) for flow in side] for side in (sources, outputs)]
-    return [RowWidth(*each) for each in zip(*signals, *gradients, reasons, strict=True)]
+    widths = [RowWidth(*each) for each in zip(*signals, *gradients, reasons, strict=True)]
+    return with_drifts(spec, batch, widths)
 
 
 def _prediction(
@@ -73,7 +75,9 @@ def _prediction(
         for index, step in enumerate(spec.steps)
         if step.layer.is_row
     ]
-    return Prediction(tuple(rows), source, None if at_input is None else at_input.log, fixed)
+    return Prediction(
+        tuple(rows), source, None if at_input is None else at_input.log, fixed, is_walk(spec), chance_of_death(spec)
+    )
 
 
 def _is_plain(step: Step) -> bool:

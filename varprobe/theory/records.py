@@ -89,12 +89,15 @@ class Fluctuation:
         of_batch: of the mean over the batch's samples; None where it is not known.
         unknown: what the expansions of the second moments that this one hangs on may leave out: how far its ln may lie
             off for that.
+        drift: expected ln of the mean over the batch's samples in one draw, over that at infinite width; None where it
+            is not known, or not asked for.
     """
 
     variance: float
     shift: float | None
     unknown: float = 0.0
     of_batch: float | None = None
+    drift: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +174,16 @@ class Prediction:
 
     Attributes:
         log_input_gradient: natural log of the second moment of dObjective/d(input), divided by that of the output.
+        is_walk: every activation is two slopes, and nothing forgets a fluctuation of size.
+        death: chance that the signal of one sample is exactly zero by the last layer.
     """
 
     rows: tuple[RowPrediction, ...]
     input: SignalMoments
     log_input_gradient: float | None
     fixed_point: FixedPoint | None
+    is_walk: bool = False
+    death: float = 0.0
 
     @property
     def input_gradient(self) -> float | None:

@@ -36,6 +36,7 @@ from varprobe.verdict.layer_checks import (
     find_zero_branches,
 )
 from varprobe.verdict.records import Finding
+from varprobe.verdict.scheme_checks import find_branch_count, find_fan_mode
 from varprobe.verdict.signal_checks import find_frozen_branches, find_input, find_rank_collapse, find_symmetric_units
 
 
@@ -82,7 +83,7 @@ FINDINGS: dict[str, FindingKind] = {
     "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
     "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
     "rank-collapse": _warning("the samples end on one line: their effective rank is 1", find_rank_collapse, _TRIALS),
-    "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials, _TRIALS),
+    "dead-trials": _warning("some draws of the weights give exact zeros", find_dead_trials),
     "finite-width": _warning("a typical draw is not what the mean over draws is: the width is small", find_spread),
     "large-head": _warning("the head makes the output, or the initial loss, far too large", find_head),
     "input-scale": _warning("the input's second moment is beyond a factor 100 from 1", find_input),
@@ -99,9 +100,11 @@ FINDINGS: dict[str, FindingKind] = {
     "float16-range": _info("values leave the range of float16", partial(find_end_of_range, "float16")),
     "theory-mismatch": _warning("a layer lies outside the band that theory foresees for it", find_mismatch, _TRIALS),
     "theory-ends": _warning("theory alone does not reach all of the network", find_end_of_theory),
-    "levelling-off": _info("the change is a power of the depth, not exponential", find_levelling),
+    "levelling-off": _info("the change levels off with depth: more layers add little to it", find_levelling),
     "small-head": _info("the head makes the output small, as policy and value heads want it", find_head),
     "zero-head": _info("the head is zero: at the first step it alone learns", find_head),
+    "fan-mode": _warning("a layer's variance goes by fan_out where fan_in is ten times as large", find_fan_mode),
+    "branch-count": _info("gpt2 counts half of the branches that a transformer of these blocks has", find_branch_count),
     "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
     "zero-branch": _info(
         "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS

@@ -27,17 +27,16 @@ def judge_head(
     prediction: Prediction | None,
 ) -> HeadVerdict | None:
     """The head's scales, measured where it was, else by theory; None where the network has no head."""
-    row = find_head_row(layers)
-    if row is None or not points:
+    if find_head_row(layers) is None or not points:
         return None
+    row = len(layers) - 1  # what it hands on
     body, narrowing = points[-1].output, math.log(layers[points[-1].output].fan_out / layers[row].fan_out)
     if measurement is None:
         return None if prediction is None else _foresee(prediction, row, body, narrowing)
     s = measurement.statistics
     with np.errstate(invalid="ignore"):
-        scale = s.log_activation_second_moment[:, row] - s.log_activation_second_moment[:, body]
         gradient = s.log_activation_gradient_second_moment[:, body] - s.log_activation_gradient_second_moment[:, row]
-    loss = s.initial_loss[:, 0]
+    scale, loss = trace_head(measurement, points), s.initial_loss[:, 0]
     is_zero = is_zero_head(row, body, measurement, prediction)
     return HeadVerdict(
         None if is_zero else _typical(scale),
@@ -45,6 +44,18 @@ def judge_head(
         None if np.isnan(loss).all() else _finite(float(np.nanmean(loss))),
         chance_loss(measurement.objective, layers[-1].fan_out),
     )
+
+
+def trace_head(measurement: Measurement, points: Sequence[JudgedLayer]) -> NDArray[np.float64]:
+    """ln of the second moment of the network's output over that of the body's, (trials,).
+
+    -inf where the network's is zero, nan where the body's is, or the arithmetic ended.
+    """
+    logs = measurement.statistics.log_activation_second_moment
+    body = logs[:, points[-1].output]
+    with np.errstate(invalid="ignore"):
+        found: NDArray[np.float64] = np.where(np.isfinite(body), logs[:, -1] - body, np.nan)
+    return found
 
 
 def is_zero_head(row: int, body: int, measurement: Measurement | None, prediction: Prediction | None) -> bool:

@@ -24,7 +24,7 @@ def find_head(case: Case) -> Iterator[Found]:
         return
     scale, loss, chance = head.scale_log10, head.initial_loss, head.chance_loss
     prediction = case.agreement.prediction if case.agreement else None
-    if is_zero_head(row, case.points[-1].output, case.measurement, prediction):
+    if is_zero_head(len(case.layers) - 1, case.points[-1].output, case.measurement, prediction):
         message = (
             "The head is zero: at the first step it learns alone. The body is judged with a gradient put at its output."
         )

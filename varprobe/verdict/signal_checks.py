@@ -16,8 +16,10 @@ from varprobe.verdict.rule import LN10
 USUAL_SIZE, USUAL_OFFSET = 2.0, 0.5
 # Columns from which a tenth of them means something, and what that tenth may carry.
 FEWEST_COLUMNS, LARGEST_SHARE = 10, 0.9
-# Effective rank below which it has collapsed, where the input's is above the second.
+# Effective rank below which it has collapsed, where the input's is above the second; narrow inputs must lose all but a
+# twentieth of what they have beside their largest direction.
 COLLAPSED_RANK, USUAL_RANK = 1.5, 4.0
+LINE_RANK, PLANE_RANK = 1.05, 1.5
 
 
 def find_input(case: Case) -> Iterator[Found]:
@@ -43,18 +45,19 @@ def find_rank_collapse(case: Case) -> Iterator[Found]:
     """A batch whose samples lie on one line, though those of the input do not."""
     s = case.measured.statistics
     before = s.input_effective_rank[:, 0]
-    if np.isnan(before).all() or float(np.nanmean(before)) <= USUAL_RANK:
+    if np.isnan(before).all() or float(np.nanmean(before)) <= PLANE_RANK:
         return
+    limit = COLLAPSED_RANK if float(np.nanmean(before)) > USUAL_RANK else LINE_RANK
     for place, point in enumerate(case.points):
         ranks = s.effective_rank[:, point.output]
         known = ranks[~np.isnan(ranks)]
-        if 2 * len(known) > len(ranks) and float(known.mean()) < COLLAPSED_RANK:
+        if 2 * len(known) > len(ranks) and float(known.mean()) < limit:
             mean = float(known.mean())
             message = (
                 f"From here on the samples differ along one direction: their effective rank is {number(mean)}, that of "
                 f"the input {number(float(np.nanmean(before)))}."
             )
-            yield Found("rank-collapse", message, case.row(place), mean, COLLAPSED_RANK)
+            yield Found("rank-collapse", message, case.row(place), mean, limit)
             return
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from varprobe.formatting import count, printable
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.report.records import LayerRow
-from varprobe.reporters.report_phrases import row_label, verdict_words
+from varprobe.reporters.report_phrases import row_label
+from varprobe.reporters.verdict_phrases import verdict_lines, verdict_words
 from varprobe.verdict.records import Finding
 
 # What is bad is written so that it is found without colour.
@@ -132,5 +133,8 @@ def finding_words(finding: Finding) -> str:
 
 
 def verdict_line(checked: CheckResult) -> str:
-    """The report's verdict in a sentence; empty where there is no report."""
-    return f"{checked.report.verdict.overall}: {verdict_words(checked.report.verdict)}" if checked.report else ""
+    """The report's verdict in sentences; empty where there is no report."""
+    if checked.report is None:
+        return ""
+    verdict = checked.report.verdict
+    return " ".join((f"{verdict.overall}: {verdict_words(verdict)}", *verdict_lines(verdict)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from varprobe.comparison import FAMILY_ERROR, Change, Comparison
 from varprobe.formatting import count, percent, power
 from varprobe.report.records import Report
-from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures
+from varprobe.reporters.verdict_phrases import DIRECTIONS, total_cell
 
 
 def verdict_cells(report: Report) -> list[tuple[str, str, str, str]]:
@@ -14,7 +14,7 @@ def verdict_cells(report: Report) -> list[tuple[str, str, str, str]]:
     for what in DIRECTIONS:
         direction = getattr(report.verdict, what)
         rate = "-" if direction.rate is None else f"{direction.rate:.4g}"
-        found.append((what, direction.label, rate, direction_figures(direction)[1]))
+        found.append((what, direction.label, rate, total_cell(direction)))
     return found
 
 

@@ -46,7 +46,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
         return drawn
     sides: tuple[tuple[str, Callable[[LayerRow], Any]], ...] = (
         ("activations", lambda row: row.histogram.activation if row.histogram else ()),
-        ("gradients", lambda row: row.histogram.gradient if row.histogram else ()),
+        ("gradients of z", lambda row: row.histogram.gradient if row.histogram else ()),
     )
     for line, (word, counts) in enumerate(sides, 1):
         columns = outer[line].subgridspec(1, len(ridges), wspace=0.25)

@@ -14,6 +14,7 @@ from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.page import parts
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.text import Cell, Heading, Row
+from varprobe.reporters.verdict_phrases import DIRECTIONS
 
 _HEADINGS = (Heading("network", word=True), Heading("overall", word=True), *parts.way_headings())
 
@@ -51,7 +52,7 @@ def render_page(comparison: Comparison, *, lesson: bool = False) -> str:
 
 def _row(network: _Network) -> Row:
     verdict = network.report.verdict
-    ways = (cell for way in phrases.DIRECTIONS for cell in parts.direction_cells(getattr(verdict, way)))
+    ways = (cell for way in DIRECTIONS for cell in parts.direction_cells(getattr(verdict, way)))
     return Row((Cell(network.name, word=True), Cell(verdict.overall, word=True), *ways))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from varprobe.comparison import Comparison
 from varprobe.reporters.comparison.changes import change_lines, verdict_cells
-from varprobe.reporters.report_phrases import DIRECTIONS
 from varprobe.reporters.text import csv_table, escape_markdown, markdown_table
+from varprobe.reporters.verdict_phrases import DIRECTIONS
 from varprobe.results.comparison import network_figures
 
 

@@ -10,8 +10,16 @@ from varprobe.config.rewriting import write_config
 from varprobe.formatting import power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
-from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures, finding_head, made_with, verdict_words
+from varprobe.reporters.report_phrases import finding_head, made_with
 from varprobe.reporters.text import Cell, Heading
+from varprobe.reporters.verdict_phrases import (
+    DIRECTIONS,
+    FIGURES,
+    direction_figures,
+    total_cell,
+    verdict_lines,
+    verdict_words,
+)
 from varprobe.verdict.records import DirectionVerdict, Verdict
 from varprobe.version import __version__
 
@@ -30,9 +38,10 @@ def environment(package: str = "", folder: str = "") -> Environment:
     own = PackageLoader("varprobe.reporters.page", "templates")
     loader = ChoiceLoader([PackageLoader(package, folder), own]) if package else own
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.globals |= {"ways": DIRECTIONS, "config_of": config_of}
+    made.globals |= {"ways": DIRECTIONS, "figures": FIGURES, "config_of": config_of}
     made.globals |= {
-        function.__name__: function for function in (direction_figures, finding_head, verdict_words, made_with)
+        function.__name__: function
+        for function in (direction_figures, finding_head, verdict_lines, verdict_words, made_with)
     }
     return made
 
@@ -54,10 +63,10 @@ def way_headings() -> tuple[Heading, ...]:
 
 
 def direction_cells(direction: DirectionVerdict | None) -> tuple[Cell, Cell]:
-    """Label and factor over the depth."""
+    """Label, and the change in a typical draw over the depth."""
     if direction is None:
         return Cell("", word=True), Cell("")
-    return Cell(direction.label, word=True), Cell(direction_figures(direction)[1], direction.total_log10)
+    return Cell(direction.label, word=True), Cell(total_cell(direction), direction.total_log10)
 
 
 def questions_on(verdict: Verdict, what: str) -> tuple[Question, ...]:

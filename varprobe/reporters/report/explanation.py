@@ -58,7 +58,7 @@ def _forward(report: Report) -> dict[int, Cells]:
     lines: dict[int, Cells] = {}
     for row in report.layers:
         theory = row.predicted
-        if row.kind == "dense":
+        if row.is_dense:
             lines[row.index] = _map_forward(row, feed)
         else:
             lines[row.index] = ("", "", number(feed), "", "", number(theory.activation_second_moment))
@@ -79,7 +79,7 @@ def _backward(report: Report) -> dict[int, Cells]:
     lines: dict[int, Cells] = {}
     for row in report.layers:
         behind, before = row.predicted.activation_gradient_second_moment, row.predicted.gradient_second_moment
-        if row.kind != "dense":
+        if not row.is_dense:
             lines[row.index] = ("", "", "", "", number(behind), number(before))
             continue
         variance = _variance(row)

@@ -1,4 +1,4 @@
-"""Report -> a picture: both variances over depth with theory beside them, and histograms by layer."""
+"""Report -> a picture: variances of outputs and of the gradients there over depth, with theory, and histograms."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def draw_report(report: Report, *, header: bool = True) -> Figure:
     draw_ridges(gradient, ridges, lambda row: row.histogram.gradient if row.histogram else (), GRADIENT)
     activation.set_ylabel("layer")
     activation.set_title("activations (height: root of the count)", fontsize=10)
-    gradient.set_title("gradients", fontsize=10)
+    gradient.set_title("gradients with respect to z", fontsize=10)
     return drawn
 
 
@@ -83,7 +83,12 @@ def _variances(axes: Axes, report: Report) -> None:
     measured = not is_predicted(report)
     if measured:
         _band(axes, depth, [row.activation.variance if row.activation else None for row in rows], ACTIVATION)
-        _band(axes, depth, [row.gradient.variance if row.gradient else None for row in rows], GRADIENT)
+        _band(
+            axes,
+            depth,
+            [row.activation_gradient.variance if row.activation_gradient else None for row in rows],
+            GRADIENT,
+        )
     kinds = "theory: " if not measured else ""
     styles: tuple[tuple[str, Callable[[LayerRow], float | None], str, dict[str, Any]], ...] = (
         ("activation variance", activation_log10, ACTIVATION, {"marker": "o", "linestyle": "-"}),
@@ -130,7 +135,7 @@ def _band(axes: Axes, depth: Values, estimates: Sequence[Estimate | None], colou
 def _theory(axes: Axes, depth: Values, rows: Sequence[LayerRow]) -> None:
     lines = (
         log_values(row.predicted.log10_activation_variance for row in rows),
-        log_values(row.predicted.log10_gradient_second_moment for row in rows),
+        log_values(row.predicted.log10_activation_gradient_second_moment for row in rows),
     )
     label: str | None = "theory"
     for line in lines:
@@ -169,7 +174,7 @@ def _trouble(axes: Axes, report: Report) -> None:
         return [((r.index - 0.5) / count, (v - low) / (high - low)) for r, v in points if v is not None]
 
     theory = shares(lambda r: r.predicted.log10_activation_variance) + shares(
-        lambda r: r.predicted.log10_gradient_second_moment
+        lambda r: r.predicted.log10_activation_gradient_second_moment
     )
     curves = np.array(shares(activation_log10) + shares(gradient_log10) + theory)
     target = np.array([(finding.layer - 0.5) / len(report.layers), (value - low) / (high - low)])
@@ -204,7 +209,7 @@ def _first_error(report: Report) -> Finding | None:
 
 def ridge_rows(report: Report) -> list[LayerRow]:
     """Dense layers whose histograms are shown: all of a few, else as many spread over the depth."""
-    rows = [row for row in report.layers if row.histogram is not None and row.kind == "dense"]
+    rows = [row for row in report.dense if row.histogram is not None]
     if len(rows) <= _RIDGES:
         return rows
     return [rows[round(i * (len(rows) - 1) / (_RIDGES - 1))] for i in range(_RIDGES)]

@@ -55,7 +55,7 @@ def predicted_table(report: Report, *, every_row: bool) -> Table:
             _fold(table, row)
             continue
         theory = row.predicted
-        above, below = ("z", "a") if row.kind == "dense" else ("in", "out")
+        above, below = ("z", "a") if row.is_dense else ("in", "out")
         pairs = zip((above, *_signal(theory)), (below, *_output(theory)), strict=True)
         cells = (f" {first}\n {second}" for first, second in pairs)
         table.add_row(*_place(row), *cells, f" {number(theory.chi1)}", Text(f" {mark}", style=_BAD))

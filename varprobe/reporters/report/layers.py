@@ -13,10 +13,10 @@ HEADINGS = (
     Heading("width"),
     Heading("activation variance"),
     Heading("theory", spoken="theory, activation variance"),
-    Heading("se off", spoken="se off, standard errors of the activation variance off theory"),
+    Heading("se off", spoken="se off, standard errors of the activation's second moment off theory"),
     Heading("gradient variance"),
     Heading("theory", spoken="theory, gradient variance"),
-    Heading("se off", spoken="se off, standard errors of the gradient variance off theory"),
+    Heading("se off", spoken="se off, standard errors of the gradient's second moment off theory"),
     Heading("weight std"),
     Heading("marks", word=True),
 )
@@ -37,8 +37,8 @@ def layer_cells(row: LayerRow, mark: str) -> tuple[Cell, ...]:
         Cell(activation_theory, theory.log10_activation_variance),
         Cell(activation_off, theory.activation_deviation),
         Cell(gradient, phrases.gradient_log10(row) if measured else None),
-        Cell(gradient_theory, theory.log10_gradient_second_moment),
-        Cell(gradient_off, theory.gradient_deviation),
+        Cell(gradient_theory, theory.log10_activation_gradient_second_moment),
+        Cell(gradient_off, theory.activation_gradient_deviation),
         Cell(*phrases.weight_std_cell(row)),
         Cell(mark, word=True),
     )

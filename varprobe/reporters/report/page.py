@@ -11,6 +11,7 @@ from varprobe.reporters.page.svg import picture
 from varprobe.reporters.report.figure import draw_report
 from varprobe.reporters.report.layers import HEADINGS, layer_cells
 from varprobe.reporters.text import Row
+from varprobe.reporters.verdict_phrases import verdict_words
 
 
 def render_page(report: Report, *, lesson: bool = False) -> str:
@@ -18,7 +19,7 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
     marked = phrases.marks(report)
     file = parts.file_name(report.name)
     verb = "predict" if phrases.is_predicted(report) else "run"
-    said = phrases.verdict_words(report.verdict)
+    said = verdict_words(report.verdict)
     words = f"{phrases.title(report)}: activation and gradient variance by layer, and histograms. {said}"
     return parts.render_template(
         "report.html",
@@ -43,7 +44,7 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
 
 def _setting(report: Report) -> str:
     """The network as a learner should see it: layers, activation, scheme."""
-    dense = [row for row in report.layers if row.kind == "dense"]
+    dense = report.dense
     activations = sorted({row.activation_function for row in dense if row.activation_function})
     schemes = sorted({row.init for row in dense if row.init})
     return f"{phrases.title(report)}, {' and '.join(activations[:3])}, weights {' and '.join(schemes[:3])}"

@@ -16,6 +16,7 @@ from varprobe.report.records import (
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.report.layers import HEADINGS, layer_cells
 from varprobe.reporters.text import csv_table, escape_markdown, markdown_table
+from varprobe.reporters.verdict_phrases import DIRECTIONS, FIGURES, direction_figures, verdict_lines
 
 _PLACE = ("index", "name", "kind", "path", "line", "repeat_index", "fan_in", "fan_out", "activation_function", "init",
           "engine")  # fmt: skip
@@ -47,18 +48,18 @@ def _flatten(row: LayerRow) -> dict[str, Any]:
 def render_markdown(report: Report) -> str:
     """A page for a pull request or a notebook; names from the config are escaped."""
     verdict, marked = report.verdict, phrases.marks(report)
-    ways = [(way, getattr(verdict, way)) for way in phrases.DIRECTIONS]
+    ways = [(way, getattr(verdict, way)) for way in DIRECTIONS]
     made = f"**{escape_markdown(verdict.overall)}**. {escape_markdown(phrases.made_with(report))}"
     lines = [f"# {escape_markdown(phrases.title(report))}", "", made, ""]
     lines += markdown_table(
-        ("direction", "label", "rate per layer (95 %)", "over the depth", "depth scale"),
-        [(way, escape_markdown(one.label), *phrases.direction_figures(one)) for way, one in ways],
+        ("direction", "label", *FIGURES),
+        [(way, escape_markdown(one.label), *direction_figures(one)) for way, one in ways],
     )
     lines.append("")
     lines += [f"- {escape_markdown(line)}" for line in phrases.expectation_lines(report)]
     if report.expect:
         lines.append("")
-    for line in (phrases.theory_line(report), phrases.tested_line(report)):
+    for line in (*verdict_lines(verdict), phrases.theory_line(report), phrases.tested_line(report)):
         if line:
             lines += [escape_markdown(line), ""]
     if verdict.findings:

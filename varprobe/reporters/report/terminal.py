@@ -11,6 +11,7 @@ from varprobe.formatting import power
 from varprobe.report.records import Report
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.report.layer_table import measured_table, predicted_table
+from varprobe.reporters.verdict_phrases import DIRECTIONS, FIGURES, direction_figures, verdict_lines
 
 _STYLES = {
     "stable": "bold green",
@@ -60,7 +61,7 @@ def print_report(
 
 def _verdict(report: Report) -> Panel:
     verdict = report.verdict
-    parts: list[RenderableType] = [_directions(report)]
+    parts: list[RenderableType] = [_directions(report), *map(Text, verdict_lines(verdict))]
     for finding in verdict.findings:
         style = {"error": _BAD, "warning": "bold yellow"}.get(finding.severity, "bold")
         parts += [Text(), Text(phrases.finding_head(finding), style=style), Text(finding.message)]
@@ -77,19 +78,19 @@ def _verdict(report: Report) -> Panel:
 
 
 def _directions(report: Report) -> Table:
+    """Without the depth scale, for which there is no room: it follows from the rate."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    rate = "rate per layer" if phrases.is_predicted(report) else "rate per layer (95 %)"
-    for column in ("", "", rate, "over the depth", "e-fold in"):
+    for column in ("", "", *FIGURES[:3]):
         table.add_column(column, no_wrap=True)
-    for name in phrases.DIRECTIONS:
+    for name in DIRECTIONS:
         direction = getattr(report.verdict, name)
         label = Text(direction.label, style=_STYLES.get(direction.label, _BAD))
-        table.add_row(name, label, *phrases.direction_figures(direction))
+        table.add_row(name, label, *direction_figures(direction)[:3])
     return table
 
 
 def curve_lines(report: Report, width: int = 64, height: int = 8) -> list[str]:
-    """Lines of text: `a` activation variance, `g` gradient variance, `*` both; log scale. Empty with one layer.
+    """Lines of text: `a` variance of the output, `g` of the gradient there, `*` both; log scale. Empty with one layer.
 
     Every column is a layer, or where there are more layers than columns, the first of the layers it stands for.
     """

@@ -19,10 +19,11 @@ from varprobe.frozen import dataclass
 from varprobe.reporters.page import parts
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.picture import ACTIVATION, GRADIENT, THEORY, draw_grid, house_style, mark_layers, mark_powers
-from varprobe.reporters.report_phrases import DIRECTIONS, finding_head, verdict_words
+from varprobe.reporters.report_phrases import finding_head
 from varprobe.reporters.sweep.figure import draw_sweep
 from varprobe.reporters.sweep.words import counts_line, failure_lines, made_line, sweep_title
 from varprobe.reporters.text import Cell, Heading, Row
+from varprobe.reporters.verdict_phrases import DIRECTIONS, verdict_words
 from varprobe.sweeps.records import Curves, Sweep, SweepPoint
 from varprobe.verdict.records import Finding
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from varprobe.reporters.report_phrases import DIRECTIONS
 from varprobe.reporters.sweep.words import counts_line, made_line, sweep_title, verdict_cells
 from varprobe.reporters.text import csv_table, escape_markdown, markdown_table
+from varprobe.reporters.verdict_phrases import DIRECTIONS
 from varprobe.sweeps.records import Sweep, SweepPoint
 
-_FIGURES = ("label", "rate", "rate_low", "rate_high", "total_log10", "depth_scale")
+_FIGURES = ("label", "total_log10", "error_log10", "rate", "rate_low", "rate_high", "depth_scale")
 _THEORY = ("regime", "chi1", "xi_q", "xi_c", "xi_gradient", "trainable_depth")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varprobe.formatting import count, printable
-from varprobe.reporters.report_phrases import DIRECTIONS, direction_figures
+from varprobe.reporters.verdict_phrases import DIRECTIONS, total_cell
 from varprobe.sweeps.axes import numbers
 from varprobe.sweeps.records import Axis, Sweep, SweepPoint
 
@@ -51,11 +51,11 @@ def failure_lines(sweep: Sweep) -> list[str]:
 
 
 def verdict_cells(point: SweepPoint) -> list[str]:
-    """Label and factor forward and backward, and the signal's label."""
+    """Label and the change in a typical draw forward and backward, and the signal's label."""
     if point.verdict is None:
         return ["failed", "", "", "", ""]
     forward, backward, signal = (getattr(point.verdict, name) for name in DIRECTIONS)
-    return [forward.label, direction_figures(forward)[1], backward.label, direction_figures(backward)[1], signal.label]
+    return [forward.label, total_cell(forward), backward.label, total_cell(backward), signal.label]
 
 
 def letter(point: SweepPoint) -> str:

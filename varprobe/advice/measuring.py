@@ -1,0 +1,81 @@
+"""Variants of a network judged by drawing a few, where theory at large width has no answer.
+
+Only of small networks: of a few draws of the whole search, `_MOST` multiplications of weights with activations each,
+so that it takes a fraction of a second, whatever the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from varprobe.advice.changes import WIDE
+from varprobe.advice.predicted_verdict import PredictedVerdict, outlook_of, with_random_gradient
+from varprobe.advice.search import SpentError
+from varprobe.network.description import describe_rows
+from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.theory.predict import predict
+from varprobe.theory.typical import typical_logs
+from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
+from varprobe.verdict.rule import judge_direction
+
+# Draws of a variant, and multiplications of one variant's way forward.
+_DRAWS, _MOST = 8, 1e8
+# Rows of all variants together, and variants that are drawn at most; one that is drawn in full counts for several.
+_ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
+# Variance of ln of a second moment over draws above which the mean tells little of a draw.
+_SPREAD = 1.0
+
+
+class MeasuringBench:
+    """A bench by a few draws of each variant, those of the run's own seed."""
+
+    def __init__(self, spec: NetworkSpec, settings: Settings) -> None:
+        self.spec = spec
+        self.settings = replace(settings, trials=_DRAWS, threads=1)
+        self.points: tuple[JudgedLayer, ...] = pick_points(describe_rows(spec))
+        self._cut = stretches(self.points)
+        self._left = min(_VARIANTS, _ROWS // len(spec.rows))
+
+    def outlook(self, variant: NetworkSpec) -> PredictedVerdict:
+        """Both directions of the mean path of the draws.
+
+        Raises:
+            SpentError: where as many variants as are allowed have been drawn.
+        """
+        from varprobe.probe.measure import measure  # theory alone needs no engine
+
+        self._spend(1)
+        traces = trace_measurement(measure(variant, self.settings), self.points)
+        forward = judge_direction(traces.forward, traces.forward_input, self._cut, backward=False, exact=True)
+        backward = judge_direction(traces.backward, traces.backward_input, self._cut, backward=True, exact=True)
+        return outlook_of(forward, backward)
+
+    def spend(self) -> None:
+        """Accounts for a variant that is drawn in full.
+
+        Raises:
+            SpentError: as in `outlook`.
+        """
+        self._spend(_IN_FULL)
+
+    def _spend(self, amount: int) -> None:
+        if self._left < amount:
+            raise SpentError
+        self._left -= amount
+
+
+def is_small(spec: NetworkSpec, settings: Settings) -> bool:
+    """Whether a few draws of the network cost next to nothing."""
+    products = sum(step.fan_in * step.fan_out for step in spec.steps if step.layer.weights is not None)
+    return _DRAWS * settings.batch * products <= _MOST
+
+
+def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
+    """Whether theory at large width reaches the network, and a typical draw is near what it says."""
+    if sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None) > WIDE:
+        return False
+    prediction = predict(with_random_gradient(spec), settings)
+    if any(row.output is None or row.log_output_gradient is None for row in prediction.rows):
+        return False
+    typical = typical_logs(prediction)
+    return max(each or 0.0 for each in (*typical.forward_variance, *typical.backward_variance)) <= _SPREAD

@@ -166,7 +166,11 @@ def test_a_zero_head_is_told_and_its_body_judged_on() -> None:
 
 @pytest.mark.parametrize(
     ("init", "code"),
-    [({"name": "orthogonal", "gain": 0.01}, "small-head"), ({"name": "large", "std": 2.0}, "large-head")],
+    [
+        ({"name": "orthogonal", "gain": 0.01}, "small-head"),
+        ("zeros", "zero-head"),
+        ({"name": "large", "std": 2.0}, "large-head"),
+    ],
 )
 def test_real_heads_leave_the_body_as_it_is(init: Any, code: str) -> None:
     body = {"dense": 64, "repeat": 6}

@@ -17,9 +17,9 @@ from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import judge
-from varprobe.verdict.judged import Foreseen
 from varprobe.verdict.records import DirectionVerdict, HeadVerdict
 from varprobe.verdict.rule import judge_direction, judge_signal, signal_label
+from varprobe.verdict.traces import Foreseen
 
 LINEAR = {"activation": "linear"}
 

@@ -19,9 +19,8 @@ from varprobe.advice.changes import compare_modes, find_changes, fold, scheme_na
 from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.gains import edge_of_chaos, find_gains
 from varprobe.advice.predicted_verdict import bench_for
-from varprobe.advice.plan import find_plan
 from varprobe.advice.propose import propose
-from varprobe.advice.variants import Recipe, Variation, find_loud_norms, find_tunable, shorten, std_of, vary
+from varprobe.advice.variants import Recipe, Variation, shorten, std_of, vary
 from varprobe.advice.ways import By
 from varprobe.cli.main import run as run_command
 from varprobe.config.loading import ConfigText, load

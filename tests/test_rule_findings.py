@@ -17,6 +17,7 @@ from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import judge
+from varprobe.verdict.judged import Foreseen
 from varprobe.verdict.records import DirectionVerdict, HeadVerdict
 from varprobe.verdict.rule import judge_direction, judge_signal, signal_label
 
@@ -416,7 +417,7 @@ def test_theory_alone_is_judged_by_the_same_rule_and_has_no_error() -> None:
 
 
 def test_theory_that_knows_the_spread_of_draws_says_so() -> None:
-    judged = judge_direction(np.zeros((1, 8)), np.zeros(1), (), backward=False, exact=True, spread=1.2)
+    judged = judge_direction(np.zeros((1, 8)), np.zeros(1), (), backward=False, exact=True, foreseen=Foreseen(0.0, 1.2))
     assert (judged.direction.label, judged.direction.error_log10) == ("stable", 0.0)
     assert judged.direction.spread_log10 == pytest.approx(1.2 / LN10)
 

@@ -171,7 +171,6 @@ def test_the_mse_gradient_is_tied_to_the_output() -> None:
     ("change", "reason"),
     [
         ({"defaults": {"activation": "relu", "init": "lsuv"}}, "lsuv depends on the data"),
-        ({"probe": {"gradient": "cross_entropy"}}, "cross-entropy"),
     ],
 )
 def test_what_theory_does_not_cover_says_why(change: dict[str, Any], reason: str) -> None:

@@ -223,7 +223,6 @@ def rows_of(layers: list[Any], **more: Any) -> Any:
 
 ENDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "lsuv": ([dense(), dense(init="lsuv"), dense(), dense()], {}),
-    "cross-entropy": ([dense()] * 3, {"probe": {"gradient": "cross_entropy"}}),
     "branch without weights": ([dense(), {"residual": {"layers": [{"activation": "relu"}]}}, dense()], {}),
     "block of shared parts": ([dense(), {"residual": {"layers": [dense(init="ones")]}}, dense()], {}),
     "norm of shared parts": ([dense(init="ones", activation="relu"), {"norm": "batch"}, dense()], {}),
@@ -236,7 +235,7 @@ ENDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
         [dense(), {"residual": {"layers": [dense()]}}, dense()],
         {"probe": {"gradient": "mse"}},
     ),
-    "norm over 3 rows": ([dense(), {"norm": "batch"}, dense()], {"probe": {"batch": 3}}),
+    "norm over 3 rows": ([dense(), {"norm": {"kind": "batch", "eps": 0.0}}, dense()], {"probe": {"batch": 3}}),
     "weights with a mean": ([dense(init="ones"), {"activation": "sigmoid"}, dense()], {}),
 }
 

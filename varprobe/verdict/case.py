@@ -124,7 +124,7 @@ def _case(
     overflow: bool = False,
 ) -> Case:
     cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
-    for_forward, for_backward = traces.spread
+    for_forward, for_backward = traces.foreseen
     return Case(
         layers=layers,
         points=points,
@@ -138,7 +138,7 @@ def _case(
             backward=False,
             overflow=overflow,
             exact=exact,
-            spread=for_forward,
+            foreseen=for_forward,
         ),
         backward=judge_direction(
             traces.backward,
@@ -147,7 +147,7 @@ def _case(
             backward=True,
             overflow=overflow,
             exact=exact,
-            spread=for_backward,
+            foreseen=for_backward,
         ),
         signal=judge_signal(traces.signal, traces.signal_input, cut, batch=batch, eps=eps, exact=exact),
         input=source,

@@ -210,8 +210,8 @@ def _reading(results: list[Result], totals: dict[str, Any]) -> str:
     narrow = share(sum(one.get("inconclusive", 0) for one in others), sum(sum(one.values()) for one in others))
     mean, healthy = totals["regions"], totals["checks"]["healthy"]
     open_ = sum(truth["label"] in ("borderline", "open") for truth, _ in sides)
-    return f"""A label of 20 draws is inconclusive where h is above ln 10, which is where the standard deviation of their d is
-above 4.92: it says that the draws differ, not that the rule fails. {sum(wide):,} of the inconclusive labels are of the
+    return f"""A label of 20 draws is inconclusive where h is above ln 10, which is where the standard deviation of
+their d is above 4.92: it says that the draws differ, not that the rule fails. {sum(wide):,} of the inconclusive labels are of the
 {len(wide)} directions in which d has a standard deviation above {WIDE:g}: networks 4 to 8 wide and deep ones of smooth
 activations. In the other {len(others)} directions the share is {_share(narrow)}.
 

@@ -21,8 +21,9 @@ from varprobe.gate.check import decide, looks, shares
 from varprobe.probe.measure import measure
 from varprobe.probe.measurement import Measurement
 from varprobe.verdict.case import build_case
-from varprobe.verdict.judged import Stretch, pick_points, stretches, trace_measurement
+from varprobe.verdict.judged import Stretch, pick_points, stretches
 from varprobe.verdict.rule import LN10, judge_direction, region_of
+from varprobe.verdict.traces import trace_measurement
 
 LN100, LN1000 = math.log(100), math.log(1000)
 LABELS = ("stable", "borderline", "inconclusive", "vanishing", "exploding", "degenerate")

@@ -16,12 +16,12 @@ import pytest
 from golden import Said
 
 from varprobe.advice.changes import compare_modes, find_changes, fold, scheme_name
+from varprobe.advice.cure import ALONE, SEARCHED
 from varprobe.advice.edits import find_edits, largest_difference
 from varprobe.advice.gains import edge_of_chaos, find_gains
 from varprobe.advice.predicted_verdict import bench_for
-from varprobe.advice.plan import find_plan
 from varprobe.advice.propose import propose
-from varprobe.advice.variants import Recipe, Variation, find_loud_norms, find_tunable, shorten, std_of, vary
+from varprobe.advice.variants import Recipe, Variation, shorten, std_of, vary
 from varprobe.advice.ways import By
 from varprobe.cli.main import run as run_command
 from varprobe.config.loading import ConfigText, load
@@ -84,17 +84,17 @@ CASES: dict[str, tuple[Any, str, float]] = {
     "large tanh": (config([{"dense": 100, "repeat": 20}], init="large", width=100), "scale", 0.1),
     "relu xavier": (config([{"dense": 128, "repeat": 30}], "relu"), "scale", math.sqrt(2)),
     "torch relu": (config([{"dense": 128, "repeat": 20}], "relu", "torch.linear_default"), "scale", math.sqrt(6)),
-    "gelu he": (config([{"dense": 256, "repeat": 16}], "gelu", "he", 256), "scale", 1.0325),
-    "selu lecun": (config([{"dense": 128, "repeat": 60}], "selu", "lecun"), "scale", 0.765),
-    "sigmoid xavier": (config([{"dense": 128, "repeat": 12}], "sigmoid"), "scale", 10.149),
-    "pyramid xavier": (pyramid("xavier"), "layers", math.sqrt(1 + 224 / 256)),
-    "pyramid small": (pyramid("small", "tanh"), "layers", 100 * math.sqrt(2 / 24)),
+    "gelu lecun": (config([{"dense": 256, "repeat": 16}], "gelu", "lecun", 256), "scale", 1.4628),
+    "selu lecun": (config([{"dense": 256, "repeat": 150}], "selu", "lecun", 256), "scale", 0.8254),
+    "sigmoid xavier": (config([{"dense": 128, "repeat": 12}], "sigmoid"), "scale", 10.208),
+    "pyramid xavier": (pyramid("xavier"), "scale", 1.3445),
+    "pyramid small": (pyramid("small", "tanh"), "scale", 16.85),
     "residual": (config(RESIDUAL, "linear", "he"), "branch", 0.25),
-    "residual, activation last": (config(ACTIVATED_LAST, "relu", "he"), "branch", 0.0918),
+    "residual, activation last": (config(ACTIVATED_LAST, "relu", "he"), "branch", 0.1139),
     "bad layer": (config(BAD_LAYER, "relu", "he"), "layer", math.sqrt(2 / 128) / 5e-4),
-    "siren on tanh": (config([{"dense": 128, "repeat": 8}], "tanh", "siren", 2), "layers", 21.2),
+    "siren on tanh": (config([{"dense": 128, "repeat": 8}], "tanh", "siren", 2), "scale", 35.38),
     "gpt2 without norm": (config([{"dense": 128, "repeat": 12}], "gelu", "gpt2"), "scale", 6.442),
-    "two activations": (config(MIXED, init="large"), "layers", math.sqrt(2 / 64)),
+    "two activations": (config(MIXED, init="large"), "scale", 0.16282),
     "chaotic": (config([{"dense": 128, "repeat": 50}], init={"name": "mean_field", "sw": 2.5, "sb": 0.3}),
                 "scale", math.sqrt(2) / 2.5),
 }  # fmt: skip
@@ -139,7 +139,7 @@ def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
     assert outlook.backward == verdict.backward
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("small tanh", 0.8), ("relu xavier", 1.2), ("selu lecun", 1.3)])
+@pytest.mark.parametrize(("name", "wrong"), [("small tanh", 0.8), ("relu xavier", 1.2), ("sigmoid xavier", 0.6)])
 def test_a_wrong_factor_is_not_confirmed(name: str, wrong: float) -> None:
     spec = load(CASES[name][0]).network
     found = propose(spec, spec.settings)
@@ -180,17 +180,18 @@ def test_where_the_best_scale_leaves_growth_it_says_how_much() -> None:
     assert "stable both ways" not in tuning.reason or "No change" in tuning.reason
 
 
-def test_weights_with_a_mean_are_named_and_measured_as_they_are() -> None:
-    tuning = tune(text_of(config([{"dense": 32, "repeat": 5}], "relu", "jax.uniform", width=32)))
-    assert "the weights of dense1 have a mean" in tuning.reason
-    assert tuning.changes == ()
-    assert tuning.measured is not None
+def test_of_weights_with_a_mean_the_mean_is_taken_out_first() -> None:
+    tuning = tune(text_of(config([{"dense": 128, "repeat": 5}], "relu", {"name": "jax.uniform", "scale": 1.0})))
+    assert "Take the mean out of the weights" in tuning.causes[0]
+    (edit,) = tuning.edits
+    assert edit.text == "{name: uniform, low: -0.216506, high: 0.216506}"  # sqrt(2 * 3/128)
+    assert tuning.is_confirmed
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (config([{"dense": 32, "repeat": 5}], init="lsuv", width=32), "lsuv depends on the data"),
+        (config([{"dense": 1024, "repeat": 5}], init="lsuv", width=1024), "lsuv depends on the data"),
         # 32 equal weights: tanh is 1 to the last bit, and its derivative exactly zero.
         (config([{"dense": 32, "repeat": 5}], init="ones", width=32), "exactly zero"),
         (config([{"dense": 32, "repeat": 5}], init="zeros", width=32), "no factor changes zero"),
@@ -219,12 +220,21 @@ def test_gpt2_branches_are_healthy(norm: list[Any]) -> None:
 
 
 def test_an_input_that_is_too_large_is_named(said: Said) -> None:
-    data = config([{"dense": 64, "repeat": 12}], width=64)
+    data = config([{"dense": 64, "repeat": 12}], "relu", width=64)
     data["input"]["std"] = 1000.0
+    said(remedy_of(data, "input-scale"))
     tuning = tune(text_of(data))
-    said(tuning.reason)
-    assert not tuning.is_confirmed
-    said(remedy_of(data, "jump"))
+    # Under xavier relu vanishes, whatever comes in: the input is standardised, and then the weights are scaled.
+    assert [edit.path for edit in tuning.edits] == ["input.std", "defaults.init.gain"]
+    assert tuning.is_confirmed
+
+
+def test_an_input_whose_size_is_the_cause_is_all_that_is_changed() -> None:
+    data = config([{"dense": 128, "repeat": 3}], "relu", "he")
+    data["input"] |= {"mean": 50.0, "std": 100.0}
+    tuning = tune(text_of(data), by=By.INPUT)
+    assert [(edit.path, edit.text) for edit in tuning.edits] == [("input.mean", "0.0"), ("input.std", "1.0")]
+    assert (tuning.by, tuning.is_confirmed) == ("input", True)
 
 
 def test_branches_and_gains_together() -> None:
@@ -275,21 +285,22 @@ def test_by_edge_sets_weights_and_biases() -> None:
     data = config([{"dense": 256, "repeat": 30}], init="small", width=256)
     tuning = tune(text_of(data), by=By.EDGE, sb=math.sqrt(0.05))
     (edit,) = tuning.edits
-    assert (edit.path, edit.text) == ("defaults.init", "{name: mean_field, sw: 1.3270097, sb: 0.2236068}")
+    assert (edit.path, edit.text) == ("defaults.init", "{name: mean_field, sw: 1.32701, sb: 0.223607}")
     assert tuning.is_confirmed
 
 
 def test_a_linear_read_out_stands_beside_the_edge() -> None:
     layers = [{"dense": 128, "repeat": 20}, {"dense": {"width": 10, "activation": "linear"}}]
     tuning = tune(text_of(config(layers, init="large")), by=By.EDGE, sb=0.2)
-    assert [edit.path for edit in tuning.edits] == ["defaults.init", "layers[1].dense.init"]
+    # At std 1 the head's output would be 128 times as large as the body's: it follows.
+    assert [edit.path for edit in tuning.edits] == ["defaults.init"]
     assert tuning.is_confirmed
 
 
 def test_by_edge_keeps_the_biases_of_the_config() -> None:
     data = config([{"dense": 256, "repeat": 30}], init="small", width=256, defaults={"bias": {"std": 0.2236068}})
     tuning = tune(text_of(data), by=By.EDGE)
-    assert [edit.text for edit in tuning.edits] == ["{name: lecun, gain: 1.3270097}"]
+    assert [edit.text for edit in tuning.edits] == ["{name: lecun, gain: 1.32701}"]
     with pytest.raises(ConfigError, match="bias of its own"):
         tune(text_of(data), by=By.EDGE, sb=0.1)
 
@@ -312,8 +323,8 @@ def test_a_gain_per_layer_keeps_the_second_moment() -> None:
 def test_of_the_modes_of_a_pyramid_only_fan_in_holds_both_directions() -> None:
     outlooks = compare_modes(load(pyramid("xavier")).network, Settings())
     assert outlooks["fan_in"].total == pytest.approx(0, abs=1e-9)
-    # From the first to the last layer fan_out multiplies by fan_in/fan_out in each: 256/10, times L/(L-1) in the log.
-    total = 13 / 12 * math.log10(256 / 10)
+    # From the first layer of the body to the last fan_out multiplies by fan_in/fan_out in each: 256/24.
+    total = math.log10(256 / 24)
     for way in (outlooks["fan_out"].forward, outlooks["fan_out"].backward):
         assert way.total_log10 == pytest.approx(total, rel=1e-9)
 
@@ -349,7 +360,7 @@ def test_the_nearest_scheme_is_named(fans: tuple[int, int], std: float, name: st
 def test_runs_of_equal_layers_are_folded() -> None:
     tuning = tuned("two activations")
     runs = fold(tuning.changes, tuning.network)
-    assert [(run[0].layer, run[-1].layer) for run in runs] == [(1, 11), (12, 20)]
+    assert [(run[0].layer, run[-1].layer) for run in runs] == [(1, 10), (11, 11), (12, 20)]
 
 
 # --- edits ---
@@ -408,7 +419,7 @@ def test_one_entry_is_right_for_copies_with_other_fans() -> None:
     data = config([{"dense": 100, "repeat": 12}], "relu", "small", 400)
     tuning = tune(text_of(data))
     assert [step.fan_in for step in tuning.tuned.network.steps[:2]] == [400, 100]
-    assert {change.scheme for change in tuning.changes} == {"he"}
+    assert [change.scheme for change in tuning.changes] == ["he fan_out", *11 * ["he"]]
     assert tuning.is_confirmed
 
 
@@ -567,10 +578,10 @@ def test_the_command_prints_changes_scheme_and_verdicts(
     assert all(len(line) <= 80 for line in shown.out.splitlines())
 
 
-def test_where_nothing_helps_the_command_says_so_and_ends_well(
+def test_where_nothing_helps_the_command_says_so_and_ends_with_1(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(["tune", str(ROOT / "configs/batch_norm.yaml"), "--trials", "4", "-o", "t.yaml"]) == 0
+    assert run_command(["tune", str(ROOT / "configs/batch_norm.yaml"), "--trials", "4", "-o", "t.yaml"]) == 1
     shown = capsys.readouterr().out.replace("\n", " ")
     assert "No scale of the weights helps: batch norm takes it out again" in shown
     assert "confirmed" not in shown
@@ -581,7 +592,8 @@ def test_the_json_has_its_keys(folder: Path, capsys: pytest.CaptureFixture[str])
     assert run_command(["tune", "net.yaml", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert list(record) == [
-        "name", "by", "changes", "branches", "edits", "before", "after", "modes", "measured", "confirmed", "reason",
+        "name", "by", "causes", "changes", "branches", "edits", "before", "after", "modes", "measured", "confirmed",
+        "reason",
     ]  # fmt: skip
     assert list(record["changes"][0]) == ["layer", "name", "path", "std_before", "std_after", "factor", "scheme"]
     assert set(record["measured"]) == {"forward", "backward", "signal", "overall", "jump"}
@@ -631,7 +643,7 @@ REMEDIES = [
     ("bad layer", "jump"),
     ("residual", "forward-exploding"),
     ("chaotic", "chaotic"),
-    ("pyramid xavier", "forward-vanishing"),
+    ("pyramid xavier", "forward-borderline"),
 ]
 
 
@@ -640,12 +652,13 @@ def test_a_remedy_names_layers_factor_and_scheme(name: str, code: str, said: Sai
     said(remedy_of(CASES[name][0], code))
 
 
-@pytest.mark.parametrize("name", ["small tanh", "relu xavier", "gelu he", "selu lecun", "torch relu", "residual"])
+@pytest.mark.parametrize("name", ["small tanh", "relu xavier", "gelu lecun", "selu lecun", "torch relu", "residual"])
 def test_what_a_remedy_says_to_paste_makes_the_network_stable(name: str) -> None:
     experiment = load(CASES[name][0])
     first = next(item for item in predict_report(experiment).verdict.findings if "That is `" in item.remedy)
     option, value = first.remedy.split("That is `")[1].split("`")[0].split(maxsplit=1)
-    override = parse_assignment(value) if option == "--set" else Override("defaults.init", value, option)
+    assert option == "--set"
+    override = parse_assignment(value.strip("'"))
     assert predict_report(load(experiment.document, [override])).verdict.overall == "stable"
 
 
@@ -654,8 +667,8 @@ def test_where_no_scale_helps_the_remedy_says_so(said: Said) -> None:
 
 
 def test_a_slow_decay_gets_the_edge_of_chaos_as_remedy() -> None:
-    data = config([{"dense": 256, "repeat": 100}], width=256)
-    remedy = remedy_of(data, "total-change")
+    data = config([{"dense": 256, "repeat": 20}], width=256)
+    remedy = remedy_of(data, "levelling-off")
     assert "--set 'defaults.init={name: mean_field, sw: 1.32701, sb: 0.223607}'" in remedy
     override = parse_assignment("defaults.init={name: mean_field, sw: 1.32701, sb: 0.223607}")
     assert predict_report(load(data, [override])).verdict.findings == ()
@@ -671,7 +684,7 @@ def test_a_healthy_network_pays_nothing_for_advice(monkeypatch: pytest.MonkeyPat
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("varprobe.advice.cure.propose", never)
+    monkeypatch.setattr("varprobe.advice.plan.propose", never)
     assert predict_report(load(config([{"dense": 64, "repeat": 10}], width=64))).verdict.findings == ()
     with pytest.raises(AssertionError):
         predict_report(load(CASES["small tanh"][0]))
@@ -681,13 +694,13 @@ def test_a_healthy_network_pays_nothing_for_advice(monkeypatch: pytest.MonkeyPat
 def test_without_a_search_a_finding_has_the_words_of_a_run_or_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = load(CASES[name][0])
     run = diagnose(experiment).verdict.findings
-    monkeypatch.setattr("varprobe.advice.cure.propose", None)
+    monkeypatch.setattr("varprobe.advice.plan.propose", None)
     quick = diagnose(experiment, remedies=False).verdict.findings
     assert [replace(item, remedy="") for item in quick] == [replace(item, remedy="") for item in run]
     assert any(not item.remedy for item in quick)
     for one, other in zip(quick, run, strict=True):
-        curable = one.code in ("jump", "chaotic", "total-change") or one.code.endswith(("ing", "borderline"))
-        assert one.remedy == ("" if curable else other.remedy)
+        assert one.remedy == (other.remedy if one.code in ALONE else "")
+    assert not ALONE & SEARCHED
 
 
 def test_advice_for_fifty_layers_takes_few_predictions(monkeypatch: pytest.MonkeyPatch) -> None:

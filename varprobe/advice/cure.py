@@ -42,8 +42,10 @@ _GOES_WITH = {
 _GOES_WITH_LESS = {"saturated", "non-finite"}
 # Where units are one, or a branch is frozen, what else is found comes after it.
 _AFTER = {"symmetric-units": DEPTH | START | {"rank-collapse"}, "frozen-branch": {"zero-branch"}}
-# What a change may move without having been its cause.
-_UNTOLD = {"width-ratio", "theory-ends", "theory-mismatch", "inconclusive"}
+# What a change may move without having been its cause: these have a remedy of their own.
+ALONE = {"width-ratio", "theory-ends", "theory-mismatch", "inconclusive"}
+# Where one of these is found, remedies take a search.
+SEARCHED = CURABLE | _INPUT | set(_AFTER) | {"large-head", "fan-mode", "branch-count"}
 _ACCEPT = "Accept a slow, not exponential, decay in the first layers"
 
 
@@ -114,11 +116,13 @@ def _plan(
 
 
 def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str], plan: Plan) -> Cure:
+    # What is told of the input stands by itself, before the weights.
+    told = frozenset() if code in _INPUT else _INPUT
     mends = (DEPTH & set(codes)) | (
         _mended(experiment.network, settings, codes, plan) if plan.is_whole and plan.found.by else set()
     )
     text = " ".join([*tell_plan(experiment.network, plan), *_tell_new(codes, plan)])
-    return Cure(code, text, frozenset(mends - {code}), is_whole=plan.is_whole)
+    return Cure(code, text, frozenset(mends - told - {code}), is_whole=plan.is_whole)
 
 
 def _tell_new(codes: list[str], plan: Plan) -> Iterator[str]:
@@ -134,9 +138,9 @@ def _mended(spec: NetworkSpec, settings: Settings, codes: list[str], plan: Plan)
     change, network = plan.found.change, plan.network
     others = set(codes) - DEPTH
     if plan.measured is not None:
-        return others - {finding.code for finding in plan.measured.findings} - _UNTOLD
+        return others - {finding.code for finding in plan.measured.findings} - ALONE
     gone = set()
-    told = {code for code in others if not FINDINGS[code].needs_trials} - _UNTOLD - {"finite-width"}
+    told = {code for code in others if not FINDINGS[code].needs_trials} - ALONE - {"finite-width"}
     if told:
         prediction = predict(network, settings)
         formats = format_ranges(network, settings, prediction)
@@ -160,4 +164,4 @@ def _hold_up(experiment: Experiment, settings: Settings) -> Iterator[Cure]:
     steady = [abs(each.total_log10 or 0.0) < 1 for each in (after.forward, after.backward)]
     if plan.edits and plan.is_whole and all(steady):
         text = f"{_ACCEPT}, or let biases hold the signal up, at the edge of chaos: {options_of(plan)}."
-        yield Cure("levelling-off", f"{text} {tell_outcome(plan)}", frozenset(START))
+        yield Cure("levelling-off", f"{text} {tell_outcome(plan)}")

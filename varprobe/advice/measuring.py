@@ -15,8 +15,9 @@ from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.theory.typical import typical_logs
-from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
+from varprobe.verdict.judged import JudgedLayer, pick_points, stretches
 from varprobe.verdict.rule import judge_direction
+from varprobe.verdict.traces import trace_measurement
 
 # Draws of a variant, and multiplications of one variant's way forward.
 _DRAWS, _MOST = 8, 1e8
@@ -71,11 +72,16 @@ def is_small(spec: NetworkSpec, settings: Settings) -> bool:
 
 
 def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
-    """Whether theory at large width reaches the network, and a typical draw is near what it says."""
-    if sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None) > WIDE:
-        return False
+    """Whether theory at large width reaches the network, and a typical draw is near what it says.
+
+    Where finite width is not known, layers over width stand for it.
+    """
     prediction = predict(with_random_gradient(spec), settings)
     if any(row.output is None or row.log_output_gradient is None for row in prediction.rows):
         return False
     typical = typical_logs(prediction)
-    return max(each or 0.0 for each in (*typical.forward_variance, *typical.backward_variance)) <= _SPREAD
+    variances = (*typical.forward_variance, *typical.backward_variance)
+    narrow = sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None) > WIDE
+    if narrow and any(each is None for each in variances):
+        return False
+    return max(each or 0.0 for each in variances) <= _SPREAD

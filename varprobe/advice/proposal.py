@@ -10,8 +10,8 @@ from varprobe.verdict.rule import LN10
 
 # A scheme with a name is taken in place of the best number where |T| stays below this.
 _NAMED_IS_FINE = 0.7 * LN10
-# |T| up to which a change is taken before a larger one is tried, and that of a scheme with a name.
-_CALM, _NAMED_IS_CALM = LN10, 1.7 * LN10
+# |T| up to which a change is taken before a larger one is tried.
+_CALM = 1.7 * LN10
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class Proposal:
         change: all of it.
         outcome: whether that makes it stable, else why nothing or not this does.
         asked: the only way that was allowed; None for all.
-        is_named: a scheme with a name, outside the chaotic phase: it is taken further from 1 than a number.
     """
 
     before: PredictedVerdict
@@ -33,7 +32,6 @@ class Proposal:
     change: Variation = field(default_factory=Variation)
     outcome: ProposalOutcome = ProposalOutcome.SOUND
     asked: By | None = None
-    is_named: bool = False
 
     @property
     def is_fine(self) -> bool:
@@ -43,4 +41,4 @@ class Proposal:
     @property
     def is_calm(self) -> bool:
         """Stable well inside the limits."""
-        return self.after.is_sound and self.after.total <= (_NAMED_IS_CALM if self.is_named else _CALM)
+        return self.after.is_sound and self.after.total <= _CALM

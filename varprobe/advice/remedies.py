@@ -112,22 +112,23 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
 
     Arguments:
         case: what the verdict judges.
-        search: without it findings that a search is for have an empty remedy, never another one than a search would
+        search: without it findings that a search might be for have an empty remedy, never another one than it would
             give: the points of a sweep and a check that has passed are read for what they show, and cost no search.
     """
-    from varprobe.advice.cure import CURABLE, find_cures  # most networks need none
+    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # most networks need none
 
-    cures = find_cures(experiment, settings, case, verdict) if search and verdict.findings else ()
+    needs_search = any(finding.code in SEARCHED for finding in verdict.findings)
+    cures = find_cures(experiment, settings, case, verdict) if search and needs_search else ()
     told: dict[str, str] = {}
 
     def remedy(finding: Finding) -> str:
-        own = next((cure for cure in cures if cure.code == finding.code), None)
+        if needs_search and not search:
+            return plain_remedy(case, finding) if finding.code in ALONE else ""
         cause = next((cure for cure in cures if finding.code in cure.mends | cure.follows), None)
         if cause is not None:
             return cause.point_back(finding.code)
-        text = own.text if own is not None else ""
-        if not text:
-            text = "" if finding.code in CURABLE and not search else plain_remedy(case, finding)
+        own = next((cure.text for cure in cures if cure.code == finding.code), "")
+        text = own or plain_remedy(case, finding)
         if text in told and not text.startswith(_NOTHING):
             return f"As for {told[text]}." if told[text] != finding.code else "As above."
         told.setdefault(text, finding.code)

@@ -90,10 +90,11 @@ class ScaleSearch:
             yield from self.scan(By.LAYER, {path: Recipe()}, 1)
 
     def scale_all(self) -> Iterator[Proposal]:
-        """One factor for all weights: that of a scheme with a name where one is good enough."""
+        """One factor for all weights: those of schemes with a name, and the best where none of them is good enough."""
         named = [found for found in self.likely_schemes() if found.by is By.SCALE]
-        if self.paths:
-            yield from named or self.scan(By.SCALE, dict.fromkeys(self.paths, Recipe()), len(self.whole.points))
+        yield from named
+        if self.paths and not any(found.is_fine for found in named):
+            yield from self.scan(By.SCALE, dict.fromkeys(self.paths, Recipe()), len(self.whole.points))
 
     def name_scheme(self) -> Iterator[Proposal]:
         """Another scheme for all layers, where one is good enough."""
@@ -104,8 +105,8 @@ class ScaleSearch:
         if self._likely is None:
             likely = [self.attempt(by, recipes) for by, recipes in self.schemes() if self.is_likely(recipes)]
             sound = [each for each in likely if each.after.is_sound]
-            calm = [replace(each, is_named=True) for each in sound if not self.is_chaotic(each)]
-            calm = sorted((each for each in calm if each.is_calm), key=lambda each: not each.is_fine)
+            calm = [each for each in sound if each.is_calm and not self.is_chaotic(each)]
+            calm.sort(key=lambda each: not each.is_fine)
             self._likely = tuple(calm or [each for each in sound if each.is_fine])
         return self._likely
 

@@ -12,18 +12,11 @@ from varprobe.network.description import LayerDescription, describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.head import judge_head
-from varprobe.verdict.judged import (
-    JudgedLayer,
-    Stretch,
-    Traces,
-    pick_points,
-    stretches,
-    trace_measurement,
-    trace_prediction,
-)
+from varprobe.verdict.judged import JudgedLayer, Stretch, pick_points, stretches
 from varprobe.verdict.labels import Direction
 from varprobe.verdict.records import FormatRange, HeadVerdict
 from varprobe.verdict.rule import STABLE, Judged, JudgedSignal, judge_direction, judge_signal
+from varprobe.verdict.traces import Traces, trace_measurement, trace_prediction
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement

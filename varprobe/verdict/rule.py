@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.verdict.intervals import binomial_interval, finite_exp, log_mean, reach
-from varprobe.verdict.judged import FEWEST, Foreseen, Stretch, cut_off, find_deep_half
+from varprobe.verdict.judged import FEWEST, Stretch, cut_off, find_deep_half
 from varprobe.verdict.labels import Label, SignalLabel
 from varprobe.verdict.records import DirectionVerdict, Share
+from varprobe.verdict.traces import Foreseen
 
 LN10 = math.log(10)
 # Within the first a direction is stable; beyond the second it vanishes or explodes.

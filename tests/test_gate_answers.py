@@ -23,13 +23,14 @@ from varprobe.formatting import number, percent, power
 from varprobe.gate import baseline as baselines
 from varprobe.gate import finding_claims
 from varprobe.gate.baseline import baseline_claim
-from varprobe.gate.check import _explain, gather
+from varprobe.gate.check import gather
 from varprobe.gate.claim import Answer, Claim, trials_needed
 from varprobe.gate.claims import claims_of
 from varprobe.gate.direction_claims import label_claim, range_claim
+from varprobe.gate.explanation import explain
 from varprobe.gate.finding_claims import findings_claim, theory_claim
 from varprobe.gate.layer_claims import bound_claim, format_claim, limit_claim
-from varprobe.gate.records import CheckOutcome, CheckResult, Decision
+from varprobe.gate.records import CHECK_VERSION, CheckOutcome, CheckResult, Decision
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
 from varprobe.results.baseline import load_baseline
@@ -838,7 +839,7 @@ def _decision(**parts: Any) -> Decision:
 
 def _explained(decision: Decision, outcome: str, report: Report, direction: str | None = "forward") -> Decision:
     claim = Claim("", "", None, lambda *_: Answer("met", ""), direction=direction and Direction(direction))
-    return _explain(claim, decision, CheckOutcome(outcome), report)
+    return explain(claim, decision, CheckOutcome(outcome), report)
 
 
 def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> None:
@@ -853,7 +854,10 @@ def test_what_has_not_been_met_is_explained_by_the_findings_of_the_report() -> N
     # What has a remedy of its own keeps it, what is met needs none.
     for kept in (_decision(remedy="own"), replace(_decision(), outcome="met")):
         assert _explained(kept, "failed", report) == kept
-    assert _explained(_decision(), "failed", report, None) == _decision()
+    # What no finding stands behind has a remedy all the same.
+    alone = _explained(_decision(), "failed", report, None)
+    assert alone.remedy
+    assert replace(alone, remedy="") == _decision()
 
 
 def test_what_is_undecided_says_how_many_trials_would_do(said: Said) -> None:
@@ -877,7 +881,8 @@ def test_what_is_degenerate_is_explained() -> None:
 def test_a_fading_signal_is_explained_by_its_own_finding() -> None:
     report = diagnose(varprobe.load(_config(depth=DEPTH, activation="sigmoid")))
     explained = _explained(_decision(), "failed", report, "signal")
-    assert explained.remedy.startswith("Use a zero-centred activation")
+    (finding,) = (item for item in report.verdict.findings if item.code == "collapsed-signal")
+    assert (explained.remedy, explained.layer) == (finding.remedy, finding.layer)
 
 
 def test_a_check_pursues_nothing_when_something_has_failed(said: Said) -> None:
@@ -953,4 +958,4 @@ def test_a_stored_check_is_refused_with_the_way_to_write_one(said: Said) -> None
 def test_several_checks_come_to_the_worst(outcomes: tuple[str, ...], worst: str) -> None:
     checked = [CheckResult("c", "n", outcome, (), 0, 0, 0.1, 1, 0.0) for outcome in outcomes]
     found = gather(checked)
-    assert (found.check_version, found.outcome, found.checked) == (1, worst, tuple(checked))
+    assert (found.check_version, found.outcome, found.checked) == (CHECK_VERSION, worst, tuple(checked))

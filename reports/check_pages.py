@@ -211,8 +211,9 @@ def _reading(results: list[Result], totals: dict[str, Any]) -> str:
     mean, healthy = totals["regions"], totals["checks"]["healthy"]
     open_ = sum(truth["label"] in ("borderline", "open") for truth, _ in sides)
     return f"""A label of 20 draws is inconclusive where h is above ln 10, which is where the standard deviation of
-their d is above 4.92: it says that the draws differ, not that the rule fails. {sum(wide):,} of the inconclusive labels are of the
-{len(wide)} directions in which d has a standard deviation above {WIDE:g}: networks 4 to 8 wide and deep ones of smooth
+their d is above 4.92: it says that the draws differ, not that the rule fails. {sum(wide):,} of the inconclusive
+labels are of the {len(wide)} directions in which d has a standard deviation above {WIDE:g}: networks 4 to 8 wide and
+deep ones of smooth
 activations. In the other {len(others)} directions the share is {_share(narrow)}.
 
 The mean over draws is carried by few of them. Over the whole long run it lies in another region than D in

@@ -11,7 +11,9 @@ from varprobe.advice.changes import ScaleChange, compare_modes, explain, find_ch
 from varprobe.advice.plan import Plan, find_plan
 from varprobe.advice.plan_words import tell_causes
 from varprobe.advice.predicted_verdict import PredictedVerdict
+from varprobe.advice.propose import is_unusual
 from varprobe.advice.remedies import advise
+from varprobe.advice.variants import find_shared_mean
 from varprobe.advice.ways import By, ProposalOutcome
 from varprobe.config.loading import ConfigText, Experiment, load_text
 from varprobe.config.overrides import Override
@@ -39,6 +41,7 @@ class Tuning:
         before, after: by theory, or of a few draws where theory does not describe one.
         modes: what each fan mode would give, where widths change.
         measured: the verdict of the tuned network; None where nothing was tuned because theory does not reach it.
+        is_drawn: before and after are of a few draws.
         reason: why it is not stable, where it is not; empty otherwise.
         network: before.
         tuned: what the config then says.
@@ -54,6 +57,7 @@ class Tuning:
     modes: dict[str, PredictedVerdict]
     measured: Verdict | None
     reason: str
+    is_drawn: bool
     network: NetworkSpec = field(repr=False)
     tuned: Experiment = field(repr=False)
 
@@ -91,11 +95,16 @@ def tune(
     experiment = load_text(config, overrides)
     spec = experiment.network
 
-    def plan_by(*, thorough: bool = False, must_draw: bool = False) -> Plan:
-        return find_plan(experiment, spec.settings, may_draw=True, must_draw=must_draw, by=by, sb=sb, thorough=thorough)
+    def plan_by(way: By | None = by, *, thorough: bool = False, must_draw: bool = False) -> Plan:
+        return find_plan(
+            experiment, spec.settings, may_draw=True, must_draw=must_draw, by=way, sb=sb, thorough=thorough
+        )
 
     plan = plan_by()
     plan = plan if plan.is_whole else plan_by(thorough=True)
+    if by is None and plan.found.by is None and is_unusual(spec.input):
+        standard = plan_by(By.INPUT)
+        plan = standard if standard.is_whole else plan
     tuned, verdict = _verify(config, overrides, plan, threads, progress)
     if verdict is not None and plan.found.by and not is_stable(verdict) and not plan.is_drawn:
         other = plan_by(must_draw=True)
@@ -111,9 +120,10 @@ def tune(
         edits=plan.edits,
         before=plan.found.before,
         after=plan.after,
-        modes={} if plan.found.before.reason else compare_modes(spec, spec.settings),
+        modes={} if plan.found.before.reason or find_shared_mean(spec) else compare_modes(spec, spec.settings),
         measured=verdict,
         reason=explain(plan.found, spec, is_drawn=plan.is_drawn),
+        is_drawn=plan.is_drawn,
         network=spec,
         tuned=tuned,
     )

@@ -13,7 +13,7 @@ from varprobe.advice.measuring import MeasuringBench, describes_a_draw, is_small
 from varprobe.advice.predicted_verdict import PredictedVerdict, TheoryBench, bench_for, outlook_of
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.propose import propose
-from varprobe.advice.variants import vary
+from varprobe.advice.variants import Variation, vary
 from varprobe.advice.ways import By, ProposalOutcome
 from varprobe.config.loading import Experiment, load_edited
 from varprobe.config.overrides import Override
@@ -94,8 +94,17 @@ def find_plan(
     is_done = plan.found.by is not None and plan.is_whole
     if may_draw and is_small(spec, settings) and (must_draw or not (is_done or _is_told(experiment, settings, plan))):
         sure = _measured(plan, settings) if plan.edits and not must_draw else plan
-        return sure if sure.measured and sure.is_whole else search(MeasuringBench(spec, settings))
+        drawn = sure if sure.measured and sure.is_whole else search(MeasuringBench(spec, settings))
+        return drawn if drawn.is_whole else _unmoved(experiment, drawn)
     return plan
+
+
+def _unmoved(experiment: Experiment, plan: Plan) -> Plan:
+    """A plan by draws that does not do enough, without its change: what a few draws make of it is too uncertain."""
+    before, outcome = plan.found.before, plan.found.outcome
+    outcome = ProposalOutcome.UNMOVED if outcome is ProposalOutcome.COMPROMISE else outcome
+    found = replace(plan.found, after=before, by=None, change=Variation(), outcome=outcome)
+    return Plan(found, (), experiment, experiment.network, before, is_drawn=True)
 
 
 def _measured(plan: Plan, settings: Settings) -> Plan:

@@ -10,6 +10,7 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import describe_rows
+from varprobe.network.laws import Constant, Normal
 from varprobe.network.spec import NetworkSpec, Objective, Settings
 from varprobe.theory.predict import recursions
 from varprobe.verdict.judged import FEWEST, JudgedLayer, Logs, Stretch, pick_points, stretches
@@ -92,7 +93,8 @@ class TheoryBench:
 
     def outlook(self, variant: NetworkSpec) -> PredictedVerdict:
         """Both directions by the two recursions; the signal is left out."""
-        prediction = recursions(replace(variant, objective=self.spec.objective), self.settings)
+        variant = without_zero_head(replace(variant, objective=self.spec.objective))
+        prediction = recursions(variant, self.settings)
         traces = trace_prediction(variant, prediction, self.points)
         forward = judge_direction(traces.forward, traces.forward_input, self.cut, backward=False, exact=True)
         backward = judge_direction(traces.backward, traces.backward_input, self.cut, backward=True, exact=True)
@@ -115,6 +117,14 @@ def bench_for(spec: NetworkSpec, settings: Settings) -> TheoryBench:
         settings = replace(settings, batch=1)
     points = pick_points(describe_rows(spec))
     return TheoryBench(with_random_gradient(spec), settings, points, stretches(points))
+
+
+def without_zero_head(spec: NetworkSpec) -> NetworkSpec:
+    """The network up to a head that is zero, whose body is judged with a gradient put at its output."""
+    head = spec.head
+    if head is None or head.layer.weights not in (Constant(0.0), Normal(0.0)):
+        return spec
+    return replace(spec, steps=spec.steps[: spec.steps.index(head)])
 
 
 def with_random_gradient(spec: NetworkSpec) -> NetworkSpec:

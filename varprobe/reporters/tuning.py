@@ -51,7 +51,8 @@ def _lines(tuning: Tuning) -> Iterator[str]:
         yield ""
         yield from (f"  {option_of(edit)}" for edit in tuning.edits)
     elif tuning.before.is_sound:
-        yield "Theory calls it stable both ways as it is; nothing is changed."
+        who = "A few draws call" if tuning.is_drawn else "Theory calls"
+        yield f"{who} it stable both ways as it is; nothing is changed."
     if tuning.reason:
         yield from ([""] if tuning.by else [])
         yield from _wrap(tuning.reason)
@@ -70,9 +71,10 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 
 def _table(tuning: Tuning) -> Iterator[str]:
-    columns: dict[str, PredictedVerdict | Verdict] = {"theory": tuning.before}
+    source = "a few draws" if tuning.is_drawn else "theory"
+    columns: dict[str, PredictedVerdict | Verdict] = {source: tuning.before}
     if tuning.by:
-        columns["theory, tuned"] = tuning.after
+        columns[f"{source}, tuned"] = tuning.after
     if tuning.measured:
         columns["measured"] = tuning.measured
     ways = ("forward", "backward", "signal") if tuning.measured else ("forward", "backward")

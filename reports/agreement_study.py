@@ -49,7 +49,7 @@ def one(activation: str, scheme: str) -> Result:
         }
     ).network
     settings = replace(spec.settings, threads=1)
-    prediction = varprobe.predict(spec, settings)
+    prediction = varprobe.derive(spec, settings)
     found = compare(measure(spec, settings), prediction)
     control = compare(measure(enlarged(spec), settings), prediction)
     bands = [(row.output, row.output_gradient) for row in found.rows]

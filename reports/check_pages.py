@@ -18,6 +18,8 @@ TRUE = ("stable", "borderline", "vanishing", "exploding", "degenerate", "open")
 SAID = ("stable", "borderline", "vanishing", "exploding", "degenerate", "inconclusive")
 # What a network is to a check; of all but the last it is known whether it should pass.
 CLASSES = ("healthy", "error beside the labels", "borderline", "broken", "open")
+# Of d: above it 20 draws in a group may well have a standard deviation of 4.92.
+WIDE = 3.5
 RULES = {
     "within_10": "last/first of one draw within a factor 10, both ways",
     "within_100": "last/first of one draw within a factor 100, both ways",
@@ -148,6 +150,7 @@ def page(results: list[Result], totals: dict[str, Any], made: str) -> str:
     parts = [
         _head(results, totals, made),
         _section("Aims", _aims(totals)),
+        _section("How to read it", _reading(results, totals)),
         *(_section(f"{size} draws: what was said", _confusion(results, place)) for size, place in places.items()),
         _section("Labels, by kind", _by_kind(totals)),
         _section("Intervals, by kind", _coverage(totals)),
@@ -198,6 +201,32 @@ def _aims(totals: dict[str, Any]) -> str:
         ["mean draws of a check", "at most 75", f"{totals['checks_all']['mean_draws']:.1f}"],
     ]
     return _grid(["what", "aim", "found"], rows, left=3)
+
+
+def _reading(results: list[Result], totals: dict[str, Any]) -> str:
+    sides = [(truth, side["groups"][0]["labels"]) for side, truth in sides_of(results)]
+    wide = [said.get("inconclusive", 0) for truth, said in sides if (truth["spread"] or 0.0) > WIDE]
+    others = [said for truth, said in sides if (truth["spread"] or 0.0) <= WIDE]
+    narrow = share(sum(one.get("inconclusive", 0) for one in others), sum(sum(one.values()) for one in others))
+    mean, healthy = totals["regions"], totals["checks"]["healthy"]
+    open_ = sum(truth["label"] in ("borderline", "open") for truth, _ in sides)
+    return f"""A label of 20 draws is inconclusive where h is above ln 10, which is where the standard deviation of
+their d is above 4.92: it says that the draws differ, not that the rule fails. {sum(wide):,} of the inconclusive
+labels are of the {len(wide)} directions in which d has a standard deviation above {WIDE:g}: networks 4 to 8 wide and
+deep ones of smooth
+activations. In the other {len(others)} directions the share is {_share(narrow)}.
+
+The mean over draws is carried by few of them. Over the whole long run it lies in another region than D in
+{mean["elsewhere"]} of {mean["directions"]} directions, and says the opposite in {mean["opposite"]}.
+
+{open_} directions are borderline or open in truth; what is said of them is in the tables, and nothing of it counts as
+opposite. Networks of which a check cannot decide lie near a limit; {_share(healthy["undecided"])} of the checks of
+healthy ones end so, with exit code 1 and the number of draws that would do.
+
+What it does not show: the networks are chosen by hand, so that a share pooled over them is of this list, not of what
+people build. Forward and backward, and all groups of a network, are held to one truth, whose error they share: misses
+come together, and their intervals in brackets are too narrow. Checks of a network that go on beyond their first look
+share draws. A draw rarer than one in a thousand may be in no bank. Batches are small; larger ones spread d less."""
 
 
 def wrong_checks(totals: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     python reports/check_study.py [--bank DIR] [--only WORD] [--pages]
 
-Every network has two banks of draws with seeds of their own. The one says what is true: D, the mean over draws of d,
+Every network has two banks of draws, each of a seed of its own. The one says what is true: D, the mean over draws of d,
 the natural log of the change, with its error. The other is cut into groups of 20 and of 100 draws, and each group is
 judged as a run of so many trials is; `decide`, the code that `varprobe check` runs, begins once at each group of 20 and
 goes on through the bank as far as it wants. Beside them stand rules of one draw, and the mean over draws, on the same
@@ -18,6 +18,7 @@ import math
 import platform
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
@@ -58,7 +59,6 @@ from varprobe.verdict.labels import Severity
 from varprobe.verdict.records import ALPHA
 
 HERE = Path(__file__).parent
-TRUTH_SEED, DRAW_SEED = 7, 1_000_007
 
 Decide = Callable[..., Reached]
 
@@ -90,7 +90,7 @@ def study(network: Network, folder: Path, rule: Decide = decide) -> Result:
     experiment, settings = loaded(network)
     long, bank = (
         stored(folder, experiment, replace(settings, trials=trials, seed=seed), network.name)
-        for trials, seed in ((network.truth, TRUTH_SEED), (network.draws, DRAW_SEED))
+        for trials, seed in zip((network.truth, network.draws), seeds_of(network), strict=True)
     )
     judged = conclude(build_case(long))
     cases = [[build_case(taken(bank, group)) for group in groups_of(bank.trials, size)] for size in SIZES]
@@ -117,6 +117,12 @@ def study(network: Network, folder: Path, rule: Decide = decide) -> Result:
         accepted=usual_rules(bank, changes, cases[0]),
         seconds=time.process_time() - started,
     )
+
+
+def seeds_of(network: Network) -> tuple[int, int]:
+    """Of its two banks, others for every name: of one seed, networks of one width would have the same weights."""
+    seed = zlib.crc32(network.name.encode())
+    return seed, seed + 1
 
 
 def loaded(network: Network) -> tuple[Experiment, Settings]:

@@ -92,7 +92,7 @@ def one_run(name: str, factor: float, seed: int) -> tuple[str, str, str, bool]:
     spec = varprobe.load({**NETWORKS[name], "probe": {"batch": 32, "trials": 20}}).network
     settings = replace(spec.settings, seed=seed, threads=1)
     measurement = measure(spec if factor == 1 else enlarged(spec, factor), settings)
-    verdict = judge(measurement, compare(measurement, varprobe.predict(spec, settings)))
+    verdict = judge(measurement, compare(measurement, varprobe.derive(spec, settings)))
     mismatch = any(finding.code == "theory-mismatch" for finding in verdict.findings)
     return verdict.forward.label, verdict.backward.label, verdict.signal.label, mismatch
 

@@ -30,6 +30,7 @@ LABELS = ("stable", "borderline", "vanishing", "exploding", "inconclusive", "deg
 FAMILIES = ("chain", "tilted chain", "residual", "norm stack")
 EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, np.inf)
 LENIENT = {"digits": 0.5, "spiral": 0.75}
+DEPTHS = (6, 10, 16, 24, 33)
 REPEATS = 1000
 GRID = np.arange(0.2, 10.01, 0.1)
 
@@ -42,6 +43,14 @@ def worst(*changes: float | None) -> float:
 def typical(record: Record, *ways: str) -> float:
     """The typical change of the network in its worse direction; of one that is degenerate that of a dead draw."""
     return worst(*(None if is_degenerate(record[way]) else record[way]["D"] for way in ways or ("forward", "backward")))
+
+
+def typical_size(record: Record) -> float:
+    """The root mean square change of a draw, in the worse direction: D and the spread of the draws together."""
+    return max(
+        DEAD if is_degenerate(record[way]) else float(np.hypot(record[way]["D"], record[way]["spread"]))
+        for way in ("forward", "backward")
+    )
 
 
 def of_draw(record: Record, draw: int) -> float:
@@ -110,6 +119,7 @@ def to_theory(record: Record, key: str) -> float:
 Score = Callable[[Record, int], float]
 SCORES: dict[str, Score] = {
     "typical change D": lambda record, _: typical(record),
+    "D and the spread of draws": lambda record, _: typical_size(record),
     "label by 100 and 1000": lambda record, _: label_rank(record),
     "change of the trained draw": lambda record, draw: of_draw(record, draw),
     "change of one other draw": lambda record, _: of_draw(record, TRAINED),
@@ -183,6 +193,19 @@ def auc(score: Vector, failed: Vector, weights: Vector) -> Vector:
         return (bad * below).sum(axis=1) / (bad.sum(axis=1) * good.sum(axis=1))
 
 
+def auc_within(score: Vector, failed: Vector, weights: Vector, part: Vector) -> Vector:
+    """The same of pairs within one part, the parts taken by their pairs."""
+    above, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+    for one in np.unique(part):
+        here = part == one
+        own = weights[:, here]
+        count = (own * failed[here]).sum(axis=1) * (own * (1 - failed[here])).sum(axis=1)
+        above += np.nan_to_num(auc(score[here], failed[here], own)) * count
+        pairs += count
+    with np.errstate(all="ignore"):
+        return above / pairs
+
+
 def interval(samples: Vector) -> list[float | None]:
     """The value and its 95 % bootstrap interval."""
     if not np.isfinite(samples[0]):
@@ -206,6 +229,22 @@ def compared(runs: Runs, repeats: int) -> dict[str, Any]:
         beside = auc(main[known], runs.failed[known], weights[:, known])
         found[name] = {"auc": interval(here), "D_beside": interval(beside)[0], "D_better_by": interval(beside - here)}
     return found
+
+
+def apart(runs: Runs, repeats: int) -> dict[str, Any]:
+    """What D says of networks of like depth, and depth and rank of networks of like D."""
+    weights = runs.weights(repeats)
+    depth = np.digitize(runs.score("depth"), DEPTHS)
+    region_ = runs.score("label by 100 and 1000")
+    spread = "D and the spread of draws"
+    within = {
+        "like depth": (depth, (MAIN, spread, "change of the trained draw", "effective rank lost")),
+        "one label": (region_, ("depth", "depth/width", spread, "effective rank lost")),
+    }
+    return {
+        what: {name: interval(auc_within(runs.score(name), runs.failed, weights, part)) for name in names}
+        for what, (part, names) in within.items()
+    }
 
 
 def shares(records: Sequence[Record], cells: Sequence[str], *, lenient: bool = False) -> dict[str, Any]:
@@ -269,6 +308,9 @@ def overlooked(records: Sequence[Record]) -> dict[str, Any]:
     def rank(record: Record) -> float:
         return record["effective_rank"] or 0.0
 
+    def spread(record: Record) -> float:
+        return max(record[way]["spread"] for way in ("forward", "backward"))
+
     parts: dict[str, Callable[[Record], bool]] = {
         "effective rank below 1.2": lambda r: rank(r) < 1.2,
         "effective rank 1.2 to 1.5": lambda r: 1.2 <= rank(r) < 1.5,
@@ -277,6 +319,9 @@ def overlooked(records: Sequence[Record]) -> dict[str, Any]:
         "depth/width below 0.25": lambda r: r["depth_over_width"] < 0.25,
         "depth/width 0.25 to 1": lambda r: 0.25 <= r["depth_over_width"] < 1,
         "depth/width 1 and more": lambda r: r["depth_over_width"] >= 1,
+        "spread of draws below 0.3": lambda r: spread(r) < 0.3,
+        "spread of draws 0.3 to 0.6": lambda r: 0.3 <= spread(r) < 0.6,
+        "spread of draws 0.6 and more": lambda r: spread(r) >= 0.6,
         "depth below 10": lambda r: r["depth"] < 10,
         "depth 10 to 30": lambda r: 10 <= r["depth"] < 30,
         "depth 30 and more": lambda r: r["depth"] >= 30,
@@ -344,7 +389,8 @@ def groups(records: Sequence[Record]) -> dict[str, tuple[list[Record], tuple[str
         f"{way} {task}": ([r for r in records if r["task"] == task], (way,)) for way in OPTIMISERS for task in TASKS
     }
     found |= {way: (list(records), (way,)) for way in OPTIMISERS}
-    return found | {"all": (list(records), OPTIMISERS)}
+    found |= {"all": (list(records), OPTIMISERS)}
+    return {name: part for name, part in found.items() if part[0]}
 
 
 def summary(records: Sequence[Record], repeats: int = REPEATS) -> dict[str, Any]:
@@ -356,6 +402,7 @@ def summary(records: Sequence[Record], repeats: int = REPEATS) -> dict[str, Any]
             way: {
                 "auc": interval(auc_of(own, [way], repeats)),
                 "relative": interval(relative_auc(own, way, repeats)),
+                "failing": shares(own, [way])["cases"] - shares(own, [way])["trained"],
                 "labels": by_label(own, [way]),
                 "limits": limits(Runs(own, [way]), repeats),
             }
@@ -368,9 +415,12 @@ def summary(records: Sequence[Record], repeats: int = REPEATS) -> dict[str, Any]
         "networks": len({record["name"] for record in records}),
         "records": len(records),
         "seconds": round(sum(record["seconds"] for record in records)),
+        "tasks": {task: sum(record["task"] == task for record in records) for task in TASKS}
+        | {"warm-up": sum("sgd+warm-up" in record["cells"] for record in records)},
         "widths": counted(records, "width"),
         "families": counted(records, "family"),
         "auc": {name: compared(Runs(*part), repeats) for name, part in parts.items()},
+        "apart": {name: apart(Runs(*part), repeats) for name, part in parts.items() if name in OPTIMISERS},
         "auc_plain": {
             name: compared(Runs(plain, part[1]), repeats) for name, part in parts.items() if name in OPTIMISERS
         },
@@ -379,6 +429,7 @@ def summary(records: Sequence[Record], repeats: int = REPEATS) -> dict[str, Any]
         "auc_lenient": {name: interval(auc_of(*part, repeats, lenient=True)) for name, part in parts.items()},
         "changes": {name: by_change(*part) for name, part in parts.items() if name != "all"},
         "limits": {name: limits(Runs(*part), repeats) for name, part in parts.items()},
+        "limits_plain": {way: limits(Runs(plain, [way]), repeats) for way in OPTIMISERS},
         "signs": {
             sign: {way: by_change([r for r in plain if sign_of(r) == sign], [way]) for way in OPTIMISERS}
             for sign in ("vanishing", "exploding")

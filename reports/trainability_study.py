@@ -28,6 +28,7 @@ import trainability_pages
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from trainability_networks import Network, networks
+from trainability_statistics import summary
 from trainability_training import Cell, Signals, Task, Trained, draw_parameters, signals, train
 
 import varprobe
@@ -195,7 +196,7 @@ def main() -> None:
         small = networks({"chain": 1, "norm stack": 1})
         with tempfile.TemporaryDirectory() as folder:
             records = collect(small, [digits(), spiral()], Path(folder) / "records.jsonl", steps=40)
-        print(trainability_pages.page(trainability_pages.summary(records, repeats=50), "a quick run"))
+        print(trainability_pages.page(summary(records, repeats=50), "a quick run"))
         return
     path = options.folder / "records.jsonl"
     chosen = [network for network in networks() if options.only in network.name]
@@ -203,11 +204,10 @@ def main() -> None:
     if options.only:
         return
     made = (
-        f"varprobe {varprobe.__version__}, PyTorch {torch.__version__}, NumPy {np.__version__}, "
-        f"Python {platform.python_version()}"
+        f"varprobe {varprobe.__version__}, PyTorch {torch.__version__}, NumPy {np.__version__} "
+        f"and Python {platform.python_version()}"
     )
-    summary = trainability_pages.summary(records)
-    trainability_pages.write(HERE, records, summary, made)
+    trainability_pages.write(HERE, records, made)
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
         ),
         (lambda plain: plain["checked"][0].pop("trials"), "checked.0.trials", "Field required"),
         (lambda plain: plain.update(more=1), "more", "Unexpected keyword argument"),
-        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 1"),
+        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 2"),
     ],
 )
 def test_a_damaged_check_is_refused_with_its_field(edit: Any, field: str, message: str) -> None:

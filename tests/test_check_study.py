@@ -155,14 +155,14 @@ def test_dead_draws_count_in_the_mean_and_as_no_label(tmp_path: Path) -> None:
 def _dead_share(network: Network, folder: Path) -> float:
     experiment, settings = check_study.loaded(network)
     bank = check_study.stored(
-        folder, experiment, replace(settings, trials=200, seed=check_study.DRAW_SEED), network.name
+        folder, experiment, replace(settings, trials=200, seed=check_study.seeds_of(network)[1]), network.name
     )
     return build_case(bank).forward.dead / 200
 
 
 def test_banks_have_draws_of_their_own_and_are_read_again(tmp_path: Path) -> None:
     experiment, settings = check_study.loaded(HEALTHY)
-    seeds = check_study.TRUTH_SEED, check_study.DRAW_SEED
+    seeds = check_study.seeds_of(HEALTHY)
     banks = [
         check_study.stored(tmp_path, experiment, replace(settings, trials=30, seed=seed), "a b")
         for seed in (*seeds, *seeds)
@@ -245,6 +245,7 @@ def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
 def test_the_networks_are_of_every_kind() -> None:
     networks = check_networks.NETWORKS
     assert len({one.name for one in networks}) == len(networks) >= 100
+    assert len({seed for one in networks for seed in check_study.seeds_of(one)}) == 2 * len(networks)
     assert [one.name for one in check_study.in_turn(networks)[:2]] == [
         next(one.name for one in networks if one.kind == kind) for kind in check_networks.KINDS[:2]
     ]

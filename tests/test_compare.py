@@ -231,7 +231,7 @@ def test_what_cannot_be_tested_says_why() -> None:
 
 def test_the_picture_holds_every_network(three: Comparison) -> None:
     drawn = draw_comparison(three)
-    for axes, get in zip(drawn.axes[:2], ("activation", "gradient"), strict=True):
+    for axes, get in zip(drawn.axes[:2], ("activation", "activation_gradient"), strict=True):
         assert [str(line.get_label()) for line in axes.lines] == list(three.names)
         for line, report in zip(axes.lines, three.reports, strict=True):
             rows = [getattr(row, get).variance.log10_mean for row in report.layers]
@@ -277,7 +277,7 @@ def test_every_format_is_made_from_a_stored_comparison(three: Comparison, tmp_pa
 @pytest.mark.parametrize(
     ("damage", "word"),
     [
-        ({"comparison_version": 99}, "reads version 1"),
+        ({"comparison_version": 99}, "reads version 2"),
         ({"reports": []}, "3 networks and 0 reports"),
         ({"networks": [{}]}, "networks.0.name"),
         ({"reports": [{}]}, "reports.0"),

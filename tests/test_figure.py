@@ -74,7 +74,7 @@ def test_the_curves_are_the_report_s(small: Report) -> None:
         [row.activation.variance.log10_mean for row in rows if row.activation]
     )
     assert lines["gradient variance"].get_ydata() == pytest.approx(
-        [row.gradient.variance.log10_mean for row in rows if row.gradient]
+        [row.activation_gradient.variance.log10_mean for row in rows if row.activation_gradient]
     )
     assert lines["theory"].get_ydata() == pytest.approx([row.predicted.log10_activation_variance for row in rows])
     assert list(lines["theory"].get_xdata()) == [row.index for row in rows]

@@ -25,9 +25,10 @@ from varprobe.verdict.agreement import Agreement, Band, RowAgreement, compare, f
 from varprobe.verdict.case import Case, build_case, foresee_case
 from varprobe.verdict.findings import all_findings
 from varprobe.verdict.judge import judge
-from varprobe.verdict.judged import JudgedLayer, pick_points, trace_prediction
+from varprobe.verdict.judged import JudgedLayer, pick_points
 from varprobe.verdict.ranges import count_chances
 from varprobe.verdict.records import Finding, FormatRange, Leaving
+from varprobe.verdict.traces import trace_prediction
 
 LN10 = math.log(10)
 

@@ -60,6 +60,7 @@ SCATTERED = _config(
 )
 UP, DOWN = ({"dense": {"width": 32, "init": {"name": "xavier", "gain": gain}}, "repeat": 5} for gain in (3, 1 / 3))
 FROZEN = {"residual": {"layers": [{"dense": {"width": 32, "init": "zeros", **part}} for part in ({}, LINEAR)]}}
+MLP = {"residual": {"layers": [{"dense": 128}, {"dense": {"width": 32, **LINEAR}}]}}
 BLOCK = {"residual": {"layers": [{"dense": 32}, {"dense": {"width": 32, "init": "zeros", **LINEAR}}]}}
 
 # code: (config, row that is named: a number, or None where the finding is of the whole network)
@@ -102,6 +103,11 @@ CASES: dict[str, tuple[Mapping[str, Any], int | None]] = {
     "levelling-off": (_config([{"dense": 64, "repeat": 40}], 64), None),
     "small-head": (_config([*HE, {"dense": {"width": 8, **LINEAR, "init": "small"}}]), 7),
     "zero-head": (_config([*HE, {"dense": {"width": 8, **LINEAR, "init": "zeros"}}]), 7),
+    "fan-mode": (
+        _config([{"dense": 512}, {"dense": 512}, {"dense": 32}], 512, init={"name": "he", "mode": "fan_out"}),
+        3,
+    ),
+    "branch-count": (_config([{"dense": 32}, {**MLP, "repeat": 3}], init="gpt2"), None),
     "width-ratio": (_config([{"dense": 32, "repeat": 4}, {"dense": 8}]), 5),
     "zero-branch": (_config([{"dense": 32}, {**BLOCK, "repeat": 3}]), 4),
 }

@@ -81,7 +81,7 @@ def test_float16_overflows_where_it_is_known_to(activation: str, low: int, high:
 def test_the_chances_are_those_of_draws(activation: str) -> None:
     spec = varprobe.load(chain(activation, 2.0, 32, width=40, trials=300, batch=8, dtype="float64")).network
     measured = count_chances(varprobe.measure(spec), FLOAT16)
-    predicted = predict_chances(tabulate_rows(spec, varprobe.predict(spec)), 8, FLOAT16, is_chain=True)
+    predicted = predict_chances(tabulate_rows(spec, varprobe.derive(spec)), 8, FLOAT16, is_chain=True)
     # Where overflow becomes likelier than not, within a layer: a layer is a factor 2 (linear) or sqrt 2 in size.
     first = [int(np.argmax(chances.overflow >= 0.5)) for chances in (measured, predicted)]
     assert abs(first[0] - first[1]) <= (1 if activation == "linear" else 2)
@@ -94,7 +94,7 @@ def test_the_chances_are_those_of_draws(activation: str) -> None:
 def test_samples_that_are_alike_overflow_later_than_independent_ones() -> None:
     # Deep relu layers see one sample 128 times over: the largest of 100 values, not of 12,800.
     spec = varprobe.load(chain("relu", 2.0, 27)).network
-    table = tabulate_rows(spec, varprobe.predict(spec))
+    table = tabulate_rows(spec, varprobe.derive(spec))
     together, alone = (predict_chances(table, rows, FLOAT16, is_chain=True).overflow[-1] for rows in (128, 1))
     assert together < 0.5
     assert alone < together < 1 - (1 - alone) ** 128

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "varprobe"
 RANKS = (
     ("version", "formatting", "frozen", "machine"),
     ("errors",),
+    ("output",),
     ("network",),
     ("gaussian",),
     ("engine",),

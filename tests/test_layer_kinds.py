@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.api import check, load, measure, predict, run
+from varprobe.api import check, derive, load, measure, run
 from varprobe.cli.main import run as run_command
 from varprobe.frozen import dataclass
 from varprobe.network.layer_kinds import LAYER_KINDS, LayerKind
@@ -79,7 +79,7 @@ def test_its_row_takes_the_square_of_the_factor_from_signal_and_gradient(engine:
 
 
 def test_theory_goes_through_it_forward_and_back() -> None:
-    prediction = predict(config())
+    prediction = derive(config())
     step = math.log(FACTOR**2)
     first = prediction.rows[0].source
     assert first is not None
@@ -169,4 +169,4 @@ def test_its_words_are_listed_and_its_mistakes_placed(file: str, capfd: Any) -> 
 
 def test_a_kind_may_say_that_theory_does_not_cover_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Scale, "uncovered", "nobody has worked it out")
-    assert predict(config()).rows[1].reason == "scale1: nobody has worked it out"
+    assert derive(config()).rows[1].reason == "scale1: nobody has worked it out"

@@ -18,8 +18,8 @@ import pytest
 
 from varprobe.cli.app import COMMANDS
 from varprobe.cli.main import run as run_command
-from varprobe.cli.output import check_writable, reports_target, write_file, write_folder
 from varprobe.errors import OutputError
+from varprobe.output import check_writable, reports_target, write_file, write_folder
 
 ROOT = Path(__file__).parents[1]
 SMALL = "name: tiny\ninput: {features: 8}\nlayers: [{dense: 8, repeat: 5}]\nprobe: {batch: 4, trials: 2}\n"
@@ -269,7 +269,7 @@ WRITING = """
 import sys
 from pathlib import Path
 from typing import Any
-from varprobe.cli.output import write_file
+from varprobe.output import write_file
 print("begun", flush=True)
 for number in range(10**9):
     write_file(Path(sys.argv[1]), str(number % 10) * 300_000)

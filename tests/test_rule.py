@@ -12,10 +12,11 @@ import pytest
 from builders import a_layer, a_line, a_measurement, a_walk
 from scipy import stats
 
+from varprobe.advice.remedies import plain_remedy
 from varprobe.formatting import percent, power
 from varprobe.network.description import LayerDescription
 from varprobe.verdict.case import build_case
-from varprobe.verdict.judge import judge
+from varprobe.verdict.judge import conclude, judge
 from varprobe.verdict.judged import pick_points
 from varprobe.verdict.records import DirectionVerdict, Finding, Verdict
 from varprobe.verdict.rule import direction_label, judge_direction, worse
@@ -266,6 +267,10 @@ def test_it_is_said_how_many_draws_would_do_and_never_more_than_400(
     for judged in (case.forward, case.backward, case.signal):
         assert judged.direction.label == "inconclusive"
         assert judged.needed == needed
+    remedies = {plain_remedy(case, one) for one in conclude(case).verdict.findings if one.code == "inconclusive"}
+    assert len(remedies) == 1
+    # Where so many would not do, what is known is said instead.
+    assert (f"--trials {needed}." in remedies.pop()) is (needed is not None)
 
 
 def test_draws_that_would_do_are_counted_with_those_that_die() -> None:

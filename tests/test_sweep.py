@@ -144,8 +144,8 @@ def test_a_point_is_the_run_with_the_same_settings(plane: Sweep) -> None:
     assert point.prediction == report.prediction
     assert point.depth == 8
     assert point.curves is not None
-    for kind in ("activation", "gradient"):
-        estimates = [getattr(row, kind).variance for row in report.layers]
+    for kind, key in (("activation", "activation"), ("gradient", "activation_gradient")):
+        estimates = [getattr(row, key).variance for row in report.layers]
         assert getattr(point.curves, kind) == pytest.approx([one.log10_mean for one in estimates], abs=1e-5)
         low, high = np.percentile([one.trials for one in estimates], (5, 95), axis=1)
         assert getattr(point.curves, f"{kind}_low") == pytest.approx(low, abs=1e-5)

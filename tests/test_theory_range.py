@@ -27,7 +27,7 @@ def predicted(
         "layers": layers or [{"dense": width, "repeat": depth}],
         "probe": probe,
     }
-    return varprobe.predict(varprobe.load(config))
+    return varprobe.derive(varprobe.load(config))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_measurement_agrees_where_doubles_would_underflow(activation: str, c: fl
         "probe": {"batch": 1, "trials": trials, "dtype": "float64"},
     }
     spec = varprobe.load(config).network
-    theory, found = varprobe.predict(spec), varprobe.measure(spec).statistics
+    theory, found = varprobe.derive(spec), varprobe.measure(spec).statistics
     last = theory.rows[-1].source
     assert last is not None
     assert last.second_moment.log < -1000

@@ -48,7 +48,7 @@ def scaled(spec: NetworkSpec, factor: float) -> NetworkSpec:
 
 
 def agreement(spec: NetworkSpec, drawn: NetworkSpec | None = None) -> Agreement:
-    return compare(measure(drawn or spec), varprobe.predict(spec))
+    return compare(measure(drawn or spec), varprobe.derive(spec))
 
 
 def left(found: Agreement) -> list[int]:
@@ -123,7 +123,7 @@ def test_without_the_shift_the_same_draws_would_refute_theory(activation: str, i
 
 
 def test_gelu_with_he_shifts_as_much_as_is_known() -> None:
-    width = varprobe.predict(chain("gelu", "he", 512, 10)).rows[-1].width.source
+    width = varprobe.derive(chain("gelu", "he", 512, 10)).rows[-1].width.source
     assert width is not None
     # +4.8 % was computed by hand, and +5.0 +- 1.5 % measured.
     assert width.shift == pytest.approx(0.048, abs=0.001)
@@ -133,7 +133,7 @@ def test_gelu_with_he_shifts_as_much_as_is_known() -> None:
     ("activation", "init", "each"), [("linear", "xavier", 2), ("relu", "he", 5), ("relu", "orthogonal", 3)]
 )
 def test_homogeneous_networks_walk_at_random_by_the_known_step(activation: str, init: str, each: int) -> None:
-    rows = varprobe.predict(chain(activation, init, 200, 8)).rows
+    rows = varprobe.derive(chain(activation, init, 200, 8)).rows
     variances = [row.width.source.variance for row in rows if row.width.source]
     steps = [later - earlier for earlier, later in pairwise(variances)]
     assert steps == pytest.approx([each / 200] * 7)
@@ -142,7 +142,7 @@ def test_homogeneous_networks_walk_at_random_by_the_known_step(activation: str, 
 
 
 def test_a_narrow_relu_layer_has_the_spread_that_was_measured() -> None:
-    width = varprobe.predict(chain("relu", "he", 64, 8)).rows[-1].width.source
+    width = varprobe.derive(chain("relu", "he", 64, 8)).rows[-1].width.source
     assert width is not None
     # The variance of ln of the second moment is 0.609 by this formula, and 0.644 was measured.
     assert width.variance == pytest.approx(2 / 64 + 7 * 5 / 64 + 2 / 64)
@@ -161,7 +161,7 @@ def test_what_varies_too_much_is_not_tested_and_that_is_said() -> None:
 
 @pytest.mark.parametrize("variance", [LARGEST, LARGEST * 1.001])
 def test_the_largest_variance_that_is_tested(variance: float) -> None:
-    prediction = varprobe.predict(chain("tanh", "xavier", 256, 1))
+    prediction = varprobe.derive(chain("tanh", "xavier", 256, 1))
     row = replace(prediction.rows[0], width=replace(prediction.rows[0].width, output=Fluctuation(variance, 0.0)))
     band = foresee(replace(prediction, rows=(row,)), 20).rows[0].output
     assert (band.low is None) == (variance > LARGEST)
@@ -172,7 +172,7 @@ def test_a_gradient_is_allowed_what_it_hangs_on_leaves_out() -> None:
     # Of deep narrow gelu the second moment of the last z is far from where the expansion in 1/width has it, and with it
     # phi'(z) and the gradient, which itself hardly varies.
     spec = chain("gelu", "he", 64, 20, batch=8, trials=40)
-    prediction, measurement = varprobe.predict(spec), measure(spec)
+    prediction, measurement = varprobe.derive(spec), measure(spec)
     behind, last = prediction.rows[-2].width.output_gradient, prediction.rows[-1].width.source
     assert behind is not None
     assert last is not None
@@ -192,7 +192,7 @@ def test_a_gradient_is_allowed_what_it_hangs_on_leaves_out() -> None:
     )
     assert left(compare(measurement, replace(prediction, rows=bold)))
     # The derivative of relu hangs on nothing.
-    deep = varprobe.predict(chain("relu", "he", 256, 30, batch=8)).rows[-1].width
+    deep = varprobe.derive(chain("relu", "he", 256, 30, batch=8)).rows[-1].width
     assert deep.gradient is not None
     assert deep.gradient.unknown == 0
 
@@ -217,7 +217,7 @@ def test_the_level_is_kept_over_many_seeds() -> None:
     # 200 runs at a level of at most 1 % for a network: more than 7 have a probability below 1e-3 (Binomial(200, 0.01)).
     assert FAMILY_ERROR == 0.01
     spec = chain("tanh", "xavier", 32, 2, batch=4)
-    prediction = varprobe.predict(spec)
+    prediction = varprobe.derive(spec)
     wide = replace(
         prediction,
         rows=tuple(

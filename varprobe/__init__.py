@@ -9,42 +9,62 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from varprobe.api import check, load, measure, predict, run, sweep
+    from varprobe.api import check, compare, derive, load, measure, predict, run, show, sweep, tune
+    from varprobe.comparison import Comparison
     from varprobe.config.loading import Experiment
     from varprobe.errors import VarprobeError
+    from varprobe.gate.records import CheckResult
     from varprobe.network.spec import NetworkSpec, Settings
     from varprobe.report.records import Report
+    from varprobe.sweeps.records import Sweep
+    from varprobe.tuning import Tuning
     from varprobe.version import __version__
 
 # Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
 _HOMES = {
+    "CheckResult": "varprobe.gate.records",
+    "Comparison": "varprobe.comparison",
     "Experiment": "varprobe.config.loading",
     "NetworkSpec": "varprobe.network.spec",
     "Report": "varprobe.report.records",
     "Settings": "varprobe.network.spec",
+    "Sweep": "varprobe.sweeps.records",
+    "Tuning": "varprobe.tuning",
     "VarprobeError": "varprobe.errors",
     "__version__": "varprobe.version",
     "check": "varprobe.api",
+    "compare": "varprobe.api",
+    "derive": "varprobe.api",
     "load": "varprobe.api",
     "measure": "varprobe.api",
     "predict": "varprobe.api",
     "run": "varprobe.api",
+    "show": "varprobe.api",
     "sweep": "varprobe.api",
+    "tune": "varprobe.api",
 }
 
 __all__ = [
+    "CheckResult",
+    "Comparison",
     "Experiment",
     "NetworkSpec",
     "Report",
     "Settings",
+    "Sweep",
+    "Tuning",
     "VarprobeError",
     "__version__",
     "check",
+    "compare",
+    "derive",
     "load",
     "measure",
     "predict",
     "run",
+    "show",
     "sweep",
+    "tune",
 ]
 
 

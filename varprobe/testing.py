@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from varprobe.config.given import assign
 from varprobe.config.loading import Experiment, load
-from varprobe.config.overrides import Override, parse_assignment
-from varprobe.config.rewriting import flow
+from varprobe.config.overrides import Override
 from varprobe.engine.schedule import available_cores
 from varprobe.errors import InputFileError, Place, VarprobeError
 from varprobe.frozen import dataclass
@@ -55,7 +55,7 @@ def hold(
         VarprobeError: where there is no such file, or what it says cannot be checked.
     """
     try:
-        experiment = _load(config, [_edit(path, value) for path, value in edits.items()], around)
+        experiment = _load(config, [assign(path, value) for path, value in edits.items()], around)
         stored = load_baseline(_find(baseline, around)) if isinstance(baseline, (str, Path)) else baseline
         settings = with_threads(experiment.network.settings, _threads(around.processes))
         done = check(experiment, settings, alpha=around.alpha, max_trials=around.max_trials, baseline=stored)
@@ -77,18 +77,6 @@ def _load(
         hint = "give the config itself, or change it before `varprobe.load`"
         raise VarprobeError("a network that has been loaded takes no init and no set", hint=hint)
     return config
-
-
-def _edit(path: str, value: Any) -> Override:
-    hint = 'write set={"layers.0.repeat": 50}'
-    return parse_assignment(f"{path}={flow(_plain(value))}", "set", hint)
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and sequences of any kind as those that YAML is written from."""
-    if isinstance(value, Mapping):
-        return {key: _plain(child) for key, child in value.items()}
-    return [_plain(child) for child in value] if isinstance(value, (list, tuple)) else value
 
 
 def _find(path: str | Path, around: Surroundings) -> Path:

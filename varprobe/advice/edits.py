@@ -25,6 +25,7 @@ from varprobe.config.loading import Experiment
 from varprobe.config.overrides import Override
 from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
 from varprobe.config.rewriting import flow
+from varprobe.config.schema import read_constants
 from varprobe.errors import ConfigError
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.laws import Normal, Orthogonal, TruncatedNormal, Uniform
@@ -85,6 +86,7 @@ def _inits(experiment: Experiment, change: Variation, digits: int) -> Iterator[t
     """
     spec, document = experiment.network, experiment.document
     looked_at, entries, head = set(find_tunable(spec)), dict[str, list[Step]](), spec.head
+    constants = read_constants(document)
     for index, step in enumerate(spec.steps):
         if step is head and step.path not in change.recipes and _look_up(document, step.path, "init")[0] is None:
             continue
@@ -93,7 +95,9 @@ def _inits(experiment: Experiment, change: Variation, digits: int) -> Iterator[t
     wanted: dict[str, tuple[Part, Init | None]] = {}
     for path, steps in entries.items():
         own, default = _look_up(document, path, "init")
-        part = INITIALIZER_PART.parse(next((each for each in (own, default) if each is not None), DEFAULT_INIT))
+        part = INITIALIZER_PART.parse(
+            next((each for each in (own, default) if each is not None), DEFAULT_INIT), constants
+        )
         recipe, new = change.recipes.get(path), None
         if path in change.centred:
             new, steps = _centre(part, steps[0]), [_centred(step) for step in steps]

@@ -15,8 +15,9 @@ from varprobe.network.description import describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.theory.predict import predict
 from varprobe.theory.typical import typical_logs
-from varprobe.verdict.judged import JudgedLayer, pick_points, stretches, trace_measurement
+from varprobe.verdict.judged import JudgedLayer, pick_points, stretches
 from varprobe.verdict.rule import judge_direction
+from varprobe.verdict.traces import trace_measurement
 
 # Draws of a variant, and multiplications of one variant's way forward.
 _DRAWS, _MOST = 8, 1e8

@@ -13,9 +13,10 @@ from varprobe.network.description import describe_rows
 from varprobe.network.laws import Constant, Normal
 from varprobe.network.spec import NetworkSpec, Objective, Settings
 from varprobe.theory.predict import recursions
-from varprobe.verdict.judged import JudgedLayer, Logs, Stretch, pick_points, stretches, trace_prediction
+from varprobe.verdict.judged import FEWEST, JudgedLayer, Logs, Stretch, pick_points, stretches
 from varprobe.verdict.records import DirectionVerdict
-from varprobe.verdict.rule import BROKEN, FEWEST, LN10, ORDER, Judged, judge_direction, worse
+from varprobe.verdict.rule import BROKEN, LN10, ORDER, Judged, judge_direction, worse
+from varprobe.verdict.traces import trace_prediction
 
 # Stands for a change beyond any number.
 _ENDLESS = 1e7

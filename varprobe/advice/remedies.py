@@ -16,6 +16,7 @@ from varprobe.network.spec import Settings
 from varprobe.verdict.case import Case
 from varprobe.verdict.layer_checks import first_exit
 from varprobe.verdict.records import Finding, Verdict
+from varprobe.verdict.rule import MOST_ADVISED
 
 
 def _revive(way: str, case: Case, _: Finding) -> str:
@@ -31,7 +32,9 @@ def _revive(way: str, case: Case, _: Finding) -> str:
 def _draw_more(case: Case, finding: Finding) -> str:
     """The trials that would decide the direction whose error the finding has."""
     judged = (each for each in (case.forward, case.backward, case.signal) if each.direction.label == "inconclusive")
-    needed = next(each.needed for each in judged if each.needed and each.direction.error_log10 == finding.measured)
+    needed = next((each.needed for each in judged if each.direction.error_log10 == finding.measured), None)
+    if needed is None:
+        return f"{MOST_ADVISED} draws would not decide it. Widen the layers or use fewer: depth/width sets the spread."
     return f"Run with --trials {needed}."
 
 

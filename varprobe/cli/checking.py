@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.output import check_writable, write_file
 from varprobe.config.loading import load
 from varprobe.config.overrides import Override
 from varprobe.errors import ConfigError, VarprobeError
@@ -18,6 +17,7 @@ from varprobe.frozen import dataclass
 from varprobe.gate.check import check, gather
 from varprobe.gate.records import CheckError, CheckResult, CheckRun
 from varprobe.network.spec import with_threads
+from varprobe.output import check_writable, write_file
 from varprobe.results.baseline import baseline_path, load_baseline
 from varprobe.results.store import to_json
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from varprobe.cli.output import append_file, check_targets, reports_target, write_file
 from varprobe.errors import OutputError, Place
 from varprobe.frozen import dataclass
+from varprobe.output import append_file, check_targets, reports_target, write_file
 from varprobe.results.kinds import RESULTS, ResultKind, find, render
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import typer
 from varprobe.cli.app import command
 from varprobe.cli.interruptible import wait_for
 from varprobe.cli.options import Quiet, Threads
-from varprobe.cli.output import check_new_folder, write_folder
 from varprobe.formatting import count
+from varprobe.output import check_new_folder, write_folder
 
 
 @command("lesson", "varprobe lesson lessons")

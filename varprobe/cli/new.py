@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import command
-from varprobe.cli.output import check_writable, write_file
 from varprobe.errors import OutputError, Place
 from varprobe.formatting import printable
+from varprobe.output import check_writable, write_file
 
 
 @command("new", "varprobe new my_network.yaml && varprobe run my_network.yaml")

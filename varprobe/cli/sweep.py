@@ -10,8 +10,8 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import plan_delivery
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.output import forget, sweep_journal
 from varprobe.formatting import count
+from varprobe.output import forget, sweep_journal
 
 
 @command("sweep", "varprobe sweep configs/xavier_tanh.yaml --vary defaults.init.gain=0.5:2:31 -o gain.png")

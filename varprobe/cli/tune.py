@@ -12,7 +12,7 @@ from varprobe.advice.ways import By
 from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.output import check_targets, write_file
+from varprobe.output import check_targets, write_file
 
 
 @command("tune", "varprobe tune configs/small_tanh.yaml -o tuned.yaml")

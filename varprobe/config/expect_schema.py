@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
+from pydantic_core.core_schema import ValidationInfo
 
+from varprobe.config.arithmetic import is_arithmetic
 from varprobe.config.fields import (
     NOT_NEGATIVE,
     REAL,
@@ -109,11 +111,15 @@ def _range(number: CoreSchema) -> CoreSchema:
 def _at_least(number: CoreSchema) -> CoreSchema:
     """A range; a bare number is its low end."""
 
-    def widened(value: Any) -> Any:
-        return [value, None] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    def widened(value: Any, info: ValidationInfo) -> Any:
+        alone = isinstance(value, (int, float)) and not isinstance(value, bool)
+        alone |= isinstance(value, str) and is_arithmetic(value, info.context or {})
+        return [value, None] if alone else value
 
     pair = _range(number)
-    return cs.no_info_before_validator_function(widened, pair, json_schema_input_schema=cs.union_schema([number, pair]))
+    return cs.with_info_before_validator_function(
+        widened, pair, json_schema_input_schema=cs.union_schema([number, pair])
+    )
 
 
 def _sides(number: CoreSchema) -> CoreSchema:

@@ -6,14 +6,16 @@ the same JSON Schema, without the import and class building that would double th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError
 from pydantic_core import core_schema as cs
+from pydantic_core.core_schema import ValidationInfo
 
+from varprobe.config.arithmetic import MAX_CHARACTERS, FormulaError, evaluate, is_arithmetic
 from varprobe.errors import nearest
 from varprobe.network.parameters import LARGEST
 
@@ -39,14 +41,41 @@ def field_name(path: FieldPath) -> str:
 
 
 def real(**bounds: float) -> CoreSchema:
-    """A finite number; `ge`, `gt`, `le` and `lt` bound it."""
+    """A finite number, or arithmetic that gives one; `ge`, `gt`, `le` and `lt` bound it."""
     both = {"ge": -LARGEST, "le": LARGEST} | bounds
-    return cs.float_schema(strict=True, allow_inf_nan=False, **both)  # type: ignore[arg-type]  # the keys are names
+    number = cs.float_schema(strict=True, allow_inf_nan=False, **both)  # type: ignore[arg-type]  # the keys are names
+    return computed(number)
 
 
 def whole(low: int, high: int) -> CoreSchema:
-    """A whole number from low to high."""
-    return cs.int_schema(strict=True, ge=low, le=high)
+    """A whole number from low to high, or arithmetic that gives one."""
+    return computed(cs.int_schema(strict=True, ge=low, le=high))
+
+
+_ARITHMETIC = cs.str_schema(
+    pattern=r"^[A-Za-z0-9_.+\-*/() ]+$",
+    max_length=MAX_CHARACTERS,
+    metadata={"pydantic_js_updates": {"description": "Arithmetic, such as sqrt(2) or 0.02/sqrt(2*depth)."}},
+)
+
+
+def computed(number: CoreSchema) -> CoreSchema:
+    """The schema of a number, which may be written as arithmetic; the validator's context are the constants."""
+    form = cs.union_schema([number, _ARITHMETIC])
+    return cs.with_info_before_validator_function(_compute, number, json_schema_input_schema=form)
+
+
+def _compute(value: Any, info: ValidationInfo) -> Any:
+    """The number that a text stands for; what is no arithmetic stays what it is."""
+    constants = info.context or {}
+    if not isinstance(value, str) or not is_arithmetic(value, constants):
+        return value
+    try:
+        found = evaluate(value, constants)
+    except FormulaError as mistake:
+        raise problem(mistake.message, mistake.hint, (), value) from None
+    # 512/2 is a width as well as 256 is; beyond 2^53 a float may not be what was meant.
+    return int(found) if isinstance(found, float) and found.is_integer() and abs(found) < 2**53 else found
 
 
 def choice(*names: str) -> CoreSchema:
@@ -78,10 +107,23 @@ def problem(
     message: str, hint: str, location: tuple[str | int, ...], value: object, kind: str = "varprobe"
 ) -> ValidationError:
     """A validation error in our own words, at `location` below the value that is being checked."""
+    return _gather([_complaint(message, hint, location, value, kind)])
+
+
+def problems(found: Iterable[tuple[str, str, FieldPath]]) -> ValidationError:
+    """Several of them: message, hint, location."""
+    return _gather([_complaint(message, hint, location, None, "varprobe") for message, hint, location in found])
+
+
+def _complaint(message: str, hint: str, location: FieldPath, value: object, kind: str) -> InitErrorDetails:
     # pydantic cannot hold half a surrogate pair, which a mapping from Python may bring.
-    words = {"message": message.encode(errors="replace").decode(), "hint": hint}
+    words = {"message": message.encode(errors="replace").decode(), "hint": hint.encode(errors="replace").decode()}
     error = PydanticCustomError(kind, "{message}", words)
-    return ValidationError.from_exception_data("config", [InitErrorDetails(type=error, loc=location, input=value)])
+    return InitErrorDetails(type=error, loc=location, input=value)
+
+
+def _gather(complaints: list[InitErrorDetails]) -> ValidationError:
+    return ValidationError.from_exception_data("config", complaints)
 
 
 def refuse_unknown(given: Mapping[str, Any], legal: list[str]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
-from varprobe.config.fields import NOT_NEGATIVE, choice, optional, problem, refuse_unknown, shown, text, whole
+from varprobe.config.arithmetic import Constants
+from varprobe.config.fields import choice, computed, optional, problem, real, refuse_unknown, shown, text, whole
 from varprobe.errors import nearest
 from varprobe.frozen import dataclass
 from varprobe.network.activations import ACTIVATIONS, ActivationKind
@@ -18,10 +19,12 @@ from varprobe.network.parameters import LARGEST, Choice, Defined, Domain, Gain, 
 Definitions = Mapping[str, CoreSchema]
 
 DEFAULT_INIT, DEFAULT_ACTIVATION = "xavier", "linear"
-_GAIN = cs.union_schema(
-    [NOT_NEGATIVE, cs.literal_schema(["auto"])],
-    custom_error_type="gain",
-    custom_error_message="must be a number from 0, or auto",
+_GAIN = computed(
+    cs.union_schema(
+        [cs.float_schema(strict=True, allow_inf_nan=False, ge=0.0, le=LARGEST), cs.literal_schema(["auto"])],
+        custom_error_type="gain",
+        custom_error_message="must be a number from 0, or auto",
+    )
 )
 
 
@@ -51,8 +54,10 @@ class PartOf:
         """Accepts both forms and gives a `Part`."""
         names = [alias for key, kind in self.table.items() for alias in (key, *kind.aliases)]
         forms: list[CoreSchema] = [cs.literal_schema(names), *(self._mapping(key) for key in self.table)]
-        return cs.no_info_plain_validator_function(
-            self.parse, ref=ref, json_schema_input_schema=cs.union_schema(list(forms))
+        return cs.with_info_plain_validator_function(
+            lambda value, info: self.parse(value, info.context),
+            ref=ref,
+            json_schema_input_schema=cs.union_schema(list(forms)),
         )
 
     def _mapping(self, key: str) -> CoreSchema:
@@ -61,7 +66,12 @@ class PartOf:
         name = cs.typed_dict_field(cs.literal_schema([key, *kind.aliases]), required=True)
         return cs.typed_dict_schema({"name": name, **arguments["fields"]})
 
-    def parse(self, value: Any) -> Part:
+    def parse(self, value: Any, constants: Constants | None = None) -> Part:
+        """The part that a checked or unchecked value of the config names.
+
+        Raises:
+            ValidationError: where it names none.
+        """
         given = value if isinstance(value, dict) else {"name": value}
         if not isinstance(given.get("name"), str):
             raise self._unnamed(given)
@@ -69,7 +79,7 @@ class PartOf:
         arguments = {key: argument for key, argument in given.items() if key != "name"}
         parameters = self.table[name].parameters
         refuse_unknown(arguments, list(parameters))
-        checked = SchemaValidator(_arguments_schema(parameters)).validate_python(arguments)
+        checked = SchemaValidator(_arguments_schema(parameters)).validate_python(arguments, context=constants)
         return Part(name, checked, frozenset(arguments))
 
     def _unnamed(self, given: Mapping[str, Any]) -> ValidationError:
@@ -113,7 +123,7 @@ def domain_schema(domain: Domain, defined: Definitions) -> CoreSchema:
     match domain:
         case Number(low, high, above, below):
             bounds = {"le": LARGEST, "gt" if above else "ge": low, "lt" if below else "le": high}
-            return cs.float_schema(strict=True, allow_inf_nan=False, **bounds)  # type: ignore[arg-type]
+            return real(**{key: bound for key, bound in bounds.items() if abs(bound) < LARGEST})
         case Whole(low, high):
             return whole(low, high)
         case Choice(words):

@@ -138,7 +138,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole config file."""
+    """A whole config file. `constants` are names for numbers, which arithmetic elsewhere may use."""
 
     input: InputModel
     layers: list[Entry]
@@ -146,3 +146,4 @@ class Config:
     name: str | None = None
     probe: Probe = Probe()
     expect: Expect | None = None
+    constants: dict[str, float] | None = None

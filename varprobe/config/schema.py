@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
+from varprobe.config.arithmetic import Constants, evaluate_constants
 from varprobe.config.expect_schema import expect_schema
 from varprobe.config.fields import (
     NOT_NEGATIVE,
@@ -20,6 +21,7 @@ from varprobe.config.fields import (
     choice,
     optional,
     problem,
+    problems,
     refuse_unknown,
     section,
     short_form,
@@ -192,6 +194,7 @@ def config_core_schema() -> CoreSchema:
         name=optional(text(200)),
         probe=probe,
         expect=optional(expect_schema()),
+        constants=optional(cs.dict_schema(text(60), REAL)),
     )
     return cs.definitions_schema(config, [entry, *shared])
 
@@ -202,8 +205,24 @@ def parse_config(document: Any) -> Config:
     Raises:
         ValidationError: with the path of every field that is wrong.
     """
-    config: Config = SchemaValidator(config_core_schema()).validate_python(document)
+    constants = read_constants(document)
+    config: Config = SchemaValidator(config_core_schema()).validate_python(document, context=constants)
     return config
+
+
+def read_constants(document: Any) -> Constants:
+    """The values of a config's `constants`, by name.
+
+    Raises:
+        ValidationError: for what is no number, names what is not there before it, or has no name of its own.
+    """
+    given = document.get("constants") if isinstance(document, dict) else None
+    if not isinstance(given, dict):  # which the schema says
+        return {}
+    found, wrong = evaluate_constants(given)
+    if wrong:
+        raise problems([(mistake.message, mistake.hint, ("constants", name)) for name, mistake in wrong.items()])
+    return found
 
 
 def config_schema() -> dict[str, Any]:

@@ -41,15 +41,17 @@ def translate(error: ValidationError, root: Node) -> ConfigError:
     path = first["loc"]
     if isinstance(path[-1], int) and not isinstance(root.at(path[:-1]), list):
         path = path[:-1]  # one label stands for a list of one
-    message, hint = word_complaint(first)
+    message, hint = word_complaint(first, root.at(path) or root.at(path[:-1]))
     place = root.place_of(path, of_key=first["type"] == UNKNOWN_KEY)
     return ConfigError(message, hint=hint, place=place, field=field_name(path))
 
 
-def word_complaint(item: Any) -> tuple[str, str]:
-    """Message and hint of one of pydantic's complaints."""
+def word_complaint(item: Any, written: Any = None) -> tuple[str, str]:
+    """Message and hint of one of pydantic's complaints; `written` is what stands in the config."""
     context = item.get("ctx") or {}
     kind, given = item["type"], _describe(item.get("input"))
+    if isinstance(written, str) and isinstance(item.get("input"), (int, float)):
+        given += f" ({written[:60]})"
     if "message" in context:
         return context["message"], context["hint"]
     if kind == "missing":

@@ -14,7 +14,8 @@ def find_head(steps: Sequence[Step]) -> int | None:
     """The position of the head among the steps; None where the network has none.
 
     It is the last dense layer, if it is linear, outside every residual block, and not alike with the dense layer
-    before it: what bends behind it, its width or its scheme is another. A step's `role` overrides that.
+    before it: what bends behind it, its width or its scheme is another, or it belongs to a residual branch. A step's
+    `role` overrides that.
     """
     dense = [position for position, step in enumerate(steps) if step.layer.weights is not None]
     if not dense:
@@ -27,7 +28,8 @@ def find_head(steps: Sequence[Step]) -> int | None:
         return None
     before = dense[-2]
     here, other = steps[last].layer, steps[before].layer
-    is_alike = not bends[before] and (here.fan_out, here.init_label) == (other.fan_out, other.init_label)
+    is_alike = steps[before].trunk and not bends[before]
+    is_alike &= (here.fan_out, here.init_label) == (other.fan_out, other.init_label)
     return None if is_alike else last
 
 

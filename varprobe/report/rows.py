@@ -117,7 +117,7 @@ def _ranks(values: NDArray[np.float64]) -> list[Estimate | None]:
     """None in rows where no trial has one."""
     with np.errstate(divide="ignore"):
         estimates = positive_estimates(np.log(values))
-    return [None if np.isnan(column).all() else estimate for column, estimate in zip(values.T, estimates, strict=True)]
+    return [one if any(value is not None for value in one.trials) else None for one in estimates]
 
 
 def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:

@@ -101,8 +101,8 @@ def head_line(verdict: Verdict) -> str:
         return ""
     is_zero = any(finding.code == "zero-head" for finding in verdict.findings)
     scale = "zero" if is_zero else _scale_words(head)
-    loss = "" if head.initial_loss is None else f"initial loss {number(head.initial_loss)}"
-    chance = "" if head.chance_loss is None else f"chance {number(head.chance_loss)}"
+    loss = "" if head.initial_loss is None else f"initial loss {_loss_words(head.initial_loss)}"
+    chance = "" if head.chance_loss is None else f"chance {_loss_words(head.chance_loss)}"
     told = ", ".join(part for part in (loss, chance) if part)
     return f"head: {scale}{f'; {told}' if told else ''}."
 
@@ -111,8 +111,12 @@ def _scale_words(head: HeadVerdict) -> str:
     if head.scale_log10 is None:
         return "not known"
     gradient = head.gradient_scale_log10
-    behind = "" if gradient is None else f", gradient x {power(gradient)} of its own"
+    behind = "" if gradient is None else f", gradient passed back x {power(gradient)}"
     return f"output x {power(head.scale_log10)} of the body's{behind}"
+
+
+def _loss_words(loss: float) -> str:
+    return f"{loss:.2f}" if loss < 1000 else number(loss)
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:

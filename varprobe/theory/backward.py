@@ -11,11 +11,12 @@ from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.laws import FromFile, Identity, Lsuv
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
-from varprobe.network.spec import NetworkSpec, Objective, Settings, Step
+from varprobe.network.spec import NetworkSpec, Settings, Step
+from varprobe.theory.batch_norm import normalise_batch
 from varprobe.theory.extended_float import ONE, ZERO, ExtendedFloat
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.gradient import GradientMoments, mix_gradients, pass_activation, pass_mean
-from varprobe.theory.layer_maps import norm_size, weight_gain
+from varprobe.theory.layer_maps import eps_in_units, norm_size, weight_gain
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.shared_mean import average, weight_mean
 
@@ -54,7 +55,7 @@ def step_backward(
 
     The gradient at a join's source is that at its block's: through the skip and the branch.
     """
-    gradient, reason = _begin(spec.objective, forward[-1])
+    gradient, reason = _begin(spec, forward[-1])
     way = _Way(settings.batch)
     found: list[BackwardStep] = []
     for step, ahead in zip(reversed(spec.steps), reversed(forward), strict=True):
@@ -85,10 +86,20 @@ def step_backward(
     return found[::-1], at_input
 
 
-def _begin(objective: Objective, last: ForwardStep) -> tuple[GradientMoments | None, str]:
-    """The gradient at the output, its second moment 1."""
-    if objective.kind == "cross_entropy":
-        return None, "the cross-entropy gradient depends on the output"
+def _begin(spec: NetworkSpec, last: ForwardStep) -> tuple[GradientMoments | None, str]:
+    """The gradient at the output, its second moment 1.
+
+    Cross entropy's is taken as random: the output sets its size, which is divided out, and its law, which weights
+    forget. It adds up to zero, which weights with a mean see.
+    """
+    if (objective := spec.objective).kind == "cross_entropy":
+        if spec.width == 1:
+            return None, "the softmax of a single output is constant"
+        dense = [(step, step.layer.weights) for step in spec.steps if step.layer.weights is not None]
+        if dense and weight_mean(dense[-1][1], dense[-1][0].fan_in, dense[-1][0].fan_out):
+            common = -1 / (spec.width - 1)
+            return GradientMoments(ExtendedFloat(1 - common), common=ExtendedFloat(common)), ""
+        return GradientMoments(ONE), ""
     if objective.kind == "mse":
         if last.output is None:
             return None, last.reason
@@ -253,15 +264,19 @@ def _pass_norm(norm: Norm, gradient: GradientMoments, source: SignalMoments, bat
         return _Back(_project(norm, gradient, source).times(1.0 / size) if size else GradientMoments(ZERO))
     if source.sample_variance is None:
         return _Back(None)
-    if batch == 3:
-        return _Back(None, reason="batch norm over 3 rows has a gradient of infinite mean")
-    size = source.sample_variance + norm.eps
-    if batch == 2 or not size:
-        return _Back(GradientMoments(ZERO))
-    # The mean over the batch and what is along the signal are projected out; E[1/v] of a Gaussian batch is
-    # (batch/(batch - 3))/v.
     rest = gradient.fresh + gradient.common - gradient.shared
-    second = rest * ((batch - 2) / (batch - 3)) / size
+    ratio = eps_in_units(norm, source.sample_variance)
+    if ratio:
+        second = rest * normalise_batch(ratio, batch)[1] / source.sample_variance
+    elif norm.eps and source.sample_variance.value and source.sample_variance < norm.eps:
+        second = rest * ((batch - 1) / batch) / norm.eps
+    elif batch == 2 or not source.sample_variance:
+        return _Back(GradientMoments(ZERO))
+    elif batch == 3:
+        return _Back(None, reason="batch norm over 3 rows has a gradient of infinite mean")
+    else:
+        # Mean and what is along the signal are projected out; E[1/v] of a Gaussian batch is (batch/(batch - 3))/v.
+        second = rest * ((batch - 2) / (batch - 3)) / source.sample_variance
     return _Back(GradientMoments(second, ZERO, second * (-1 / (batch - 1))))
 
 

@@ -24,8 +24,8 @@ from varprobe.theory.records import Fluctuation, RowWidth
 
 # Beyond this the expansion in 1/width says nothing of the typical draw: what it may leave out of a logarithm.
 _LARGEST_UNKNOWN = 0.5
-# Below this width the first order of ln (chi^2_n/n), -1/n, is off by a tenth and more.
-_NARROWEST = 4
+# Below this width chance correlations of samples and steps of ln (chi^2_n/n) are beyond first order in 1/width.
+_NARROWEST = 16
 # Relative shift of a mean below which its logarithm is not expanded.
 _LEAST_SHIFT = -0.9
 

@@ -87,3 +87,11 @@ def correlate(signal: SignalMoments) -> float:
     if signal.sample_variance is None or not signal.variance:
         return 1.0
     return min(max(1 - float(signal.sample_variance / signal.variance), -1.0), 1.0)
+
+
+def grow_alike(alike: float, noise: float) -> float:
+    """What a layer of random weights adds to the mean squared correlation of two samples, times its width.
+
+    From E[tr K'^2] = (1 + 1/n) tr K^2 + (tr K)^2/n of a Wishart step, for tr K^2/(tr K)^2, which is what counts.
+    """
+    return max((1 - alike) * (1 + 2 * alike) * noise, 0.0)

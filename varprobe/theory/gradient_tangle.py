@@ -14,7 +14,7 @@ from varprobe.network.activations import Activation
 from varprobe.network.spec import NetworkSpec
 from varprobe.theory.backward import BackwardStep
 from varprobe.theory.extended_float import ExtendedFloat
-from varprobe.theory.flow import NOTHING, Flow, Spread, make_fluctuation
+from varprobe.theory.flow import NOTHING, Flow, Spread, grow_alike, make_fluctuation
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.pair_moments import pair_moments
 from varprobe.theory.records import Fluctuation, SignalMoments
@@ -82,7 +82,7 @@ def follow_tangle(
 def _pass(noise: _Noise, activation: Activation, z: SignalMoments, flow: Flow, width: int) -> _Noise | None:
     """What is fresh has been read when the slopes have met it."""
     if activation.is_linear:
-        return _Noise(noise.whole, 0.0, min(noise.alike + (1 - noise.alike) ** 2 * noise.reading / 2, 1.0))
+        return _Noise(noise.whole, 0.0, noise.alike + grow_alike(noise.alike, noise.reading / 2))
     found = expect(activation, z)
     if found is None or activation.degree != 1:
         return None
@@ -91,7 +91,7 @@ def _pass(noise: _Noise, activation: Activation, z: SignalMoments, flow: Flow, w
     _, steepness, _, turn = pair_moments(activation, mean, variance, known).at(*flow.correlations)
     steep = known.derivative_fourth_moment / known.derivative_second_moment**2
     read = 3 * steep - 3, (steepness - 1) * (1 + 2 * noise.alike)
-    alike = turn**2 * noise.alike + (1 - noise.alike) ** 2 * steepness / width
+    alike = turn**2 * noise.alike + grow_alike(noise.alike, steepness) / width
     return _Noise(noise.whole + Spread(*read) * (1 / width), 0.0, min(alike, 1.0))
 
 

@@ -15,7 +15,7 @@ from varprobe.network.laws import Orthogonal
 from varprobe.network.layers import Dense, Norm
 from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.backward import BackwardStep
-from varprobe.theory.flow import NOTHING, Flow, Spread, make_fluctuation
+from varprobe.theory.flow import NOTHING, Flow, Spread, grow_alike, make_fluctuation
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.gradient_tangle import follow_tangle
 from varprobe.theory.layer_maps import norm_size
@@ -103,7 +103,8 @@ class _Chain:
             return ahead.source is not None and self._pass_norm(layer, ahead.source, flow, step.fan_out)
         z, activation = ahead.inner, layer.activation
         assert z is not None
-        assert activation is not None
+        if activation is None:
+            return True  # multiplied by a number, which is nothing relative
         if activation.is_linear:
             if not self.is_inner:
                 self._pass_units(flow, step.fan_out)
@@ -116,6 +117,7 @@ class _Chain:
         if self.is_fresh:
             read += Spread(1.0, self.alike) * (2 * (1 - self.held))
             self.moved += self.tied * (1 - self.held)
+            self.alike += grow_alike(self.alike, 1 - self.held) / width
         self.noise += read * (1 / width)
         self.is_fresh, self.is_inner = False, True
 
@@ -147,22 +149,22 @@ class _Chain:
         self.moved += bend / 2 * (flow.variance.one - 2 * flow.held / n + (flow.kurtosis - 3) / 3)
         self.reach = slope + answer
         self.unknown += abs(slope) * flow.variance.one**2  # the first order is in, the second goes as its square
-        self.alike = min(turn**2 * self.alike + (1 - self.alike) ** 2 * steepness / n, 1.0)
+        self.alike = min(turn**2 * self.alike + grow_alike(self.alike, steepness) / n, 1.0)
         self.tied *= part**2 * square / (q * flat)
         self.along = 2 * slope
         self.is_fresh, self.is_inner = False, True
         return True
 
     def _pass_norm(self, norm: Norm, source: SignalMoments, flow: Flow, n: int) -> bool:
-        """(g - its part along the signal) / sqrt(v + eps), for a norm over features that takes no mean away."""
-        if norm.variant == "batch" or (norm.variant == "layer" and source.mean):
+        """(g - its part along the signal) / sqrt(v + eps), of an rms norm.
+
+        Not of a layer norm: units that add up to zero fluctuate less behind an activation, which is not followed.
+        """
+        if norm.variant != "rms":
             return False
         passed = float(norm.eps / norm_size(norm, source))
         kept = passed**2  # of what lies along the signal
         varies, shift = flow.whole.one, flow.shift
-        if norm.variant == "layer":
-            shift -= 1 / n
-            self.moved -= 1 / n
         answer = (self.reach + 1) * passed - 1
         self.moved += answer * shift + answer * (answer - 1) / 2 * varies - (self.tied + 1 / n) * (1 - kept)
         self.unknown += 3 * abs(answer) * varies**2  # of E[1/v]

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from varprobe.network.laws import Constant, Identity, Law, Normal, Uniform
 from varprobe.network.layers import Dense, Norm
 from varprobe.network.spec import InputLaw
+from varprobe.theory.batch_norm import normalise_batch
 from varprobe.theory.extended_float import ZERO, ExtendedFloat
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.shared_mean import map_with_mean, weight_mean
 
 _SMALLEST = 1e-280
+# ln of the ratio beyond which eps or the variance is all that batch norm sees.
+_ALONE = 60.0
 
 
 def input_moments(law: InputLaw) -> SignalMoments:
@@ -131,6 +134,9 @@ def normalise(norm: Norm, signal: SignalMoments, batch: int) -> SignalMoments:
         assert apart is not None
         own = apart * ((batch - 1) / batch)
         second = own / (own + norm.eps) if own else own
+        ratio = eps_in_units(norm, apart)
+        if ratio:
+            second = ExtendedFloat(normalise_batch(ratio, batch)[0])
         # Over the batch the normalised values add up to zero: two of them have covariance -second/(batch - 1).
         return SignalMoments(second, ZERO, second * (batch / (batch - 1)), signal.gaussian)
     size = norm_size(norm, signal)
@@ -148,6 +154,14 @@ def normalise(norm: Norm, signal: SignalMoments, batch: int) -> SignalMoments:
         signal.shared_sample_variance / size,
         sample_variance_reason=reason,
     )
+
+
+def eps_in_units(norm: Norm, apart: ExtendedFloat) -> float | None:
+    """The eps of batch norm over that sample variance; None where one of them is nothing beside the other."""
+    if not apart or not norm.eps:
+        return None
+    log = math.log(norm.eps) - apart.log
+    return math.exp(log) if abs(log) < _ALONE else None
 
 
 def norm_size(norm: Norm, signal: SignalMoments) -> ExtendedFloat:

@@ -23,7 +23,7 @@ from varprobe.network.activations import Activation
 from varprobe.network.laws import Identity, Law, Orthogonal, Sparse, TruncatedNormal, Uniform
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import InputLaw, NetworkSpec, Step
-from varprobe.theory.flow import NOTHING, Flow, Spread, correlate
+from varprobe.theory.flow import NOTHING, Flow, Spread, correlate, grow_alike
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.layer_maps import norm_size
 from varprobe.theory.pair_moments import pair_moments
@@ -212,7 +212,7 @@ def _activate(flow: Flow | None, activation: Activation, z: SignalMoments, width
     """a = phi(z)."""
     if flow is None:
         return flow
-    fresh = (1 - flow.alike) ** 2 * (1 - flow.held) / width
+    fresh = grow_alike(flow.alike, 1 - flow.held) / width
     if activation.is_linear:
         return replace(flow, chance=flow.chance + fresh)
     found = expect(activation, z)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varprobe.frozen import dataclass
-from varprobe.theory.records import Fluctuation, Prediction
+from varprobe.theory.records import Prediction
 
 Logs = tuple[float | None, ...]
 
@@ -16,8 +16,8 @@ class Typical:
         forward: of the second moment of the row's output, in a typical draw: its expected ln.
         backward: of the second moment of the gradient with respect to that output, divided by that at the network's
             output.
-        is_known_forward, is_known_backward: whether finite width is in all of them; where it is not known, a row is as
-            at infinite width.
+        is_known_forward, is_known_backward: whether finite width is in them; where it is not known for every row, all
+            are as at infinite width.
         forward_variance, backward_variance: of those over draws, at first order in 1/width; None where not known.
         is_walk: nothing forgets a fluctuation, so that the variance of the difference of two rows is the difference of
             their variances.
@@ -49,11 +49,15 @@ def typical_logs(prediction: Prediction) -> Typical:
     forward = [row.output.second_moment.log if row.output else None for row in rows]
     backward = [row.log_output_gradient for row in rows]
     ahead, back = [row.width.output for row in rows], [row.width.output_gradient for row in rows]
+    known_ahead, known_back = (
+        [each.drift for each in side if each and each.drift is not None] for side in (ahead, back)
+    )
+    is_known_ahead, is_known_back = len(known_ahead) == len(rows), len(known_back) == len(rows)
     return Typical(
-        tuple(map(_move, forward, ahead)),
-        tuple(map(_move, backward, back)),
-        all(each is not None and each.drift is not None for each in ahead),
-        all(each is not None and each.drift is not None for each in back),
+        tuple(map(_move, forward, known_ahead)) if is_known_ahead else tuple(forward),
+        tuple(map(_move, backward, known_back)) if is_known_back else tuple(backward),
+        is_known_ahead,
+        is_known_back,
         tuple(None if each is None else each.of_batch for each in ahead),
         tuple(None if each is None else each.of_batch for each in back),
         prediction.is_walk,
@@ -61,5 +65,5 @@ def typical_logs(prediction: Prediction) -> Typical:
     )
 
 
-def _move(log: float | None, width: Fluctuation | None) -> float | None:
-    return log if log is None or width is None or width.drift is None else log + width.drift
+def _move(log: float | None, drift: float) -> float | None:
+    return None if log is None else log + drift

@@ -12,18 +12,11 @@ from varprobe.network.description import LayerDescription, describe_rows
 from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
 from varprobe.verdict.head import judge_head
-from varprobe.verdict.judged import (
-    JudgedLayer,
-    Stretch,
-    Traces,
-    pick_points,
-    stretches,
-    trace_measurement,
-    trace_prediction,
-)
+from varprobe.verdict.judged import JudgedLayer, Stretch, pick_points, stretches
 from varprobe.verdict.labels import Direction
 from varprobe.verdict.records import FormatRange, HeadVerdict
 from varprobe.verdict.rule import STABLE, Judged, JudgedSignal, judge_direction, judge_signal
+from varprobe.verdict.traces import Traces, trace_measurement, trace_prediction
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
@@ -124,7 +117,7 @@ def _case(
     overflow: bool = False,
 ) -> Case:
     cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
-    for_forward, for_backward = traces.spread
+    for_forward, for_backward = traces.foreseen
     return Case(
         layers=layers,
         points=points,
@@ -138,7 +131,7 @@ def _case(
             backward=False,
             overflow=overflow,
             exact=exact,
-            spread=for_forward,
+            foreseen=for_forward,
         ),
         backward=judge_direction(
             traces.backward,
@@ -147,7 +140,7 @@ def _case(
             backward=True,
             overflow=overflow,
             exact=exact,
-            spread=for_backward,
+            foreseen=for_backward,
         ),
         signal=judge_signal(traces.signal, traces.signal_input, cut, batch=batch, eps=eps, exact=exact),
         input=source,

@@ -12,13 +12,15 @@ from varprobe.formatting import count, number, percent, power, times
 from varprobe.verdict.case import Case, first_beyond, first_zero
 from varprobe.verdict.found import Found
 from varprobe.verdict.intervals import binomial_interval, reach
-from varprobe.verdict.judged import find_longest, find_seams
+from varprobe.verdict.judged import FEWEST, find_longest, find_seams
 from varprobe.verdict.labels import Direction, Label, Severity, SignalLabel
 from varprobe.verdict.records import DirectionVerdict, Share
-from varprobe.verdict.rule import BROKEN, FEWEST, LN10, STABLE, Judged, region_of, standard_error
+from varprobe.verdict.rule import BROKEN, LN10, STABLE, Judged, region_of, standard_error
 
 # How many jumps are spelled out in each direction.
 MOST_JUMPS = 3
+# Sum of 1/width over the dense layers from which ln of the change has an sd of 1 over draws, of relu (5 a layer).
+CROWDED = 0.2
 _CHANGED = (Label.VANISHING, Label.EXPLODING, Label.BORDERLINE)
 
 
@@ -31,6 +33,10 @@ def find_labels(case: Case) -> Iterator[Found]:
             limit = (STABLE if label == Label.BORDERLINE else BROKEN) / LN10
             message = _tell_change(case, way, judged.direction)
             yield Found(code, message, first_beyond(case, judged), total, math.copysign(limit, total or 1.0))
+        elif label == Label.DEGENERATE and _foresee_death(case) >= 0.5:
+            death = _foresee_death(case)
+            message = f"By theory the signal of a sample is zero at the last layer in {percent(death)} of the draws."
+            yield Found(code, message, None, death, 0.5)
         elif label == Label.DEGENERATE:
             share = percent((judged.dead + judged.ended) / case.trials)
             if case.traces.exact:
@@ -129,8 +135,8 @@ def find_levelling(case: Case) -> Iterator[Found]:
         assert longest is not None
         if abs((judged.logs[:, longest.stop - 1] - judged.logs[:, longest.start]).mean()) > LN10:
             message = (
-                f"The {what} {times(total)} over the depth, most of it near the input: at the deep half's rate "
-                f"it would be x {power(deep)} ({way}). That is a power of the depth, not exponential."
+                f"The {what} {times(total)} over the depth, most of it near the input: at the deep half's rate it "
+                f"would be x {power(deep)} ({way}). The change levels off: more layers add little to it."
             )
             yield Found("levelling-off", message, measured=deep, limit=math.copysign(1.0, deep))
 
@@ -195,6 +201,10 @@ def find_too_few_trials(case: Case) -> Iterator[Found]:
 
 def find_dead_trials(case: Case) -> Iterator[Found]:
     """Draws left out because something judged was exactly zero, or had ended."""
+    death = _foresee_death(case)
+    if 0.01 <= death < 0.5:
+        message = f"By theory the signal of a sample becomes exactly zero in {percent(death)} of the draws."
+        yield Found("dead-trials", message, None, death, 0.5)
     for way, what, judged in case.directions:
         bad = judged.dead + judged.ended
         if bad and judged.direction.label != judged.bad_label:
@@ -206,8 +216,27 @@ def find_dead_trials(case: Case) -> Iterator[Found]:
             yield Found("dead-trials", message, first_zero(case, way), bad / case.trials, 0.5)
 
 
+def _foresee_death(case: Case) -> float:
+    """The chance that theory alone gives; 0 where draws were measured."""
+    return max((one.death for one in case.traces.foreseen if one is not None), default=0.0)
+
+
+def find_unknown_draws(case: Case) -> Iterator[Found]:
+    """By theory alone: a network so narrow for its depth that draws must differ, and theory does not know how."""
+    crowding = sum(1 / layer.fan_out for layer in case.layers if layer.expected_std)
+    for (way, what, judged), foreseen in zip(case.directions, case.traces.foreseen, strict=True):
+        unknown = foreseen is not None and not foreseen.is_known and crowding > CROWDED
+        if unknown and judged.direction.total_log10 is not None:
+            message = (
+                f"Draws must differ ({way}): depth over width is {number(crowding)}, and what that makes of the {what} "
+                "of a typical draw theory does not know; its change is that of the mean over draws."
+            )
+            yield Found("finite-width", message, measured=crowding, limit=CROWDED)
+
+
 def find_spread(case: Case) -> Iterator[Found]:
     """A typical draw that is not what the mean over draws is."""
+    yield from find_unknown_draws(case)
     for way, what, judged in case.directions:
         direction = judged.direction
         total, mean, spread = direction.total_log10, direction.mean_log10, direction.spread_log10

@@ -9,24 +9,18 @@ the signal the sample variance over the second moment.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription
-from varprobe.network.spec import NetworkSpec
-from varprobe.theory.extended_float import ExtendedFloat
-from varprobe.theory.records import Prediction
-
-if TYPE_CHECKING:
-    from varprobe.probe.measurement import Measurement
 
 Logs = NDArray[np.float64]
+# Judged layers below which the change is from the input on.
+FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -161,72 +155,3 @@ def cut_off(cut: Sequence[Stretch], stop: int) -> tuple[Stretch, ...]:
 def find_seams(cut: Sequence[Stretch]) -> NDArray[np.int64]:
     """The points (from 1) that begin a stretch: a step to them is between layers that are not alike."""
     return np.array([stretch.start for stretch in cut[1:]], np.int64)
-
-
-@dataclass(frozen=True)
-class Traces:
-    """What is judged, as natural logs: -inf for an exact zero, nan where it is not known.
-
-    Attributes:
-        forward, backward, signal: (trials, points).
-        forward_input, backward_input, signal_input: (trials,) the same of the network's input.
-        exact: theory, one row without an error; else the rows are trials.
-        spread: (forward, backward) sd over draws of ln of the change, where theory alone knows it.
-    """
-
-    forward: Logs
-    backward: Logs
-    signal: Logs
-    forward_input: Logs
-    backward_input: Logs
-    signal_input: Logs
-    exact: bool
-    spread: tuple[float | None, float | None] = (None, None)
-
-
-def trace_measurement(measurement: Measurement, points: Sequence[JudgedLayer]) -> Traces:
-    """The traces of every trial."""
-    s = measurement.statistics
-    rows = [point.output for point in points]
-    entries = np.log([measurement.layers[row].fan_out for row in rows])
-    forward, sample = s.log_activation_second_moment[:, rows], s.log_activation_sample_variance[:, rows]
-    return Traces(
-        forward,
-        s.log_activation_gradient_second_moment[:, rows] + entries,
-        _ratio(sample, forward),
-        s.log_input_second_moment[:, 0],
-        s.log_input_gradient_second_moment[:, 0] + math.log(measurement.features),
-        _ratio(s.log_input_sample_variance[:, 0], s.log_input_second_moment[:, 0]),
-        exact=False,
-    )
-
-
-def trace_prediction(spec: NetworkSpec, prediction: Prediction, points: Sequence[JudgedLayer]) -> Traces:
-    """What the same would be by theory."""
-    rows = [prediction.rows[point.output] for point in points]
-    entries = np.log([spec.rows[point.output].fan_out for point in points])
-    outputs = [row.output for row in rows]
-    forward = np.array([[_log(None if out is None else out.second_moment) for out in outputs]])
-    source = prediction.input
-    return Traces(
-        forward,
-        np.array([[_or_nan(row.log_output_gradient) for row in rows]]) + entries,
-        _ratio(np.array([[_log(None if out is None else out.sample_variance) for out in outputs]]), forward),
-        np.array([source.second_moment.log]),
-        np.array([_or_nan(prediction.log_input_gradient)]) + math.log(spec.input.features),
-        _ratio(np.array([_log(source.sample_variance)]), np.array([source.second_moment.log])),
-        exact=True,
-    )
-
-
-def _ratio(sample: Logs, whole: Logs) -> Logs:
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isneginf(sample), -np.inf, sample - whole)
-
-
-def _log(number: ExtendedFloat | None) -> float:
-    return math.nan if number is None else number.log
-
-
-def _or_nan(log: float | None) -> float:
-    return math.nan if log is None else log

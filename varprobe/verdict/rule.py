@@ -24,17 +24,16 @@ from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
 from varprobe.verdict.intervals import binomial_interval, finite_exp, log_mean, reach
-from varprobe.verdict.judged import Stretch, cut_off, find_deep_half
+from varprobe.verdict.judged import FEWEST, Stretch, cut_off, find_deep_half
 from varprobe.verdict.labels import Label, SignalLabel
 from varprobe.verdict.records import DirectionVerdict, Share
+from varprobe.verdict.traces import Foreseen
 
 LN10 = math.log(10)
 # Within the first a direction is stable; beyond the second it vanishes or explodes.
 STABLE, BROKEN = math.log(100), math.log(1000)
 # What the signal may lose: preserved to the first, fading to the second.
 PRESERVED, FADING = math.log(10), math.log(100)
-# Judged layers below which the change is from the input on.
-FEWEST = 4
 # Trials above which no advice goes to decide what is inconclusive.
 MOST_ADVISED = 400
 ORDER = tuple(Label)
@@ -93,7 +92,7 @@ def judge_direction(
     backward: bool,
     overflow: bool = False,
     exact: bool = False,
-    spread: float | None = None,
+    foreseen: Foreseen | None = None,
 ) -> Judged:
     """Forward or backward.
 
@@ -102,7 +101,7 @@ def judge_direction(
         at_input: (trials,) the same of the input, used below four points.
         overflow: where the arithmetic ended, it had left the range of numbers.
         exact: one row that theory gives without an error.
-        spread: sd over draws of d, where theory knows it.
+        foreseen: what theory says of the draws; where half of them or more are dead, they are what is judged.
     """
     path = np.concatenate([at_input[:, None], logs], axis=1) if logs.shape[1] < FEWEST else logs
     if exact and np.isnan(path).any():
@@ -121,9 +120,12 @@ def judge_direction(
             DirectionVerdict(bad, lost=lost, grown=grown), oriented, changes, None, dead_count, ended_count, None, bad
         )
     direction, slopes = _estimate(changes, oriented, cut, exact=exact)
-    if exact:
-        direction = replace(direction, spread_log10=None if spread is None else spread / LN10)
-    else:
+    if foreseen is not None:
+        spread = None if foreseen.spread is None else foreseen.spread / LN10
+        direction = replace(direction, spread_log10=spread, mean_log10=foreseen.mean / LN10)
+        if foreseen.death >= 0.5:
+            return Judged(DirectionVerdict(bad), oriented, changes, slopes, bad_label=bad)
+    elif not exact:
         lost, grown = _shares(changes, dead_count)
         direction = replace(direction, lost=lost, grown=grown)
     label = direction_label(_total(direction), _half(direction))

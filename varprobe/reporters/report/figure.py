@@ -68,7 +68,8 @@ def _header(report: Report) -> tuple[str, str, str]:
         total = "" if direction.total_log10 is None else f" x {power(direction.total_log10)}"
         return f"{name} {direction.label}{total}"
 
-    both = f"{said('forward', verdict.forward)}, {said('backward', verdict.backward)} over the depth"
+    whose = "by theory" if is_predicted(report) else "in a typical draw"
+    both = f"{said('forward', verdict.forward)}, {said('backward', verdict.backward)} {whose}"
     made = "theory at large width" if is_predicted(report) else count(report.settings.trials, "trial")
     band = "; the band holds the middle 90 % of them" if report.settings.trials > 1 and not is_predicted(report) else ""
     room, style = _WIDTH * (_RIGHT - _LEFT), _HEADER[0]

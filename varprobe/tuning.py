@@ -18,6 +18,7 @@ from varprobe.config.overrides import Override
 from varprobe.config.rewriting import rewrite
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, with_threads
+from varprobe.presentable import Presentable
 from varprobe.probe.measure import measure
 from varprobe.theory.predict import predict
 from varprobe.verdict.case import build_case
@@ -28,8 +29,8 @@ from varprobe.verdict.records import Verdict
 UNSTABLE = ("jump", "excursion", "scattered")
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Presentable):
     """What tuning a network came to.
 
     Attributes:
@@ -43,6 +44,7 @@ class Tuning:
         reason: why it is not stable, where it is not; empty otherwise.
         network: before.
         tuned: what the config then says.
+        config: as it was written.
     """
 
     by: By | None
@@ -57,6 +59,7 @@ class Tuning:
     reason: str
     network: NetworkSpec = field(repr=False)
     tuned: Experiment = field(repr=False)
+    config: ConfigText = field(repr=False)
 
     @property
     def is_confirmed(self) -> bool:
@@ -120,6 +123,7 @@ def tune(
         reason=explain(plan.found, spec, is_drawn=plan.is_drawn),
         network=spec,
         tuned=tuned,
+        config=config,
     )
 
 

@@ -16,6 +16,7 @@ DISTRIBUTIONS = {
     "markupsafe": "markupsafe",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
+    "pandas": "pandas",
     "pydantic": "pydantic",
     "pydantic_core": "pydantic-core",
     "pytest": "pytest",
@@ -25,7 +26,7 @@ DISTRIBUTIONS = {
     "typer": "typer",
 }
 # What is needed for one thing alone, and its extra.
-OPTIONAL = {"distributed": "cluster", "pytest": "test"}
+OPTIONAL = {"distributed": "cluster", "pandas": "notebook", "pytest": "test"}
 
 
 def imported() -> set[str]:

@@ -15,7 +15,7 @@ from varprobe.results.kinds import RESULTS
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
-    ("version", "formatting", "frozen", "machine"),
+    ("version", "formatting", "frozen", "machine", "presentable"),
     ("errors",),
     ("output",),
     ("network",),
@@ -30,6 +30,7 @@ RANKS = (
     ("sweeps", "gate"),
     ("results",),
     ("reporters",),
+    ("presentation",),
     ("classroom",),
     ("api",),
     ("testing",),
@@ -45,7 +46,8 @@ FENCED = {
         *(f"reporters/report/{part}.py" for part in ("layer_table", "explanation", "number_formats")),
     ),
     "typer": ("cli",),
-    "matplotlib": ("reporters/",),
+    "matplotlib": ("reporters/", "presentable.py"),  # the latter names types alone
+    "pandas": ("presentation/frames.py",),
     "jinja2": ("reporters/page/parts.py", "classroom/build.py"),
     "latex2mathml": ("classroom/build.py",),
     "distributed": ("sweeps/cluster.py",),

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from varprobe.frozen import dataclass
+from varprobe.presentable import Presentable
 from varprobe.report.records import Estimate, LayerRow, Report
 from varprobe.verdict.intervals import student_quantile
 
@@ -38,8 +39,8 @@ class Change:
     after: float = math.nan
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Presentable):
     """Reports under the names they are shown by.
 
     Attributes:

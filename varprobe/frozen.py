@@ -22,7 +22,7 @@ else:
 
     _ABSENT = object()
 
-    def dataclass(*, frozen: bool, slots: bool = False, eq: bool = True) -> Any:
+    def dataclass(*, frozen: bool, slots: bool = False, eq: bool = True, repr: bool = True) -> Any:
         """As `dataclasses.dataclass(frozen=True, ...)`; records that are not frozen are refused."""
         if not frozen:
             raise TypeError("records are frozen")
@@ -32,7 +32,8 @@ else:
             own = fields(cls)
             cls.__init__ = _initialiser(own, slots=slots)
             cls.__setattr__, cls.__delattr__ = _refuse, _refuse
-            cls.__repr__ = _described
+            if repr:
+                cls.__repr__ = _described
             if slots:
                 cls.__getstate__, cls.__setstate__ = _state, _restore
             if eq:
@@ -41,12 +42,12 @@ else:
 
         return made
 
-    def record(*, frozen: bool) -> Any:
+    def record(*, frozen: bool, repr: bool = True) -> Any:
         """A frozen dataclass that is stored: pydantic refuses unknown keys, and numbers that are nan or infinite."""
 
         def made(cls: type) -> type:
             cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}
-            return dataclass(frozen=frozen)(cls)
+            return dataclass(frozen=frozen, repr=repr)(cls)
 
         return made
 

@@ -20,6 +20,7 @@ from varprobe.config.overrides import Override
 from varprobe.config.rewriting import rewrite
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec, with_threads
+from varprobe.presentable import Presentable
 from varprobe.probe.measure import measure
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import conclude
@@ -29,8 +30,8 @@ from varprobe.verdict.records import Verdict
 UNSTABLE = ("jump", "excursion", "scattered")
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Presentable):
     """What tuning a network came to.
 
     Attributes:
@@ -45,6 +46,7 @@ class Tuning:
         reason: why it is not stable, where it is not; empty otherwise.
         network: before.
         tuned: what the config then says.
+        config: as it was written.
     """
 
     by: By | None
@@ -60,6 +62,7 @@ class Tuning:
     is_drawn: bool
     network: NetworkSpec = field(repr=False)
     tuned: Experiment = field(repr=False)
+    config: ConfigText = field(repr=False)
 
     @property
     def is_confirmed(self) -> bool:
@@ -126,6 +129,7 @@ def tune(
         is_drawn=plan.is_drawn,
         network=spec,
         tuned=tuned,
+        config=config,
     )
 
 

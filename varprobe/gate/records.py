@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from varprobe.frozen import record
+from varprobe.presentable import Presentable
 from varprobe.report.records import Report
 from varprobe.verdict.labels import Word
 
@@ -68,8 +69,8 @@ class CheckError:
     column: int | None = None
 
 
-@record(frozen=True)
-class CheckResult:
+@record(frozen=True, repr=False)
+class CheckResult(Presentable):
     """One config, held to its expectations.
 
     Attributes:
@@ -98,8 +99,8 @@ class CheckResult:
     trouble: CheckError | None = None
 
 
-@record(frozen=True)
-class CheckRun:
+@record(frozen=True, repr=False)
+class CheckRun(Presentable):
     """All configs of one command, in the order they were named."""
 
     check_version: int

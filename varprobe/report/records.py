@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from varprobe.frozen import field, record
+from varprobe.presentable import Presentable
 from varprobe.verdict.records import FormatRange, Verdict
 
 SCHEMA_VERSION = 2
@@ -258,8 +259,8 @@ class NetworkPrediction:
     input_gradient_second_moment: float | None = None
 
 
-@record(frozen=True)
-class Report:
+@record(frozen=True, repr=False)
+class Report(Presentable):
     """Everything that was measured and concluded; tables, files and pictures are made from this alone."""
 
     schema_version: int

@@ -60,13 +60,13 @@ def render_pdf(result: Any) -> bytes:
     return save_figure(find(kind_of(result).figure), result, "pdf")
 
 
-def save_figure(draw: Callable[[T], Figure], what: T, form: str) -> bytes:
+def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 160) -> bytes:
     """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
     with house_style(), np.errstate(all="ignore"):  # a forged report may hold what has no logarithm
         stream, drawn = io.BytesIO(), draw(what)
         for text in drawn.findobj(Text):
             text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
-        drawn.savefig(stream, format=form, dpi=160, metadata=_METADATA[form])
+        drawn.savefig(stream, format=form, dpi=dpi, metadata=_METADATA[form])
         return stream.getvalue()
 
 

@@ -21,6 +21,7 @@ class ResultKind:
         terminal: prints a result on a rich console.
         printed: what standard output can be in place of that, by name.
         figure: what a window and the pictures show; empty where there is none.
+        axes: draws on given axes what of the figure fits on one; empty where nothing does.
         stored: the class that is stored, where it is not the record itself.
         write: result -> JSON.
         read: stored class and place -> result, or an error for what types do not say.
@@ -35,6 +36,7 @@ class ResultKind:
     write: str = "results.store:dump_lines"
     printed: Mapping[str, str] = field(default_factory=lambda: {"json": "results.store:render_json"})
     figure: str = ""
+    axes: str = ""
     stored: str = ""
 
 
@@ -53,6 +55,7 @@ RESULTS: dict[str, ResultKind] = {
         },
         terminal="reporters.report.terminal:print_report",
         figure="reporters.report.figure:draw_report",
+        axes="reporters.report.figure:draw_variances",
         write="results.store:dump_whole",
         read="results.sound:check_report",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from varprobe.frozen import record
+from varprobe.presentable import Presentable
 from varprobe.report.records import NetworkPrediction, SettingsUsed
 from varprobe.verdict.records import Verdict
 
@@ -71,8 +72,8 @@ class Made:
     seed: int
 
 
-@record(frozen=True)
-class Sweep:
+@record(frozen=True, repr=False)
+class Sweep(Presentable):
     """A network measured at every combination of its axes' values.
 
     Attributes:

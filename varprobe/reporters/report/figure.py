@@ -48,10 +48,10 @@ def draw_report(report: Report, *, header: bool = True) -> Figure:
         for inches, text, style in zip((0.32, 0.58, 0.8), _header(report), _HEADER, strict=True):
             drawn.text(_LEFT, 1 - inches / height, text, **style)
     if not ridges:
-        _variances(drawn.subplots(), report)
+        draw_variances(drawn.subplots(), report)
         return drawn
     grid = drawn.add_gridspec(2, 2, height_ratios=(1.25, 1), hspace=0.3, wspace=0.16)
-    _variances(drawn.add_subplot(grid[0, :]), report)
+    draw_variances(drawn.add_subplot(grid[0, :]), report)
     activation, gradient = drawn.add_subplot(grid[1, 0]), drawn.add_subplot(grid[1, 1])
     draw_ridges(activation, ridges, lambda row: row.histogram.activation if row.histogram else (), ACTIVATION)
     draw_ridges(gradient, ridges, lambda row: row.histogram.gradient if row.histogram else (), GRADIENT)
@@ -77,7 +77,8 @@ def _header(report: Report) -> tuple[str, str, str]:
     return name, f"{verdict.overall}: {both}", f"{said('signal', verdict.signal)}; {made}{band}"
 
 
-def _variances(axes: Axes, report: Report) -> None:
+def draw_variances(axes: Axes, report: Report) -> None:
+    """Both variances over depth, with theory, and the layer of the first error."""
     rows = report.layers
     depth = np.array([row.index for row in rows])
     marked = {"markersize": 4.5, "markeredgewidth": 1.2} if len(rows) <= MARKED else {"marker": ""}

@@ -1,0 +1,42 @@
+"""Results as figures."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from typing import Any
+
+from varprobe.errors import OutputError, Place
+from varprobe.presentation.kinds import call, shown_of
+from varprobe.reporters.picture import house_style
+from varprobe.results.kinds import find, kind_of
+
+_DPI = 100
+
+
+def plot(result: Any, ax: Any = None) -> Any:
+    """The figure; arguments and errors as in `Presentable.plot`."""
+    shown = shown_of(result)
+    if not shown.picture:
+        hint = "`.summary()` has it in words; a report has a picture"
+        raise OutputError(f"a {shown.noun} has no picture", hint=hint, place=Place("plot"))
+    pictured = call(shown.picture, result)
+    kind = kind_of(pictured)
+    if ax is not None and not kind.axes:
+        hint = "call it without axes: it makes a figure of its own"
+        raise OutputError(f"the picture of a {shown.noun} has several axes", hint=hint, place=Place("ax"))
+    with house_style():
+        if ax is not None:
+            find(kind.axes)(ax, pictured)
+            return ax.get_figure()
+        figure = find(kind.figure)(pictured)
+    # Notebooks show figures that pyplot made; this one shows itself.
+    figure._repr_png_ = partial(_render, figure)
+    return figure
+
+
+def _render(figure: Any) -> bytes:
+    stream = io.BytesIO()
+    with house_style():
+        figure.savefig(stream, format="png", dpi=_DPI)
+    return stream.getvalue()

@@ -103,6 +103,11 @@ def test_a_key_that_was_meant_is_not_said_to_be_missing() -> None:
     assert mistakes("input: {x: 4}\nlayers: [{dense: 4}]\n") == [(1, 8, "input.features"), (1, 9, "input.x")]
 
 
+def test_of_what_is_no_config_one_line_is_shown() -> None:
+    found = mistakes("root:$6$abc: x\ndaemon:*:19000: x\nbin:*:19000: x\n")
+    assert [field for _, _, field in found] == ["root:$6$abc", "input", "layers"]
+
+
 def test_an_option_s_mistakes_come_first() -> None:
     found = mistakes("input: {features: 0}\nlayers: [{dense: 4}]\n", "probe.trials=0", "probe.batch=x")
     assert set(found[:2]) == {(None, None, "probe.trials"), (None, None, "probe.batch")}

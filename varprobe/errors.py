@@ -49,10 +49,12 @@ class VarprobeError(Exception):
         self.others: tuple[VarprobeError, ...] = ()
 
     def __str__(self) -> str:
-        told = [error._words() for error in (self, *self.others[: MOST_TOLD - 1])]
+        told = [error.words for error in (self, *self.others[: MOST_TOLD - 1])]
         return "\n".join([*told, "and more mistakes behind these"] if len(self.others) >= MOST_TOLD else told)
 
-    def _words(self) -> str:
+    @property
+    def words(self) -> str:
+        """What is said of this one alone."""
         where = (shortened(str(part)) for part in (self.place, self.field) if part)
         head = ": ".join(map(printable, (*where, self.message)))
         return f"{head}\n  hint: {printable(self.hint)}" if self.hint else head
@@ -76,9 +78,9 @@ class ResourceError(VarprobeError):
 
 def join_errors(errors: Iterable[ConfigError]) -> ConfigError:
     """The first in the order of the file, with the others behind it; what is said twice of one place counts once."""
-    distinct: dict[tuple[str, str], ConfigError] = {}
+    distinct: dict[tuple[str, str, str], ConfigError] = {}
     for error in errors:
-        distinct.setdefault((str(error.place), error.message), error)
+        distinct.setdefault((str(error.place), error.field.split(".")[-1], error.message), error)
 
     def order(error: ConfigError) -> tuple[int, int]:
         place = error.place

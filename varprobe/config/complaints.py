@@ -42,12 +42,13 @@ def check_known(
             complain of. A key that was meant is not said to be missing.
     """
     found = [complaint for other in others for complaint in _complaints_of(other)]
-    known, meant = {}, set()
+    known, meant = {key: value for key, value in given.items() if key in legal}, set()
     for key, value in given.items():
-        if key in legal:
-            known[key] = value
-        elif len(found) < _LOOKED_AT:
+        if key not in known and len(found) < _LOOKED_AT:
             near = nearest(str(key), legal)
+            # Of what is no config at all, such as a file with secrets, one line is enough.
+            if not near and not known and meant:
+                continue
             meant.add(near)
             keys = f"the keys here are {', '.join(legal)}" if legal else "it takes none"
             hint = f"did you mean '{near}'?" if near else keys

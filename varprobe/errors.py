@@ -12,6 +12,9 @@ from difflib import get_close_matches
 from varprobe.formatting import printable, shortened
 from varprobe.frozen import dataclass
 
+# So many mistakes of a config are told at once.
+MOST_TOLD = 20
+
 
 @dataclass(frozen=True)
 class Place:
@@ -33,6 +36,8 @@ class VarprobeError(Exception):
         hint: what to do about it, with the legal values or the nearest name.
         place: the file, line and column, where there is one.
         field: the path of the config field, such as `layers[0].dense.width`.
+
+    `others` are further mistakes of the same config, in the order of the file; this one is the first.
     """
 
     def __init__(self, message: str, *, hint: str = "", place: Place | None = None, field: str = "") -> None:
@@ -41,8 +46,15 @@ class VarprobeError(Exception):
         self.hint = shortened(hint)
         self.place = place
         self.field = field
+        self.others: tuple[VarprobeError, ...] = ()
 
     def __str__(self) -> str:
+        told = [error.words for error in (self, *self.others[: MOST_TOLD - 1])]
+        return "\n".join([*told, "and more mistakes behind these"] if len(self.others) >= MOST_TOLD else told)
+
+    @property
+    def words(self) -> str:
+        """What is said of this one alone."""
         where = (shortened(str(part)) for part in (self.place, self.field) if part)
         head = ": ".join(map(printable, (*where, self.message)))
         return f"{head}\n  hint: {printable(self.hint)}" if self.hint else head
@@ -62,6 +74,21 @@ class OutputError(VarprobeError):
 
 class ResourceError(VarprobeError):
     """A network that would not fit in this machine's memory."""
+
+
+def join_errors(errors: Iterable[ConfigError]) -> ConfigError:
+    """The first in the order of the file, with the others behind it; what is said twice of one place counts once."""
+    distinct: dict[tuple[str, str, str], ConfigError] = {}
+    for error in errors:
+        distinct.setdefault((str(error.place), error.field.split(".")[-1], error.message), error)
+
+    def order(error: ConfigError) -> tuple[int, int]:
+        place = error.place
+        return (place.line or 0, place.column or 0) if place else (0, 0)
+
+    first, *others = sorted(distinct.values(), key=order)
+    first.others = tuple(others)
+    return first
 
 
 def nearest(name: str, legal: Iterable[str]) -> str | None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from varprobe.config.loading import Experiment, load
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.diagnose import diagnose
-from varprobe.errors import VarprobeError
+from varprobe.errors import MOST_TOLD, VarprobeError
 from varprobe.report.records import Report
 from varprobe.reporters.report.explanation import print_explanation
 from varprobe.reporters.report.number_formats import print_number_formats
@@ -36,10 +36,14 @@ def check_error(error: VarprobeError) -> None:
     assert error.message
     assert error.place is not None, f"no place: {error}"
     assert error.hint, f"no hint: {error}"
-    lines = str(error).split("\n")
+    lines = error.words.split("\n")
     assert len(lines) == 2, lines
     assert all(line.isprintable() for line in lines)
-    assert len(str(error)) < LONGEST, f"{len(str(error)):,} characters: {str(error)[:200]}"
+    assert len(error.words) < LONGEST, f"{len(error.words):,} characters: {error.words[:200]}"
+    for other in error.others:
+        check_error(other)
+    told = str(error).split("\n")
+    assert len(told) == 2 * min(1 + len(error.others), MOST_TOLD) + (1 + len(error.others) > MOST_TOLD)
 
 
 def settled(work: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from varprobe.config.fields import FieldError, FieldPath, field_name
+from varprobe.config.fields import FieldError, FieldPath, Mistakes, field_name
 from varprobe.config.files import GivenArrays
 from varprobe.config.parts import Part
 from varprobe.config.records import Bias, Config, Defaults, File
@@ -19,7 +19,7 @@ from varprobe.network.activations import Activation, make_activation
 from varprobe.network.initializers import INITIALIZERS, Context
 from varprobe.network.laws import Constant, FromFile, Law, Normal
 from varprobe.network.layer_kinds import LAYER_KINDS, Fields, LayerKind
-from varprobe.network.layers import Layer
+from varprobe.network.layers import Dense, Layer
 from varprobe.network.spec import SATURATED_ABOVE, InputLaw, NetworkSpec, Objective, Settings, Step
 
 Lines = Callable[[FieldPath], int | None]
@@ -35,25 +35,32 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
         place: the file, for messages.
 
     Raises:
-        FieldError: what pydantic cannot see, with the path of the field.
+        FieldError, SeveralFieldsError: what pydantic cannot see, with the paths of the fields.
     """
     check_size(config.layers, ("layers",))
     slots = list(unroll(config.layers, ("layers",), 0, ()))
     if not any(slot.has_weights for slot in slots):
         raise FieldError(("layers",), "has no dense layer", "add one, for example `- dense: 256`")
-    check_heads(slots)
-    files = GivenArrays(folder)
-    source = _input(config, files)
-    steps = _Builder(config, files, lines, slots).steps()
-    settings = _settings(config, source)
-    if settings.batch == 1 and any(step.layer.variant == "batch" for step in steps):
-        hint = "raise probe.batch to 2 or more, or use layer norm"
-        raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
+    mistakes, files = Mistakes(), GivenArrays(folder)
+    with mistakes.gathered():
+        check_heads(slots)
+    source = settings = objective = None
+    with mistakes.gathered():
+        source = _input(config, files)
+    steps = _Builder(config, files, lines, slots, mistakes).steps()
+    with mistakes.gathered():
+        settings = _settings(config, source, steps)
+    with mistakes.gathered():
+        objective = _objective(config, files, settings.batch if settings else None, steps[-1].fan_out)
+    mistakes.tell()
+    assert source
+    assert settings
+    assert objective
     return NetworkSpec(
         name=config.name or name,
         input=source,
         steps=steps,
-        objective=_objective(config, files, settings.batch, steps[-1].fan_out),
+        objective=objective,
         settings=settings,
         place=place,
         saturated_above=config.expect.saturated.above if config.expect and config.expect.saturated else SATURATED_ABOVE,
@@ -63,7 +70,8 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
 class _Builder:
     """Walks the slots once, carrying the width, the skips' widths and the activation that feeds the next layer."""
 
-    def __init__(self, config: Config, files: GivenArrays, lines: Lines, slots: list[Slot]) -> None:
+    def __init__(self, config: Config, files: GivenArrays, lines: Lines, slots: list[Slot], mistakes: Mistakes) -> None:
+        self.mistakes = mistakes
         self.config = config
         self.files = files
         self.lines = lines
@@ -84,10 +92,11 @@ class _Builder:
             layer = slot.edge or self.layer(slot, width, last=position in last)
             if layer.opens:
                 skips.append(width)
-            elif layer.joins and skips[-1] != width:
-                raise _uneven_branch(slot, skips[-1], width)
             elif layer.joins:
-                skips.pop()
+                kept = skips.pop()
+                with self.mistakes.gathered():
+                    _check_even(slot, kept, width)
+                width = kept
             if layer.variant or layer.joins:
                 self.feeding = None
             self.feeding = layer.activation or self.feeding
@@ -128,13 +137,22 @@ class _Builder:
             context = Context(width, width, not self.seen_weights, last, self.branches)
             site = _Site(self.config.defaults, self.files, (*slot.path, slot.entry.kind), context, self.feeding)
             value = slot.entry.value
-            self.cache[key] = kind.make(site, **value) if isinstance(kind.takes, Fields) else kind.make(site, value)
+            self.cache[key] = _stand_in(value)
+            with self.mistakes.gathered():
+                self.cache[key] = kind.make(site, **value) if isinstance(kind.takes, Fields) else kind.make(site, value)
         return self.cache[key]
 
 
-def _uneven_branch(slot: Slot, kept: int, width: int) -> FieldError:
-    message = f"the branch turns width {kept} into {width}; a residual branch keeps the width"
-    return FieldError(slot.path, message, f"give the branch's last dense layer width {kept}")
+def _stand_in(value: Any) -> Dense:
+    """What stands for a layer that could not be made, so that the layers behind it can be looked at."""
+    width = value.get("width") if isinstance(value, dict) else None
+    return Dense(width, Constant(0.0), Constant(0.0), make_activation("linear"), "linear", "")  # type: ignore[arg-type]
+
+
+def _check_even(slot: Slot, kept: int, width: int) -> None:
+    if kept != width:
+        message = f"the branch turns width {kept} into {width}; a residual branch keeps the width"
+        raise FieldError(slot.path, message, f"give the branch's last dense layer width {kept}")
 
 
 @dataclass(frozen=True)
@@ -198,18 +216,21 @@ def _input(config: Config, files: GivenArrays) -> InputLaw:
     return InputLaw(model.features, model.distribution, model.mean, model.std, rows)
 
 
-def _settings(config: Config, source: InputLaw) -> Settings:
+def _settings(config: Config, source: InputLaw | None, steps: tuple[Step, ...]) -> Settings:
     probe = config.probe
     batch = probe.batch or 128
-    if source.rows is not None:
+    if source is not None and source.rows is not None:
         batch = len(source.rows)
         if probe.batch not in (None, batch):
             message = f"the input file has {batch} rows, and these are the batch; given {probe.batch}"
             raise FieldError(("probe", "batch"), message, "remove probe.batch, or save as many rows as it says")
+    if batch == 1 and any(step.layer.variant == "batch" for step in steps):
+        hint = "raise probe.batch to 2 or more, or use layer norm"
+        raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
     return Settings(batch, probe.trials, probe.seed, probe.dtype, probe.engine)
 
 
-def _objective(config: Config, files: GivenArrays, batch: int, width: int) -> Objective:
+def _objective(config: Config, files: GivenArrays, batch: int | None, width: int) -> Objective:
     gradient = config.probe.gradient
     if gradient.name == "cross_entropy" and width == 1:
         message = "cross_entropy of a single output is always zero: the softmax of one logit is 1"

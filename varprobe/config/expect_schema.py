@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic_core import CoreSchema
@@ -10,15 +10,14 @@ from pydantic_core import core_schema as cs
 from pydantic_core.core_schema import ValidationInfo
 
 from varprobe.config.arithmetic import is_arithmetic
+from varprobe.config.complaints import check_known, problem
 from varprobe.config.fields import (
     NOT_NEGATIVE,
     REAL,
     SHARE,
     choice,
     optional,
-    problem,
     real,
-    refuse_unknown,
     section,
     shown,
     text,
@@ -135,12 +134,10 @@ def _layers() -> CoreSchema:
 
 
 def _mapping_of(what: str, schema: CoreSchema, known: list[str] | None = None) -> CoreSchema:
-    def check(value: Any) -> Any:
+    def check(value: Any, inner: Callable[[Any], Any]) -> Any:
         if not isinstance(value, dict):
             example = "layers: {3: {activation.variance: [0.5, 2]}}"
             raise problem(f"must be a mapping of {what}, given {shown(value)}", f"write {example}", (), value)
-        if known is not None:
-            refuse_unknown(value, known)
-        return value
+        return inner(value) if known is None else check_known(value, known, inner)
 
-    return cs.no_info_before_validator_function(check, schema, json_schema_input_schema=schema)
+    return cs.no_info_wrap_validator_function(check, schema, json_schema_input_schema=schema)

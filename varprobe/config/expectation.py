@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from varprobe.config.fields import FieldError, FieldPath
+from varprobe.config.fields import FieldError, FieldPath, Mistakes
 from varprobe.config.records import Expect, SaturationLimit, Sides
 from varprobe.errors import nearest
 from varprobe.frozen import dataclass, field
@@ -92,16 +92,19 @@ def resolve_expectation(expect: Expect | None, spec: NetworkSpec, lines: Lines) 
     """What a checked `expect` says of this network; None where there is none.
 
     Raises:
-        FieldError: for a layer that is not there or has no such statistic, a head or a loss that is not there.
+        SeveralFieldsError: for a layer that is not there or has no such statistic, a head or a loss that is not there.
     """
     if expect is None:
         return None
-    _check_measured(expect, spec)
-    bounds = [
-        _bound(key, statistic, limits, spec.rows, spec.settings.batch)
-        for key, statistics in (expect.layers or {}).items()
-        for statistic, limits in statistics.items()
-    ]
+    mistakes, bounds = Mistakes(), []
+    for check in (_check_head, _check_loss, _check_rank):
+        with mistakes.gathered():
+            check(expect, spec)
+    for key, statistics in (expect.layers or {}).items():
+        for statistic, limits in statistics.items():
+            with mistakes.gathered():
+                bounds.append(_bound(key, statistic, limits, spec.rows, spec.settings.batch))
+    mistakes.tell()
     return Expectation(
         forward=_labels(expect.forward),
         backward=_labels(expect.backward),
@@ -122,16 +125,21 @@ def resolve_expectation(expect: Expect | None, spec: NetworkSpec, lines: Lines) 
     )
 
 
-def _check_measured(expect: Expect, spec: NetworkSpec) -> None:
-    """Refuses what there is nothing of to measure."""
+def _check_head(expect: Expect, spec: NetworkSpec) -> None:
     if expect.head is not None and spec.head is None:
         hint = "write role: head beside its last dense layer, or remove it"
         raise FieldError(("expect", "head"), "this network has no head", hint)
+
+
+def _check_loss(expect: Expect, spec: NetworkSpec) -> None:
     kind = spec.objective.kind
     if expect.initial_loss is not None and kind in ("random", "file"):
         given = "given gradients have" if kind == "file" else "the random gradient has"
         hint = "set probe.gradient to mse, cross_entropy or bce, or remove it"
         raise FieldError(("expect", "initial_loss"), f"{given} no loss", hint)
+
+
+def _check_rank(expect: Expect, spec: NetworkSpec) -> None:
     if expect.effective_rank is not None and spec.settings.batch == 1:
         hint = "raise probe.batch to 2 or more, or remove it"
         raise FieldError(("expect", "effective_rank"), "a batch of 1 has no effective rank", hint)

@@ -6,17 +6,19 @@ the same JSON Schema, without the import and class building that would double th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError
+from pydantic_core import CoreSchema, ValidationError
 from pydantic_core import core_schema as cs
 from pydantic_core.core_schema import ValidationInfo
 
 from varprobe.config.arithmetic import MAX_CHARACTERS, FormulaError, evaluate, is_arithmetic
-from varprobe.errors import nearest
+from varprobe.config.complaints import check_known, problem
+from varprobe.errors import MOST_TOLD
 from varprobe.network.parameters import LARGEST
 
 FieldPath = tuple[str | int, ...]
@@ -28,6 +30,40 @@ class FieldError(Exception):
     def __init__(self, path: FieldPath, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.path, self.message, self.hint = path, message, hint
+
+
+class SeveralFieldsError(Exception):
+    """Several facts, in the order that they were found."""
+
+    def __init__(self, found: Sequence[FieldError]) -> None:
+        super().__init__(f"{len(found)} mistakes")
+        self.found = tuple(found)
+
+
+class Mistakes:
+    """Gathers facts, so that all are told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[FieldError] = []
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """What is wrong inside ends the block, and the work goes on behind it; beyond what is told it ends."""
+        try:
+            yield
+        except FieldError as error:
+            self.found.append(error)
+            if len(self.found) > MOST_TOLD:
+                self.tell()
+
+    def tell(self) -> None:
+        """Raises what was gathered, if anything.
+
+        Raises:
+            SeveralFieldsError: with all of it.
+        """
+        if self.found:
+            raise SeveralFieldsError(self.found)
 
 
 def field_name(path: FieldPath) -> str:
@@ -100,42 +136,6 @@ SHARE = real(ge=0.0, le=1.0)
 Check = Callable[[Any], ValidationError | None]
 
 
-UNKNOWN_KEY = "unknown_key"
-
-
-def problem(
-    message: str, hint: str, location: tuple[str | int, ...], value: object, kind: str = "varprobe"
-) -> ValidationError:
-    """A validation error in our own words, at `location` below the value that is being checked."""
-    return _gather([_complaint(message, hint, location, value, kind)])
-
-
-def problems(found: Iterable[tuple[str, str, FieldPath]]) -> ValidationError:
-    """Several of them: message, hint, location."""
-    return _gather([_complaint(message, hint, location, None, "varprobe") for message, hint, location in found])
-
-
-def _complaint(message: str, hint: str, location: FieldPath, value: object, kind: str) -> InitErrorDetails:
-    # pydantic cannot hold half a surrogate pair, which a mapping from Python may bring.
-    words = {"message": message.encode(errors="replace").decode(), "hint": hint.encode(errors="replace").decode()}
-    error = PydanticCustomError(kind, "{message}", words)
-    return InitErrorDetails(type=error, loc=location, input=value)
-
-
-def _gather(complaints: list[InitErrorDetails]) -> ValidationError:
-    return ValidationError.from_exception_data("config", complaints)
-
-
-def refuse_unknown(given: Mapping[str, Any], legal: list[str]) -> None:
-    """Raises for the first key nobody knows, naming the one that was probably meant."""
-    for key, value in given.items():
-        if key not in legal:
-            near = nearest(str(key), legal)
-            known = f"the keys here are {', '.join(legal)}" if legal else "it takes none"
-            hint = f"did you mean '{near}'?" if near else known
-            raise problem(f"unknown key '{key}'", hint, (str(key),), value, UNKNOWN_KEY)
-
-
 def shown(value: object) -> str:
     """A value as messages show it."""
     return repr(value) if isinstance(value, str) else "nothing" if value is None else f"{value}"
@@ -163,19 +163,16 @@ def section(
 
 def short_form(body: CoreSchema, schemas: Mapping[str, CoreSchema], shorthand: str | None) -> CoreSchema:
     """The schema of a mapping with these keys, or a bare value for one of them; unknown keys are errors."""
-    short = schemas[shorthand] if shorthand else None
-    return cs.no_info_before_validator_function(
-        partial(_widened, list(schemas), shorthand),
-        body,
-        json_schema_input_schema=cs.union_schema([short, body]) if short else body,
+    short, legal = schemas[shorthand] if shorthand else None, list(schemas)
+
+    def check(data: Any, inner: Callable[[Any], Any]) -> Any:
+        if isinstance(data, dict):
+            return check_known(data, legal, inner)
+        return inner({shorthand: data} if shorthand else data)
+
+    return cs.no_info_wrap_validator_function(
+        check, body, json_schema_input_schema=cs.union_schema([short, body]) if short else body
     )
-
-
-def _widened(legal: list[str], shorthand: str | None, data: Any) -> Any:
-    if isinstance(data, dict):
-        refuse_unknown(data, legal)
-        return data
-    return {shorthand: data} if shorthand else data
 
 
 def _checked(check: Check, record: Any) -> Any:

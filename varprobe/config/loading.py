@@ -11,12 +11,12 @@ from pydantic_core import ValidationError
 
 from varprobe.config.build import build
 from varprobe.config.expectation import Expectation, resolve_expectation
-from varprobe.config.fields import FieldError, FieldPath, field_name
+from varprobe.config.fields import FieldError, FieldPath, SeveralFieldsError, field_name
 from varprobe.config.files import read_at_most
 from varprobe.config.overrides import Override, apply_overrides
 from varprobe.config.schema import parse_config
 from varprobe.config.yaml_tree import MAX_BYTES, Node, parse_yaml, plant
-from varprobe.errors import ConfigError, InputFileError, Place
+from varprobe.errors import ConfigError, InputFileError, Place, join_errors
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec
 
@@ -139,6 +139,12 @@ def _load_tree(root: Node, label: str, folder: Path, stem: str, overrides: Seque
 
         raise translate(error, root) from None
     except FieldError as error:
-        place = root.place_of(error.path)
-        raise ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path)) from None
+        raise _placed(error, root) from None
+    except SeveralFieldsError as errors:
+        raise join_errors([_placed(error, root) for error in errors.found]) from None
     return Experiment(network, expect, document, folder)
+
+
+def _placed(error: FieldError, root: Node) -> ConfigError:
+    place = root.place_of(error.path)
+    return ConfigError(error.message, hint=error.hint, place=place, field=field_name(error.path))

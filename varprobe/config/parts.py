@@ -9,7 +9,8 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.config.arithmetic import Constants
-from varprobe.config.fields import choice, computed, optional, problem, real, refuse_unknown, shown, text, whole
+from varprobe.config.complaints import check_known, problem
+from varprobe.config.fields import choice, computed, optional, real, shown, text, whole
 from varprobe.errors import nearest
 from varprobe.frozen import dataclass
 from varprobe.network.activations import ACTIVATIONS, ActivationKind
@@ -78,8 +79,10 @@ class PartOf:
         name = self._resolve(given["name"], ("name",) if given is value else ())
         arguments = {key: argument for key, argument in given.items() if key != "name"}
         parameters = self.table[name].parameters
-        refuse_unknown(arguments, list(parameters))
-        checked = SchemaValidator(_arguments_schema(parameters)).validate_python(arguments, context=constants)
+        validator = SchemaValidator(_arguments_schema(parameters))
+        checked = check_known(
+            arguments, list(parameters), lambda known: validator.validate_python(known, context=constants)
+        )
         return Part(name, checked, frozenset(arguments))
 
     def _unnamed(self, given: Mapping[str, Any]) -> ValidationError:

@@ -6,6 +6,7 @@ Shorthands (`dense: 256`) are widened to their long form before checking, so tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,16 +14,13 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
 
 from varprobe.config.arithmetic import Constants, evaluate_constants
+from varprobe.config.complaints import UNKNOWN_KEY, check_known, problem, problems
 from varprobe.config.expect_schema import expect_schema
 from varprobe.config.fields import (
     NOT_NEGATIVE,
     REAL,
-    UNKNOWN_KEY,
     choice,
     optional,
-    problem,
-    problems,
-    refuse_unknown,
     section,
     short_form,
     shown,
@@ -65,7 +63,8 @@ def _path_belongs(record: Any) -> ValidationError | None:
     return problem("a path and the word `file` belong together", f"write {key}: file and path: FILE.npy", (), None)
 
 
-def _one_kind(data: Any) -> Any:
+def _check_entry(data: Any, inner: Callable[[Any], Entry]) -> Entry:
+    """One entry of `layers`, in its long form."""
     legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
     if not isinstance(data, dict):
         raise problem(f"must be a layer, given {shown(data)}", legal, (), data)
@@ -76,20 +75,30 @@ def _one_kind(data: Any) -> Any:
         raise problem(f"is both {kinds[0]} and {kinds[1]}", "write them as two entries", (kinds[1],), data)
     if kinds and data[kinds[0]] is None:
         raise problem("says nothing", "for example `- dense: 256`, `- norm: layer`", (kinds[0],), data)
-    refuse_unknown(data, [*LAYER_KINDS, *_BESIDE])
-    inner = data[kinds[0]]
-    misplaced = next((key for key in _BESIDE if isinstance(inner, dict) and key in inner), None)
-    if misplaced and isinstance(LAYER_KINDS[kinds[0]].takes, Fields):
-        message, hint = f"unknown key '{misplaced}'", f"write it beside `{kinds[0]}`, not in it"
-        raise problem(message, hint, (kinds[0], misplaced), inner[misplaced], UNKNOWN_KEY)
-    if data.get("role") is not None and not LAYER_KINDS[kinds[0]].has_weights:
-        raise problem(f"a {kinds[0]} has no role", "write it beside a `dense:`, or remove it", ("role",), data["role"])
-    return data
+    if not kinds:  # the unknown keys are what is wrong
+        return check_known(data, [*LAYER_KINDS, *_BESIDE], inner)
+    data, others = _take_out_misplaced(data, kinds[0])
+    return check_known(data, [*LAYER_KINDS, *_BESIDE], inner, others)
+
+
+def _take_out_misplaced(data: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[ValidationError]]:
+    """The entry without what stands in the wrong place, and what is wrong with that."""
+    wrong, takes, given = [], LAYER_KINDS[kind].takes, data[kind]
+    if isinstance(given, dict) and isinstance(takes, Fields):
+        for key in (key for key in _BESIDE if key in given):
+            hint = f"write it beside `{kind}`, not in it"
+            wrong.append(problem(f"unknown key '{key}'", hint, (kind, key), given[key], UNKNOWN_KEY))
+        data = {**data, kind: {key: value for key, value in given.items() if key not in _BESIDE}}
+    if data.get("role") is not None and not LAYER_KINDS[kind].has_weights:
+        hint = "write it beside a `dense:`, or remove it"
+        wrong.append(problem(f"a {kind} has no role", hint, ("role",), data["role"]))
+        data = {**data, "role": None}
+    return data, wrong
 
 
 def _entry(checked: dict[str, Any]) -> Entry:
-    kind = next(kind for kind in LAYER_KINDS if checked[kind] is not None)
-    return Entry(kind, checked[kind], checked["repeat"], checked["name"], checked["role"])
+    kind = next((kind for kind in LAYER_KINDS if checked[kind] is not None), "")
+    return Entry(kind, checked.get(kind), checked["repeat"], checked["name"], checked["role"])
 
 
 def _entry_schema(defined: Definitions) -> CoreSchema:
@@ -102,7 +111,7 @@ def _entry_schema(defined: Definitions) -> CoreSchema:
     }
     body = _described(mapping_schema({**schemas, **beside}), _ENTRY)
     entry = cs.no_info_after_validator_function(_entry, body)
-    return cs.no_info_before_validator_function(_one_kind, entry, ref="entry", json_schema_input_schema=body)
+    return cs.no_info_wrap_validator_function(_check_entry, entry, ref="entry", json_schema_input_schema=body)
 
 
 def _kind_schema(takes: Domain | Fields, defined: Definitions) -> CoreSchema:

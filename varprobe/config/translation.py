@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic_core import ValidationError
 
-from varprobe.config.fields import UNKNOWN_KEY, field_name
+from varprobe.config.complaints import UNKNOWN_KEY
+from varprobe.config.fields import field_name
 from varprobe.config.yaml_tree import Node
-from varprobe.errors import ConfigError
+from varprobe.errors import ConfigError, join_errors
 
 _NUMBER = {"int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number"}
 _TYPES = {
@@ -31,18 +32,16 @@ _BOUNDS = {
 
 
 def translate(error: ValidationError, root: Node) -> ConfigError:
-    """The first of pydantic's complaints, by place, in our words."""
+    """Pydantic's complaints in our words, in the order of the file."""
+    return join_errors([_translate(item, root) for item in error.errors(include_url=False)])
 
-    def order(item: tuple[int, Any]) -> tuple[int, int, int]:
-        place = root.place_of(item[1]["loc"])
-        return (place.line or 0, place.column or 0, item[0])
 
-    _, first = min(enumerate(error.errors(include_url=False)), key=order)
-    path = first["loc"]
-    if isinstance(path[-1], int) and not isinstance(root.at(path[:-1]), list):
+def _translate(item: Any, root: Node) -> ConfigError:
+    path = item["loc"]
+    if path and isinstance(path[-1], int) and not isinstance(root.at(path[:-1]), list):
         path = path[:-1]  # one label stands for a list of one
-    message, hint = word_complaint(first, root.at(path) or root.at(path[:-1]))
-    place = root.place_of(path, of_key=first["type"] == UNKNOWN_KEY)
+    message, hint = word_complaint(item, root.at(path) or root.at(path[:-1]))
+    place = root.place_of(path, of_key=item["type"] == UNKNOWN_KEY)
     return ConfigError(message, hint=hint, place=place, field=field_name(path))
 
 

@@ -1,0 +1,85 @@
+"""What is wrong with a config, as pydantic's complaints in our own words: gathered, so that all are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from varprobe.errors import nearest
+
+T = TypeVar("T")
+Location = tuple[str | int, ...]
+UNKNOWN_KEY = "unknown_key"
+# So many are kept of what one mapping holds, and so many unknown keys of it are looked at.
+_KEPT, _LOOKED_AT = 200, 40
+
+
+def problem(message: str, hint: str, location: Location, value: object, kind: str = "varprobe") -> ValidationError:
+    """A validation error in our own words, at `location` below the value that is being checked."""
+    return _join([_complaint(message, hint, location, value, kind)])
+
+
+def problems(found: Iterable[tuple[str, str, Location]]) -> ValidationError:
+    """Several of them: message, hint, location."""
+    return _join([_complaint(message, hint, location, None) for message, hint, location in found])
+
+
+def check_known(
+    given: Mapping[Any, Any],
+    legal: list[str],
+    check: Callable[[dict[str, Any]], T],
+    others: Iterable[ValidationError] = (),
+) -> T:
+    """What `check` makes of the keys that are legal.
+
+    Arguments:
+        others: what is wrong besides.
+
+    Raises:
+        ValidationError: of every unknown key, naming the one that was probably meant, with all that `check` and others
+            complain of. A key that was meant is not said to be missing.
+    """
+    found = [complaint for other in others for complaint in _complaints_of(other)]
+    known, meant = {key: value for key, value in given.items() if key in legal}, set()
+    for key, value in given.items():
+        if key not in known and len(found) < _LOOKED_AT:
+            near = nearest(str(key), legal)
+            # Of what is no config at all, such as a file with secrets, one line is enough.
+            if not near and not known and meant:
+                continue
+            meant.add(near)
+            keys = f"the keys here are {', '.join(legal)}" if legal else "it takes none"
+            hint = f"did you mean '{near}'?" if near else keys
+            found.append(_complaint(f"unknown key '{key}'", hint, (str(key),), value, UNKNOWN_KEY))
+    try:
+        checked = check(known)
+    except ValidationError as error:
+        if not found:
+            raise
+        inner = _complaints_of(error)
+        found += [one for one in inner if one["type"] != "missing" or not set(one["loc"][:1]) & meant]
+    if found:
+        raise _join(found)
+    return checked
+
+
+def _complaint(message: str, hint: str, location: Location, value: object, kind: str = "varprobe") -> InitErrorDetails:
+    # pydantic cannot hold half a surrogate pair, which a mapping from Python may bring.
+    words = {"message": message.encode(errors="replace").decode(), "hint": hint.encode(errors="replace").decode()}
+    return InitErrorDetails(type=PydanticCustomError(kind, "{message}", words), loc=location, input=value)
+
+
+def _join(complaints: list[InitErrorDetails]) -> ValidationError:
+    return ValidationError.from_exception_data("config", complaints[:_KEPT])
+
+
+def _complaints_of(error: ValidationError) -> list[InitErrorDetails]:
+    found: list[InitErrorDetails] = []
+    for item in error.errors(include_url=False)[:_KEPT]:
+        context, kind = item.get("ctx") or {}, item["type"]
+        own = "message" in context or kind == "gain"
+        words: Any = PydanticCustomError(kind, item["msg"].replace("{", "(") if not context else "{message}", context)
+        found.append(InitErrorDetails(type=words if own else kind, loc=item["loc"], input=item["input"], ctx=context))
+    return found

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import check_pages
+import check_sums
 import numpy as np
 from check_counts import (
     SIZES,
@@ -206,7 +207,7 @@ def main() -> None:
     if options.only:
         return
     results = [without_nan(json.loads(paths[network.name].read_text())) for network in networks]
-    totals = check_pages.summary(results)
+    totals = check_sums.summary(results)
     made = f"varprobe {varprobe.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     (HERE / "check_study.json").write_text(
         json.dumps({"made": made, "summary": totals, "networks": results}, indent=1) + "\n"

@@ -26,12 +26,13 @@ import check_counts  # noqa: E402
 import check_networks  # noqa: E402
 import check_pages  # noqa: E402
 import check_study  # noqa: E402
+import check_sums  # noqa: E402
 from check_counts import Truth  # noqa: E402
-from check_networks import Network, chain, tilted  # noqa: E402
+from check_networks import Network, chain, gained  # noqa: E402
 from check_study import study  # noqa: E402
 
-HEALTHY = Network("one", "healthy", tilted(48, 6, -1.2), truth=200, draws=200)
-WRONG = Network("one", "broken", tilted(48, 6, -12.0), truth=200, draws=200)
+HEALTHY = Network("one", "healthy", chain("relu", gained("he", 0.9), 48, 6), truth=200, draws=200)
+WRONG = Network("one", "broken", chain("relu", gained("he", 0.36), 48, 6), truth=200, draws=200)
 DYING = Network("two", "dying", chain("relu", "he", 4, 12, 4), truth=200, draws=200)
 
 
@@ -65,7 +66,7 @@ def test_a_check_with_other_limits_is_caught(
     monkeypatch.setattr("varprobe.gate.finding_claims.BROKEN", max(limit, BROKEN))
     result = _plain(network, tmp_path)
     assert result["checks"][wrong] == 10
-    found = check_pages.checks([result])[wrong]
+    found = check_sums.checks([result])[wrong]
     # The bound is 0.025^(1/10) of a share of one.
     assert found == {"number": 10, "of": 10, "low": pytest.approx(0.025 ** (1 / 10)), "high": 1.0}
 
@@ -73,7 +74,7 @@ def test_a_check_with_other_limits_is_caught(
 def test_a_rule_that_says_the_opposite_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = _plain(WRONG, tmp_path)
     monkeypatch.setattr(rule, "direction_label", lambda total, half: "stable")
-    counts = [check_pages.labels([one], 0)["opposite"] for one in (right, _plain(WRONG, tmp_path))]
+    counts = [check_sums.labels([one], 0)["opposite"] for one in (right, _plain(WRONG, tmp_path))]
     assert [(one["number"], one["of"]) for one in counts] == [(0, 20), (20, 20)]
 
 
@@ -94,7 +95,7 @@ def test_a_rule_that_says_the_opposite_is_counted(tmp_path: Path, monkeypatch: p
     ],
 )
 def test_what_is_opposite(said: str, true: str, *, opposite: bool) -> None:
-    assert check_pages.is_opposite(said, true) == opposite
+    assert check_sums.is_opposite(said, true) == opposite
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_the_rules_of_one_draw_are_what_they_say(tmp_path: Path) -> None:
 
 
 def _result(labels: Sequence[str], findings: Sequence[str] = ()) -> dict[str, Any]:
-    sides = {side: {"truth": {"label": label}} for side, label in zip(check_pages.SIDES, labels, strict=True)}
+    sides = {side: {"truth": {"label": label}} for side, label in zip(check_sums.SIDES, labels, strict=True)}
     return {**sides, "findings": list(findings)}
 
 
@@ -227,7 +228,7 @@ def _result(labels: Sequence[str], findings: Sequence[str] = ()) -> dict[str, An
     ],
 )
 def test_what_a_network_is_to_a_check(labels: Sequence[str], findings: Sequence[str], found: str) -> None:
-    assert check_pages.class_of(_result(labels, findings)) == found
+    assert check_sums.class_of(_result(labels, findings)) == found
 
 
 def test_what_is_finished_is_not_made_again(tmp_path: Path) -> None:
@@ -254,6 +255,6 @@ def test_the_networks_are_of_every_kind() -> None:
 def test_the_stored_page_is_that_of_the_stored_results() -> None:
     stored = json.loads((REPORTS / "check_study.json").read_text())
     assert [one["name"] for one in stored["networks"]] == [one.name for one in check_networks.NETWORKS]
-    assert check_pages.summary(stored["networks"]) == stored["summary"]
+    assert check_sums.summary(stored["networks"]) == stored["summary"]
     page = check_pages.page(stored["networks"], stored["summary"], stored["made"])
     assert page == (REPORTS / "check_study.md").read_text()

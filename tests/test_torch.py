@@ -34,6 +34,9 @@ REFERENCE = json.loads(STORED.read_text())
 # keeps up to 1e3 times more: 1e-11 at most, and 4e-14 is the largest that was seen. A formula that differs (n for
 # n - 1, eps outside of the root, gelu by tanh) shows at 1e-6 and above. 1e-9 stands well away from both.
 TO_AUTOGRAD = 1e-9
+# The mean that the centring takes out may be 2^5 times what remains, before it is computed anew from the values: 2^10
+# in squares, times eps and some tens of roundings.
+TO_RANK = 1e-8
 # One program on both sides; another processor sums in another order.
 TO_ITSELF = 1e-12
 EPS = float(np.finfo(np.float64).eps)
@@ -89,8 +92,10 @@ def probed(source: Path | dict[str, Any]) -> dict[str, Any]:
 
 
 def expected(network: Network) -> dict[str, Any]:
-    """What of the reference stands in the report: the gradient of the batch is no row of it."""
-    return {key: value for key, value in REFERENCE["networks"][network.name].items() if key != "input_gradient"}
+    """What of the reference is compared row by row: the gradient of the batch is no row, and ranks have their test."""
+    stored = REFERENCE["networks"][network.name]
+    rows = [{key: value for key, value in row.items() if key != "effective_rank"} for row in stored["rows"]]
+    return {"output_gradient": stored["output_gradient"], "rows": rows}
 
 
 def row_statistics(row: LayerRow) -> dict[str, Any]:
@@ -111,7 +116,11 @@ def means(group: SignalStatistics | ActivationStatistics | GradientStatistics | 
     if group is None:
         return None
     estimates = {field.name: getattr(group, field.name) for field in fields(group)}
-    return {name: None if estimate is None else estimate.mean for name, estimate in estimates.items()}
+    return {
+        name: None if estimate is None else estimate.mean
+        for name, estimate in estimates.items()
+        if name != "effective_rank"
+    }
 
 
 # the comparison
@@ -158,6 +167,19 @@ def test_the_gradient_of_the_batch_equals_autograd(network: Network, tmp_path: P
     found = np.exp(statistics.log_input_gradient_second_moment[:, 0])
     wanted = REFERENCE["networks"][network.name]["input_gradient"]
     assert mismatches(found.tolist(), [wanted] * len(found), TO_AUTOGRAD) == []
+
+
+@by_name
+def test_the_effective_rank_is_that_of_the_singular_values(network: Network, tmp_path: Path) -> None:
+    """Where a layer, a block or the objective takes the output; a Gram matrix squares the condition of the batch."""
+    report = diagnose(load(write(network, network.arrays(), tmp_path)))
+    compared = 0
+    for row, wanted in zip(report.layers, REFERENCE["networks"][network.name]["rows"], strict=True):
+        found = row.activation.effective_rank
+        if found is not None:
+            compared += 1
+            assert found.mean == pytest.approx(wanted["effective_rank"], rel=TO_RANK)
+    assert compared >= (network.batch > 1)
 
 
 @by_name

@@ -223,7 +223,17 @@ def row_reference(row: Row, unit: float) -> dict[str, Any]:
         "gradient": gradient(row.before, unit),
         "activation_gradient": gradient(row.after, unit),
         "weight_gradient": None if row.weights is None else gradient(row.weights, unit),
+        "effective_rank": effective_rank(after),
     }
+
+
+def effective_rank(x: torch.Tensor) -> float | None:
+    """Participation ratio of the singular values of (batch, units), centred over the batch; None of zeros."""
+    import torch
+
+    squares = torch.linalg.svdvals(x - x.mean(dim=0)).square()
+    total = squares.sum().item()
+    return total**2 / squares.square().sum().item() if total > ROUNDING * x.square().sum().item() else None
 
 
 def signal(x: torch.Tensor) -> dict[str, float | None]:

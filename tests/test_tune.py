@@ -135,8 +135,9 @@ def test_the_cheap_outlook_is_the_verdict_of_theory(name: str) -> None:
     spec = tuned(name).tuned.network
     verdict = conclude(foresee_case(spec, spec.settings, foresee(predict(spec), spec.settings.trials))).verdict
     outlook = bench_for(spec, spec.settings).outlook(spec)
-    assert outlook.forward == verdict.forward
-    assert outlook.backward == verdict.backward
+    # The verdict is of a typical draw, the outlook of the mean over draws, which the verdict has beside it.
+    assert outlook.forward.total_log10 == pytest.approx(verdict.forward.mean_log10, abs=1e-6)
+    assert outlook.backward.total_log10 == pytest.approx(verdict.backward.mean_log10, abs=1e-6)
 
 
 @pytest.mark.parametrize(("name", "wrong"), [("small tanh", 0.8), ("relu xavier", 1.2), ("sigmoid xavier", 0.6)])

@@ -220,3 +220,15 @@ def test_a_gain_that_does_not_exist_is_one_clear_message(
     out, err = capsys.readouterr()
     assert out == ""
     assert "hint:" in err
+
+
+def test_behind_a_head_of_zeros_the_body_has_a_gradient_of_its_own() -> None:
+    def gradients(init: str) -> list[float | None]:
+        layers = [{"dense": 32, "repeat": 4}, {"dense": {"width": 8, "activation": "linear", "init": init}}]
+        defaults = {"activation": "relu", "init": "he"}
+        rows = predict(load({"input": {"features": 32}, "defaults": defaults, "layers": layers}).network).rows
+        return [row.log_output_gradient for row in rows[:4]]
+
+    # He keeps the gradient at constant width, and a random one at the body's output has second moment 1.
+    assert gradients("zeros") == pytest.approx([0.0] * 4, abs=1e-12)
+    assert gradients("he") == pytest.approx([math.log(8 * 2 / 32)] * 4, abs=1e-12)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
-
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.laws import FromFile, Identity, Lsuv
@@ -17,6 +15,7 @@ from varprobe.theory.extended_float import ONE, ZERO, ExtendedFloat
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.gradient import GradientMoments, mix_gradients, pass_activation, pass_mean
 from varprobe.theory.layer_maps import eps_in_units, norm_size, weight_gain
+from varprobe.theory.objective import begin_gradient, draws_zeros
 from varprobe.theory.records import SignalMoments
 from varprobe.theory.shared_mean import average, weight_mean
 
@@ -53,9 +52,11 @@ def step_backward(
 ) -> tuple[list[BackwardStep], ExtendedFloat | None]:
     """One per step, in the order of the steps, and the second moment of the input's gradient.
 
-    The gradient at a join's source is that at its block's: through the skip and the branch.
+    The gradient at a join's source is that at its block's: through the skip and the branch. Behind a head of zeros,
+    which lets nothing through, the body has a random one of second moment 1 at its output, as measuring puts it.
     """
-    gradient, reason = _begin(spec, forward[-1])
+    gradient, reason = begin_gradient(spec, forward[-1])
+    zero_head = spec.head if spec.head is not None and draws_zeros(spec.head) else None
     way = _Way(settings.batch)
     found: list[BackwardStep] = []
     for step, ahead in zip(reversed(spec.steps), reversed(forward), strict=True):
@@ -76,7 +77,7 @@ def step_backward(
             back = _Back(None)
         if gradient is not None and back.gradient is None:
             reason = ahead.reason or f"{step.name}: {back.reason}"
-        gradient = back.gradient
+        gradient = GradientMoments(ONE) if step is zero_head else back.gradient
         output = behind.second_moment(ahead.output) if behind is not None else None if found else ONE
         source = back.inner
         if source is None and gradient is not None and not layer.joins:
@@ -84,35 +85,6 @@ def step_backward(
         found.append(BackwardStep(output, source, reason))
     at_input = gradient.second_moment(forward[0].source) if gradient is not None else None
     return found[::-1], at_input
-
-
-def _begin(spec: NetworkSpec, last: ForwardStep) -> tuple[GradientMoments | None, str]:
-    """The gradient at the output, its second moment 1.
-
-    Cross entropy's is taken as random: the output sets its size, which is divided out, and its law, which weights
-    forget. It adds up to zero, which weights with a mean see.
-    """
-    if (objective := spec.objective).kind == "cross_entropy":
-        if spec.width == 1:
-            return None, "the softmax of a single output is constant"
-        dense = [(step, step.layer.weights) for step in spec.steps if step.layer.weights is not None]
-        if dense and weight_mean(dense[-1][1], dense[-1][0].fan_in, dense[-1][0].fan_out):
-            common = -1 / (spec.width - 1)
-            return GradientMoments(ExtendedFloat(1 - common), common=ExtendedFloat(common)), ""
-        return GradientMoments(ONE), ""
-    if objective.kind == "mse":
-        if last.output is None:
-            return None, last.reason
-        share = 1.0 / (last.output.second_moment + 1.0)
-        return GradientMoments(share, share), ""
-    if objective.cotangent is not None:
-        given = objective.cotangent.astype(np.float64)
-        given /= np.max(np.abs(given)) or 1.0
-        units, second, sums = given.shape[1], float(np.mean(given**2)), float(np.mean(given.sum(axis=1) ** 2))
-        if units > 1 and second:
-            common = (sums / (units * second) - 1) / (units - 1)
-            return GradientMoments(ExtendedFloat(1 - common), common=ExtendedFloat(common)), ""
-    return GradientMoments(ONE), ""
 
 
 class _Way:

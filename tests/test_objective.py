@@ -197,8 +197,9 @@ def test_only_a_head_is_helped() -> None:
 
 
 def test_an_objective_without_gradient_puts_none() -> None:
-    # Softmax of one logit is constant.
-    found = measure(with_head("zeros", width=1, trials=2)).statistics
+    # Softmax of one logit is constant; a config that asks for it is refused.
+    spec = with_head("zeros", width=1, trials=2, gradient="random")
+    found = measure(replace(spec, objective=Objective("cross_entropy"))).statistics
     assert np.isneginf(found.log_output_gradient_second_moment).all()
     assert np.isneginf(found.log_activation_gradient_second_moment).all()
 

@@ -73,9 +73,9 @@ def test_the_ratio_is_that_of_the_eigenvalues(
     outputs: dict[int, np.ndarray] = {}
     write = StackStatistics.write_activation
 
-    def keep(self: StackStatistics, row: int, signal: ScaledArray, activation: Any) -> None:
+    def keep(self: StackStatistics, row: int, signal: ScaledArray, *others: Any) -> None:
         outputs[row] = signal.values
-        write(self, row, signal, activation)
+        write(self, row, signal, *others)
 
     monkeypatch.setattr(StackStatistics, "write_activation", keep)
     found = measure(spec, replace(spec.settings, threads=1)).statistics

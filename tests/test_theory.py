@@ -226,7 +226,7 @@ def test_behind_a_head_of_zeros_the_body_has_a_gradient_of_its_own() -> None:
     def gradients(init: str) -> list[float | None]:
         layers = [{"dense": 32, "repeat": 4}, {"dense": {"width": 8, "activation": "linear", "init": init}}]
         defaults = {"activation": "relu", "init": "he"}
-        rows = predict(load({"input": {"features": 32}, "defaults": defaults, "layers": layers}).network).rows
+        rows = varprobe.derive({"input": {"features": 32}, "defaults": defaults, "layers": layers}).rows
         return [row.log_output_gradient for row in rows[:4]]
 
     # He keeps the gradient at constant width, and a random one at the body's output has second moment 1.

@@ -113,7 +113,8 @@ of the healthy that are {_share(healthy["undecided"])}, which exit with 1 and th
 What it does not show: the networks are chosen by hand, so that a share pooled over them is of this list, not of what
 people build. Forward and backward, and all groups of a network, are held to one truth, whose error they share: misses
 come together, and their intervals in brackets are too narrow. Checks of a network that go on beyond their first look
-share draws. A draw rarer than one in a thousand may be in no bank. Batches are small; larger ones spread d less."""
+share draws. A draw rarer than one in a thousand may be in no bank. The truth is of the same engine and the same
+definition of d: whether that is the right question, `trainability_study.md` asks. Batches are small."""
 
 
 def _grid(heads: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> str:

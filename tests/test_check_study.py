@@ -258,3 +258,15 @@ def test_the_stored_page_is_that_of_the_stored_results() -> None:
     assert check_sums.summary(stored["networks"]) == stored["summary"]
     page = check_pages.page(stored["networks"], stored["summary"], stored["made"])
     assert page == (REPORTS / "check_study.md").read_text()
+
+
+def test_the_stored_results_reach_their_aims() -> None:
+    totals = json.loads((REPORTS / "check_study.json").read_text())["summary"]
+    few, many = totals["labels"]["all"].values()
+    assert totals["networks"]["all"] >= 100
+    assert few["opposite"]["high"] < 0.001
+    assert many["opposite"]["number"] == 0
+    for labels in (few, many):
+        assert labels["missed"]["number"] <= 0.07 * labels["missed"]["of"]
+    assert check_sums.wrong_checks(totals)["high"] < 0.001
+    assert totals["checks_all"]["mean_draws"] <= 75

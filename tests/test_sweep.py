@@ -20,6 +20,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from golden import Said
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
@@ -101,13 +102,19 @@ def test_an_axis_has_the_values_that_its_text_says(text: str, values: tuple[str,
 @pytest.mark.parametrize(
     "text",
     ["gain", "=1:2:3", "a=1:2:1", "a=1:1:5", "a=0:1:3:log", "a=-1:1:3:log", "a=1,,2", "a=", "a b=1", "a=1:2:999999",
-     "a=1e999:2:3"],
+     "a=1e999:2:3", "a=1:2", "a=1:2:3:lg", "a=1:2:x", "a=0.5..2"],
 )  # fmt: skip
 def test_a_text_that_is_no_axis_is_refused_with_a_way_out(text: str) -> None:
     with pytest.raises(ConfigError) as raised:
         parse_axis(text)
     assert str(raised.value).startswith("--vary: ")
     assert "low:high:count" in raised.value.hint
+
+
+def test_what_is_nearly_a_range_is_told_what_one_is(said: Said) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_axis("defaults.init.gain=1:2")
+    said(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from pathlib import Path
 from varprobe.errors import OutputError, Place, nearest
 from varprobe.formatting import file_stem
 
+# Where short forms such as --html write; no other folder is made.
+REPORTS = Path("reports")
 _UNWRITTEN = "nothing was written; check the disk's space and rights"
 
 
@@ -31,6 +33,8 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
     """
     legal = list(suffixes)
     for target in targets:
+        if target.parent == REPORTS:
+            _make_reports()
         place = Place(str(target))
         if target.suffix.lower() not in legal:
             near = nearest(target.suffix, legal)
@@ -42,12 +46,15 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
 
 def reports_target(name: str, suffix: str) -> Path:
     """`reports/NAME` with the suffix, in this folder, made if need be; what a file's name cannot hold becomes `_`."""
-    folder = Path("reports")
-    with _refusal(folder, "name a file by -o", "made"):
-        folder.mkdir(exist_ok=True)
-    target = folder / f"{file_stem(name)}{suffix}"
+    _make_reports()
+    target = REPORTS / f"{file_stem(name)}{suffix}"
     check_writable(target)
     return target
+
+
+def _make_reports() -> None:
+    with _refusal(REPORTS, "name a file by -o", "made"):
+        REPORTS.mkdir(exist_ok=True)
 
 
 def sweep_journal(targets: Sequence[Path], name: str, fingerprint: str) -> Path:
@@ -77,7 +84,11 @@ def _check_folder(target: Path, place: Place, *, new: bool = False) -> None:
     if target.exists() and not target.is_file() and not new:
         raise OutputError("is no ordinary file", hint="name another", place=place)
     if not folder.is_dir():
-        raise OutputError(f"the folder '{folder}' does not exist", hint="make it first", place=place)
+        raise OutputError(
+            f"the folder '{folder}' does not exist",
+            hint=f"make it first; only `{REPORTS}` is made for you",
+            place=place,
+        )
     target.exists()  # raises for a name that is too long
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"the folder '{folder}' cannot be written", hint="choose another folder", place=place)

@@ -10,12 +10,15 @@ import contextlib
 import gc
 import io
 import os
+import re
 import signal
 import sys
 from types import FrameType
 
-from varprobe.errors import VarprobeError
+from varprobe.errors import VarprobeError, nearest
 from varprobe.formatting import printable
+
+_HELP = "`varprobe --help` and `varprobe COMMAND --help` show what there is"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,13 +67,20 @@ def run(arguments: list[str]) -> int:
             print(message, file=sys.stderr)
             return 2
         message = " ".join(message.split())
-        return _complain(f"{message}\n  hint: `varprobe --help` and `varprobe COMMAND --help` show what there is")
+        return _complain(f"{message}\n  hint: {_nearest_word(message)}{_HELP}")
     except OSError as error:
         if error.filename is None and sys.stdout.closed is False and error.errno == 28:
             return _complain("cannot write to standard output: no space left on device")
         return _fault()
     except Exception:
         return _fault()
+
+
+def _nearest_word(message: str) -> str:
+    """Which of the words that were legal was probably meant."""
+    found = re.search(r"'([^']*)' is not one of ('[^']*'(?:, '[^']*')*)", message)
+    near = nearest(found[1], re.findall(r"'([^']*)'", found[2])) if found else None
+    return f"did you mean '{near}'? " if near else ""
 
 
 def _open_streams() -> None:

@@ -8,6 +8,7 @@ import re
 from varprobe.config.overrides import Override, parse_assignment
 from varprobe.config.yaml_tree import scalar
 from varprobe.errors import ConfigError, Place
+from varprobe.formatting import shortened
 from varprobe.sweeps.records import Axis
 
 MOST_AXES, MOST_POINTS = 2, 100_000
@@ -15,6 +16,8 @@ MOST_AXES, MOST_POINTS = 2, 100_000
 _WHOLE = ("dense", "width", "features", "repeat", "batch", "trials", "seed")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(\d{{1,6}})(?::(log|linear))?", re.ASCII)
+# What begins as a range does: two numbers with a colon or dots between them.
+_NEARLY = re.compile(rf"{_NUMBER}\s*(?::|\.\.)\s*[-+.\w]", re.ASCII)
 _EXAMPLE = "write path=low:high:count, path=low:high:count:log or path=a,b,c; for example layers.0.repeat=5,10,20"
 
 
@@ -35,6 +38,9 @@ def parse_axis(text: str) -> Axis:
     """
     override = parse_assignment(text, "--vary", _EXAMPLE)
     found = _RANGE.fullmatch(override.text.strip())
+    if not found and _NEARLY.match(override.text.strip()):
+        message = f"'{shortened(override.text.strip(), 60)}' is no range: a range is low:high:count, as in 0.5:2:31"
+        raise _refuse(override, f"{message}, and :log behind it makes equal ratios")
     values = _space(override, *found.groups()) if found else _split(override)
     return Axis(override.path, tuple(dict.fromkeys(values)), bool(found and found[4] == "log"))
 

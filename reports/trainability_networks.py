@@ -18,6 +18,8 @@ from varprobe.network.activations import make_activation
 
 SEED = 13
 COUNTS = {"chain": 105, "tilted chain": 125, "residual": 95, "norm stack": 80}
+# Every so many networks are trained on the second task too, and with warm-up on the first.
+SECOND_EVERY, WARM_EVERY = 2, 6
 WIDTHS = (32, 64, 128, 256)
 SHARES = (0.81, 0.14, 0.04, 0.01)
 SHALLOWEST, DEEPEST = 3, {32: 32, 64: 32, 128: 16, 256: 8}

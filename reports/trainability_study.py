@@ -27,9 +27,10 @@ import torch
 import trainability_pages
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
-from trainability_networks import Network, networks
+from trainability_networks import SECOND_EVERY, WARM_EVERY, Network, networks
+from trainability_signals import Signals, signals
 from trainability_statistics import summary
-from trainability_training import Cell, Signals, Task, Trained, draw_parameters, signals, train
+from trainability_training import Cell, Task, Trained, draw_parameters, train
 
 import varprobe
 from varprobe.theory.fixed_point import find_fixed_point
@@ -41,8 +42,6 @@ LN10 = math.log(10)
 TARGETS = {"digits": 0.8, "spiral": 0.85}
 CELLS = (Cell("sgd", warm_up=False), Cell("adam", warm_up=False))
 WARM = (Cell("sgd", warm_up=True), Cell("adam", warm_up=True))
-# Every so many networks are trained on the second task too, and with warm-up on the first.
-SECOND_EVERY, WARM_EVERY = 2, 6
 
 
 def digits() -> Task:

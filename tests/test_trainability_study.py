@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ REPORTS = Path(__file__).parents[1] / "reports"
 sys.path.insert(0, str(REPORTS))
 
 import trainability_pages  # noqa: E402
+import trainability_records  # noqa: E402
+import trainability_scores  # noqa: E402
 import trainability_statistics  # noqa: E402
-from trainability_networks import Network, networks  # noqa: E402
+from trainability_networks import SECOND_EVERY, WARM_EVERY, Network, networks  # noqa: E402
 
 SHIPPED = json.loads((REPORTS / "trainability_study.json").read_text())
 HEAD = {"dense": {"width": 10, "activation": "linear", "init": "lecun"}}
@@ -58,30 +59,33 @@ def _same(one: Any, other: Any, path: str = "") -> Iterator[str]:
 def test_the_page_is_that_of_the_records() -> None:
     found = trainability_pages.page(SHIPPED["summary"], SHIPPED["made"])
     assert (REPORTS / "trainability_study.md").read_text() == found
-    again = trainability_statistics.summary(trainability_pages.unpack(SHIPPED), repeats=2)
+    again = trainability_statistics.summary(trainability_records.unpack(SHIPPED), repeats=2)
     assert list(_same(SHIPPED["summary"], json.loads(json.dumps(again)))) == []
 
 
 def test_all_networks_of_the_law_are_in_the_records() -> None:
-    made = {network.name: network for network in networks()}
-    records = trainability_pages.unpack(SHIPPED)
+    made = networks()
+    records = {(record["name"], record["task"]): record for record in trainability_records.unpack(SHIPPED)}
     assert len(made) >= 400
-    assert {(record["name"], record["task"]) for record in records} == set(product(made, ("digits", "spiral")))
-    for record in records:
-        network = made[record["name"]]
+    second = {(network.name, "spiral") for network in made[::SECOND_EVERY]}
+    assert set(records) == {(network.name, "digits") for network in made} | second
+    for place, network in enumerate(made):
+        record = records[network.name, "digits"]
         assert (record["width"], record["depth"]) == (network.width, network.depth)
+        warm = {"sgd+warm-up", "adam+warm-up"} if place % WARM_EVERY == 0 else set()
+        assert set(record["cells"]) == {"sgd", "adam"} | warm
 
 
 def test_a_table_keeps_the_records() -> None:
-    records = trainability_pages.unpack(SHIPPED)
-    assert trainability_pages.unpack(trainability_pages.pack(records)) == records
+    records = trainability_records.unpack(SHIPPED)
+    assert trainability_records.unpack(trainability_records.pack(records)) == records
 
 
 def test_auc_counts_pairs() -> None:
     # Fails at 3 and 1, trains at 2 and 1: of four pairs 3 > 2, 3 > 1, 1 < 2, 1 = 1.
     score, failed = np.array([3.0, 1.0, 2.0, 1.0]), np.array([1.0, 1.0, 0.0, 0.0])
     weights = np.array([[1.0, 1.0, 1.0, 1.0], [2.0, 0.0, 1.0, 1.0]])
-    assert trainability_statistics.auc(score, failed, weights).tolist() == [2.5 / 4, 1.0]
+    assert trainability_scores.auc(score, failed, weights).tolist() == [2.5 / 4, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -97,12 +101,12 @@ def test_auc_counts_pairs() -> None:
     ],
 )
 def test_labels_of_a_direction(change: float, reach: float, dead: int, label: str) -> None:
-    assert trainability_statistics.direction_label({"D": change, "h": reach, "dead": dead}) == label
+    assert trainability_scores.direction_label({"D": change, "h": reach, "dead": dead}) == label
 
 
 @needs_torch
 def test_what_is_judged_of_a_network() -> None:
-    from trainability_training import judged_positions
+    from trainability_signals import judged_positions
 
     chain = _layers(8, "he", "relu", {"dense": 8, "repeat": 2}, {"norm": "layer"})
     assert judged_positions(chain.steps) == [0, 2]
@@ -115,7 +119,8 @@ def test_what_is_judged_of_a_network() -> None:
 @needs_torch
 def test_changes_of_a_network_that_is_known() -> None:
     import trainability_study
-    from trainability_training import draw_parameters, signals
+    from trainability_signals import signals
+    from trainability_training import draw_parameters
 
     double = {"name": "identity", "gain": 2.0}
     for layers in (5, 3):
@@ -191,7 +196,7 @@ def test_a_miniature_of_the_study(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     records = trainability_study.collect([healthy, broken], tasks[:1], path, steps=60)
     found = {record["name"]: record for record in records}
-    assert {name: trainability_statistics.label(record) for name, record in found.items()} == {
+    assert {name: trainability_scores.label(record) for name, record in found.items()} == {
         "healthy": "stable",
         "broken": "vanishing",
     }
@@ -200,10 +205,10 @@ def test_a_miniature_of_the_study(tmp_path: Path) -> None:
         assert [step is not None for step in steps] == [trained] * 6, name
     # Only the first network is of those with warm-up.
     assert ["sgd+warm-up" in found[name]["cells"] for name in ("healthy", "broken")] == [True, False]
-    kept = path.read_text()
-    path.write_text(kept + '{"name": "cut')
+    cut = path.read_text() + '\n{"name": "cut'
+    path.write_text(cut)
     assert trainability_study.collect([healthy, broken], tasks[:1], path, steps=60) == records
-    assert path.read_text() == kept + '{"name": "cut'
+    assert path.read_text() == cut
     summary = trainability_statistics.summary(records, repeats=20)
     # Every run of the broken one is above every one of the healthy one.
     assert summary["auc"]["sgd digits"]["typical change D"]["auc"] == [1.0, 1.0, 1.0]

@@ -112,7 +112,7 @@ def test_the_frame_of_a_report_has_a_row_a_layer_and_its_exact_numbers() -> None
     report = varprobe.run(NETWORK)
     frame = report.to_frame()
     assert list(frame["index"]) == [1, 2, 3, 4, 5]
-    assert list(frame["name"]) == ["null1", "null2", "null3", "null4", "null5"]
+    assert list(frame["name"]) == ["null"] * 5
     assert list(frame["activation.variance.mean"]) == [row.activation.variance.mean for row in report.layers]
     assert math.isnan(frame["line"][0])
 

@@ -142,6 +142,13 @@ def test_a_file_whose_name_looks_like_text_is_a_file(tmp_path: Path, monkeypatch
     assert varprobe.load("a: b.yaml").network.name == "net"
 
 
+def test_an_edited_experiment_is_still_that_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(TEXT)
+    assert varprobe.check(varprobe.load(path), max_trials=3, batch=4).config == str(path)
+    assert varprobe.load(varprobe.load(path), trials=2).folder == tmp_path
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
     loaded = varprobe.load(CONFIG, trials=np.int64(4), set={"defaults.init": {"name": "he", "gain": np.float32(1.5)}})
     assert loaded.network.settings.trials == 4

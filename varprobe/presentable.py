@@ -28,7 +28,7 @@ class Presentable:
         return html
 
     def summary(self) -> str:
-        """The verdict in words, with all findings and what to do about them; a line each, of any length."""
+        """The verdict in words, with all findings and what to do about them."""
         return str(_call("summary:summarise", self))
 
     def plot(self, ax: Axes | None = None) -> Figure:

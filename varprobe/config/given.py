@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,18 @@ def read_source(source: Source, edits: Iterable[Override] = ()) -> Experiment:
     """
     overrides = list(edits)
     if isinstance(source, Experiment):
-        return load_edited(source, overrides) if overrides else source
+        return _edit(source, overrides) if overrides else source
     if isinstance(source, Mapping):
         return load(_as_plain(source), overrides)
     if is_text(source):
         return load_text(ConfigText(str(source), _LABEL, Path(), _STEM), overrides)
     return load(_as_path(source), overrides)
+
+
+def _edit(experiment: Experiment, overrides: list[Override]) -> Experiment:
+    """The edited experiment, which is still that of its file."""
+    edited = load_edited(experiment, overrides)
+    return replace(edited, network=replace(edited.network, place=experiment.network.place))
 
 
 def read_text(source: Source) -> ConfigText:

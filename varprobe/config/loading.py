@@ -21,7 +21,7 @@ from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Experiment:
     """A network as a config asks for it.
 
@@ -35,6 +35,10 @@ class Experiment:
     expect: Expectation | None = None
     document: dict[str, Any] = field(default_factory=dict, repr=False)
     folder: Path = field(default=Path(), repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        size = f"{len(self.network.rows)} rows, {self.network.input.features} features"
+        return f"Experiment({self.network.name!r}: {size}, expect={self.expect})"
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from typing import Any
 
 from varprobe.errors import OutputError
 from varprobe.presentation.kinds import call, shown_of
-from varprobe.presentation.outline import outline
+from varprobe.presentation.outline import outline, tell_verdict
 from varprobe.reporters.picture import save_figure
 from varprobe.results.kinds import find, kind_of, render
 
 MAX_BYTES = 200_000
 # Layers whose histograms stay, where those of all are too many.
-_THINNED = (4, 0)
+_THINNED = (4, 2, 0)
 _DPI = (100, 60)
 _HEIGHT = 640
 
@@ -33,9 +33,11 @@ def embed(result: Any) -> str | None:
         pictured = None
     if pictured is None:
         return None
-    verdict = outline(result)
-    pages = (_frame(page, verdict, note) for page, note in _pages(pictured))
-    pictures = (_image(pictured, verdict, dpi) for dpi in _DPI)
+    verdict = escape(tell_verdict(result))
+    # What has no page of its own is told in full, above the page of what it was concluded from.
+    head = f"<p>{verdict}</p>" if pictured is result else f"<pre>{escape(outline(result))}</pre>"
+    pages = (_frame(page, head, note) for page, note in _pages(pictured))
+    pictures = (_image(pictured, escape(outline(result)), verdict, dpi) for dpi in _DPI)
     return next((html for each in (pages, pictures) for html in each if len(html.encode()) <= MAX_BYTES), None)
 
 
@@ -51,17 +53,17 @@ def _pages(result: Any) -> Iterator[tuple[str, str]]:
         )
 
 
-def _frame(page: str, verdict: str, note: str) -> str:
+def _frame(page: str, head: str, note: str) -> str:
     content = page.replace("&", "&amp;").replace('"', "&quot;")
     style = f"width:100%;height:{_HEIGHT}px;border:1px solid #8888;resize:vertical"
     return (
-        f'<div><p>{escape(verdict.splitlines()[0])}</p><iframe sandbox="allow-scripts" title="varprobe" '
+        f'<div>{head}<iframe sandbox="allow-scripts" title="varprobe" '
         f'style="{style}" srcdoc="{content}"></iframe>{f"<p>{escape(note)}</p>" if note else ""}</div>'
     )
 
 
-def _image(result: Any, verdict: str, dpi: int) -> str:
+def _image(result: Any, head: str, verdict: str, dpi: int) -> str:
     data = base64.b64encode(save_figure(find(kind_of(result).figure), result, "png", dpi)).decode()
     note = "The page is too large for a notebook: .save('page.html') writes it."
-    picture = f'<img alt="{escape(verdict.splitlines()[0])}" src="data:image/png;base64,{data}">'
-    return f"<div><pre>{escape(verdict)}</pre>{picture}<p>{escape(note)}</p></div>"
+    picture = f'<img alt="{verdict}" src="data:image/png;base64,{data}">'
+    return f"<div><pre>{head}</pre>{picture}<p>{escape(note)}</p></div>"

@@ -11,19 +11,27 @@ from varprobe.presentation.kinds import Outline, call, shown_of
 MOST_LINES, WIDTH = 10, 100
 # Lines of the verdict.
 _VERDICT = 3
-_METHODS = ".summary() says all; .plot(), .to_frame(), .save(path)"
 
 
 def outline(result: Any) -> str:
     """The verdict, what it is about, the first findings, and what else there is."""
-    told: Outline = call(shown_of(result).outline, result)
+    shown = shown_of(result)
+    told: Outline = call(shown.outline, result)
     lines = textwrap.wrap(printable(told.verdict), WIDTH, max_lines=_VERDICT, placeholder=" ...")
     lines += [_cut(fact) for fact in told.facts]
     room = MOST_LINES - len(lines) - 1
     items = [f"  {_cut(item)}" for item in told.items]
     if len(items) > room:
         items = [*items[: room - 1], f"  and {len(items) - room + 1:,} more"]
-    return "\n".join([*lines, *items, _METHODS])
+    return "\n".join(
+        [*lines, *items, f".summary() says all; {'.plot(), ' if shown.picture else ''}.to_frame(), .save(path)"]
+    )
+
+
+def tell_verdict(result: Any) -> str:
+    """The verdict alone, in a line."""
+    told: Outline = call(shown_of(result).outline, result)
+    return printable(told.verdict)
 
 
 def _cut(text: str) -> str:

@@ -144,7 +144,7 @@ LAYER_ERRORS = [
     ("  - dense: 3\n    norm: layer", (4, 11, "layers[0].norm")),
     ("  - dens: 3", (3, 5, "layers[0].dens")),
     ("  - repeat: 3", (3, 5, "layers[0]")),
-    ("  - 3", (3, 5, "layers[0]")),
+    ("  - true", (3, 5, "layers[0]")),
     ("  - dense", (3, 5, "layers[0]")),
     ("  - null", (3, 5, "layers[0]")),
     ("  - []", (3, 5, "layers[0]")),

@@ -54,7 +54,7 @@ WRONG = {
         layers("  - dense: {width: 4, bias: {value: 1, path: b.npy}}"),
         (3, 29, "layers[0].dense.bias"),
     ),
-    "a number for a layer": (layers("  - 12"), (3, 5, "layers[0]")),
+    "a word for a layer": (layers("  - relu"), (3, 5, "layers[0]")),
     # The first by line, then by column, whatever the order of the schema.
     "the first by column": (top(HEAD + "\nprobe: {trials: 0, batch: 0}"), (2, 17, "probe.trials")),
     "an open range": (top(HEAD + "\nexpect: {rate: {forward: [null, null]}}"), (2, 26, "expect.rate.forward")),

@@ -161,7 +161,7 @@ def test_its_words_are_listed_and_its_mistakes_placed(file: str, capfd: Any) -> 
     assert run_command(["list", "layers"]) == 0
     assert "factor * x" in capfd.readouterr().out
     assert run_command(["schema", "config"]) == 0
-    entry = json.loads(capfd.readouterr().out)["$defs"]["entry"]
+    entry = json.loads(capfd.readouterr().out)["$defs"]["entry"]["anyOf"][-1]
     assert entry["properties"]["scale"]["anyOf"][0] == {"maximum": 1e30, "minimum": -1e30, "type": "number"}
     assert run_command(["run", file, "--set", "layers.0.block.1.scale=big"]) == 2
     assert "layers[0].block[1].scale: must be a number" in capfd.readouterr().err

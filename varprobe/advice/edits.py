@@ -149,7 +149,7 @@ def _look_up(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any
     entry: Any = document
     for step in path.replace("[", ".").replace("]", "").split("."):
         entry = entry[int(step)] if step.isdecimal() else entry[step]
-    dense = entry["dense"]
+    dense = entry["dense"] if isinstance(entry, dict) else entry
     return dense.get(key) if isinstance(dense, dict) else None, (document.get("defaults") or {}).get(key)
 
 

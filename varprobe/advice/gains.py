@@ -73,7 +73,7 @@ class _Walk:
         return signal
 
     def join(self, layer: Join, signal: _Size) -> _Size:
-        moment = self.skips.pop() + layer.scale**2 * signal.moment
+        moment = layer.skip**2 * self.skips.pop() + layer.scale**2 * signal.moment
         return _Size(moment, moment)
 
 

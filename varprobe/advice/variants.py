@@ -165,7 +165,9 @@ def _dense(layer: Dense, step: Step, recipe: Recipe) -> Dense:
 def with_branches(spec: NetworkSpec, factor: float) -> Steps:
     """The steps with every residual scale times a factor."""
     return tuple(
-        replace(step, layer=Join(step.layer.scale * factor)) if isinstance(step.layer, Join) else step
+        replace(step, layer=replace(step.layer, scale=step.layer.scale * factor))
+        if isinstance(step.layer, Join)
+        else step
         for step in spec.steps
     )
 

@@ -42,7 +42,8 @@ def check_known(
             complain of. A key that was meant is not said to be missing.
     """
     found = [complaint for other in others for complaint in _complaints_of(other)]
-    known, meant = {key: value for key, value in given.items() if key in legal}, set[str | None]()
+    known = {key: value for key, value in given.items() if key in legal}
+    meant: set[str | None] = set()
     for key, value in given.items():
         if key not in known and len(found) < _LOOKED_AT:
             near = nearest(str(key), legal)

@@ -11,8 +11,18 @@ from varprobe.errors import ConfigError, Place, nearest
 from varprobe.formatting import shortened
 from varprobe.frozen import dataclass
 
+_ENTRY = "an entry"
 # What a scalar at these keys is short for, and what they are when the config does not name them.
-_SHORTHAND = {"init": "name", "activation": "name", "gradient": "name", "norm": "kind", "dense": "width"}
+_SHORTHAND = {
+    "init": "name",
+    "activation": "name",
+    "gradient": "name",
+    "norm": "kind",
+    "dense": "width",
+    _ENTRY: "dense",
+}
+# Lists of layers, of which a number is a width.
+_LAYERS = ("layers", "block")
 _IMPLIED = {"init": DEFAULT_INIT, "activation": DEFAULT_ACTIVATION, "gradient": "random"}
 _PATH = re.compile(r"[A-Za-z_]\w*(\[\d{1,9}\]|\.\w+)*", re.ASCII)
 
@@ -73,7 +83,7 @@ class _Editor:
                 hint = "count the config's own entries, not the unrolled layers"
                 raise ConfigError(message, hint=hint, place=self.place)
             children = list(node.value)
-            children[step] = self.edit(children[step], rest, value)
+            children[step] = self.edit(children[step], rest, value, _ENTRY if key in _LAYERS else "")
             return Node(children, node.place, node.keys)
         step = str(step)
         if not isinstance(node.value, dict):

@@ -6,14 +6,15 @@ Shorthands (`dense: 256`) are widened to their long form before checking, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 from pydantic_core import core_schema as cs
+from pydantic_core.core_schema import ValidationInfo
 
-from varprobe.config.arithmetic import Constants, evaluate_constants
+from varprobe.config.arithmetic import Constants, evaluate_constants, is_arithmetic
 from varprobe.config.complaints import UNKNOWN_KEY, check_known, problem, problems
 from varprobe.config.expect_schema import expect_schema
 from varprobe.config.fields import (
@@ -45,6 +46,7 @@ _ENTRY = (
     "of the body, or the head."
 )
 _BESIDE = ("repeat", "name", "role")
+_REPEAT = whole(1, 1_000_000)
 
 
 def _one_bias(bias: Bias) -> ValidationError | None:
@@ -63,8 +65,11 @@ def _path_belongs(record: Any) -> ValidationError | None:
     return problem("a path and the word `file` belong together", f"write {key}: file and path: FILE.npy", (), None)
 
 
-def _check_entry(data: Any, inner: Callable[[Any], Entry]) -> Entry:
-    """One entry of `layers`, in its long form."""
+def _check_entry(data: Any, inner: Callable[[Any], Entry], info: ValidationInfo) -> Entry:
+    """One entry of `layers`; a bare number is a dense layer's width."""
+    is_number = isinstance(data, (int, float)) and not isinstance(data, bool)
+    if is_number or (isinstance(data, str) and is_arithmetic(data, info.context or {})):
+        data = {"dense": data}
     legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
     if not isinstance(data, dict):
         raise problem(f"must be a layer, given {shown(data)}", legal, (), data)
@@ -85,10 +90,13 @@ def _take_out_misplaced(data: dict[str, Any], kind: str) -> tuple[dict[str, Any]
     """The entry without what stands in the wrong place, and what is wrong with that."""
     wrong, takes, given = [], LAYER_KINDS[kind].takes, data[kind]
     if isinstance(given, dict) and isinstance(takes, Fields):
-        for key in (key for key in _BESIDE if key in given):
+        inside = ("repeat",) if LAYER_KINDS[kind].has_weights else ()
+        if inside and data.get("repeat") is not None and given.get("repeat") is not None:
+            wrong.append(problem("repeat stands here and beside it", "remove one", (kind, "repeat"), given["repeat"]))
+        for key in (key for key in _BESIDE if key in given and key not in inside):
             hint = f"write it beside `{kind}`, not in it"
             wrong.append(problem(f"unknown key '{key}'", hint, (kind, key), given[key], UNKNOWN_KEY))
-        data = {**data, kind: {key: value for key, value in given.items() if key not in _BESIDE}}
+        data = {**data, kind: {key: value for key, value in given.items() if key in inside or key not in _BESIDE}}
     if data.get("role") is not None and not LAYER_KINDS[kind].has_weights:
         hint = "write it beside a `dense:`, or remove it"
         wrong.append(problem(f"a {kind} has no role", hint, ("role",), data["role"]))
@@ -98,27 +106,38 @@ def _take_out_misplaced(data: dict[str, Any], kind: str) -> tuple[dict[str, Any]
 
 def _entry(checked: dict[str, Any]) -> Entry:
     kind = next((kind for kind in LAYER_KINDS if checked[kind] is not None), "")
-    return Entry(kind, checked.get(kind), checked["repeat"], checked["name"], checked["role"])
+    value, repeat = checked.get(kind), checked["repeat"]
+    if kind and LAYER_KINDS[kind].has_weights and value is not None:
+        inner = value.pop("repeat")
+        repeat = repeat if inner is None else inner
+    return Entry(kind, value, repeat, checked["name"], checked["role"])
 
 
 def _entry_schema(defined: Definitions) -> CoreSchema:
     """One entry of `layers`, by the table of kinds."""
-    schemas = {word: (_kind_schema(kind.takes, defined), None) for word, kind in LAYER_KINDS.items()}
+    schemas = {
+        word: (_kind_schema(kind.takes, defined, {"repeat": (_REPEAT, None)} if kind.has_weights else {}), None)
+        for word, kind in LAYER_KINDS.items()
+    }
     beside = {
-        "repeat": (whole(1, 1_000_000), 1),
+        "repeat": (_REPEAT, 1),
         "name": (text(100), None),
         "role": (choice("body", "head"), None),
     }
     body = _described(mapping_schema({**schemas, **beside}), _ENTRY)
     entry = cs.no_info_after_validator_function(_entry, body)
-    return cs.no_info_wrap_validator_function(_check_entry, entry, ref="entry", json_schema_input_schema=body)
+    form = cs.union_schema([whole(1, MAX_WIDTH), body])
+    return cs.with_info_wrap_validator_function(_check_entry, entry, ref="entry", json_schema_input_schema=form)
 
 
-def _kind_schema(takes: Domain | Fields, defined: Definitions) -> CoreSchema:
+def _kind_schema(
+    takes: Domain | Fields, defined: Definitions, more: Mapping[str, tuple[CoreSchema, Any]]
+) -> CoreSchema:
     """What stands behind a kind's word."""
     if not isinstance(takes, Fields):
         return domain_schema(takes, defined)
     schemas = {key: (domain_schema(one.domain, defined), one.default) for key, one in takes.parameters.items()}
+    schemas |= more
     body = _described(mapping_schema(schemas), takes.about)
     return short_form(body, {key: schema for key, (schema, _) in schemas.items()}, takes.shorthand)
 

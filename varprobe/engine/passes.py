@@ -177,7 +177,7 @@ class ForwardPass:
         if self.recording:
             self.stack.record.zero_branch[:, self.stack.row_of[self.position]] = branch.moments.second_moment == 0
         self.inner = self.skips.pop()
-        return self.inner.plus(branch)
+        return (self.inner if layer.skip == 1.0 else self.inner.times(layer.skip)).plus(branch)
 
 
 class BackwardPass:
@@ -270,7 +270,7 @@ class BackwardPass:
         return gradient.plus(skip)
 
     def join(self, layer: Join, gradient: ScaledArray) -> ScaledArray:
-        self.pulled.append((gradient, self.row))
+        self.pulled.append((gradient if layer.skip == 1.0 else gradient.times(layer.skip), self.row))
         return gradient.times(layer.scale)
 
 

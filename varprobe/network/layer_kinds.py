@@ -150,12 +150,12 @@ LAYER_KINDS: dict[str, LayerKind | GroupKind] = {
     ),
     "block": GroupKind("a group of layers, to repeat it", "block: [...], repeat: 8", Defined("layers"), lambda: None),
     "residual": GroupKind(
-        "skip + scale * branch",
-        "residual: {scale: 1.0, layers: [...]}",
+        "skip * x + scale * branch(x)",
+        "residual: {scale: 1.0, skip: 1.0, layers: [...]}",
         Fields(
-            "skip + scale * branch; the branch keeps the width.",
-            {"layers": Parameter(Defined("layers"), ...), "scale": real(1.0)},
+            "skip * x + scale * branch(x); the branch keeps the width.",
+            {"layers": Parameter(Defined("layers"), ...), "scale": real(1.0), "skip": real(1.0)},
         ),
-        lambda scale: (Open(), Join(scale)),
+        lambda scale, skip: (Open(), Join(scale, skip)),
     ),
 }

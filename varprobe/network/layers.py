@@ -227,9 +227,10 @@ class Open(Layer):
 
 @dataclass(frozen=True)
 class Join(Layer):
-    """A residual block ends: skip + scale * branch."""
+    """A residual block ends: skip * what came in + scale * branch."""
 
     scale: float
+    skip: float = 1.0
     kind = "residual"
     uncovered = ""
     kept = Kept.NOTHING
@@ -240,4 +241,4 @@ class Join(Layer):
 
     @property
     def likeness(self) -> Hashable:
-        return self.kind, self.scale
+        return self.kind, self.scale, self.skip

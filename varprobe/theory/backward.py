@@ -93,7 +93,7 @@ class _Way:
     Attributes:
         step, ahead: those under way, the latter of one part of the signal where it has parts.
         done: how many steps have been gone back.
-        skips: of every open block the gradient at its join, the scale, and how many steps had been gone back there.
+        skips: of every open block the gradient past it, the scale, and how many steps had been gone back there.
         closed: that number, of the block that was closed last.
     """
 
@@ -131,7 +131,8 @@ class _Way:
 
     def join(self, layer: Join, signal: _Back) -> _Back:
         """To the end of the branch."""
-        self.skips.append((signal.gradient, layer.scale, self.done))
+        past = signal.gradient and signal.gradient.in_terms_of(layer.skip).times(ExtendedFloat(layer.skip) ** 2)
+        self.skips.append((past, layer.scale, self.done))
         if signal.gradient is None:
             return signal
         if layer.scale and not signal.gradient.is_fresh:

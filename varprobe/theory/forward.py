@@ -143,10 +143,10 @@ class _Walk:
         return signal
 
     def join(self, layer: Join, signal: ForwardStep) -> ForwardStep:
-        """skip + scale * branch; the branch ends in weights of its own, so that only the means correlate."""
+        """skip * x + scale * branch; the branch ends in weights of its own, so that only the means correlate."""
         (skip, before), branch = self.skips.pop(), signal.output
         if layer.scale == 0:
-            return ForwardStep(skip, skip, skip)
+            return ForwardStep(skip, skip, skip and skip.times(layer.skip))
         reason = ""
         if self.mixings == before:
             reason = "a branch without weights of its own moves with its skip"
@@ -154,7 +154,7 @@ class _Walk:
             reason = "a residual block of units that share a part"
         if reason or skip is None or branch is None:
             return ForwardStep(skip, skip, None, reason=reason, is_barred=bool(reason))
-        return ForwardStep(skip, skip, add(skip, branch.times(layer.scale)))
+        return ForwardStep(skip, skip, add(skip.times(layer.skip), branch.times(layer.scale)))
 
 
 def _follow_parts(

@@ -11,6 +11,7 @@ import math
 
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
+from varprobe.network.layers import Join
 from varprobe.network.spec import NetworkSpec
 from varprobe.theory.backward import BackwardStep
 from varprobe.theory.extended_float import ExtendedFloat
@@ -60,7 +61,10 @@ def follow_tangle(
             continue
         if layer.opens:
             join, skip = skips.pop()
-            noise = _split(noise, skip, backward[k].source, backward[join].output, step.fan_out)
+            past = backward[join].output
+            if past is not None and isinstance(end := spec.steps[join].layer, Join):
+                past = past * (ExtendedFloat(end.skip) ** 2)
+            noise = _split(noise, skip, backward[k].source, past, step.fan_out)
             sources[join] = tell(noise)
             continue
         flow = flows[0][k]

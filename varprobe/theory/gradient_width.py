@@ -102,9 +102,9 @@ class _Chain:
         if isinstance(layer, Norm):
             return ahead.source is not None and self._pass_norm(layer, ahead.source, flow, step.fan_out)
         z, activation = ahead.inner, layer.activation
+        if activation is None:  # a factor changes nothing that is relative
+            return True
         assert z is not None
-        if activation is None:
-            return True  # multiplied by a number, which is nothing relative
         if activation.is_linear:
             if not self.is_inner:
                 self._pass_units(flow, step.fan_out)

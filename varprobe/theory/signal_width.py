@@ -136,7 +136,8 @@ class _Walk:
 
     def join(self, layer: Join, signal: _Passage) -> _Passage:
         skip, ahead = self.skips.pop(), self.ahead
-        joined = _join(skip, signal.output, layer.scale, ahead.source, ahead.output, self.step.fan_out)
+        before = ahead.source and ahead.source.times(layer.skip)
+        joined = _join(skip, signal.output, layer.scale, before, ahead.output, self.step.fan_out)
         return _Passage(skip, joined)
 
 
@@ -258,7 +259,7 @@ def _join(
     after: SignalMoments | None,
     width: int,
 ) -> Flow | None:
-    """skip + scale * branch: the branch answers to the skip, and brings fluctuations of its own.
+    """The skip, of moments `before`, + scale * branch, which answers to the skip and brings fluctuations of its own.
 
     Their product, of mean zero where the branch ends in fresh weights, adds 4 kept added/width.
     """

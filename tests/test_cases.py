@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 from functools import cache
+from typing import Any
 
 import pytest
-from torch_reference.cases import CASES, STORED, case_reference
+from ruamel.yaml import YAML
+from torch_reference.cases import CASES, MENDED, STORED, case_reference, mend
 
 import varprobe
 from varprobe.report.records import Report
 from varprobe.verdict.records import DirectionVerdict
 
-REFERENCE = json.loads(STORED.read_text())
+STORED_DRAWS = json.loads(STORED.read_text())
+REFERENCE = STORED_DRAWS["cases"]
 # Standard errors between two independent means. With 44 comparisons, 4.5 are left by chance in one run of 3,000; the
 # seeds are fixed.
 APART = 4.5
@@ -60,6 +65,34 @@ def _error(direction: DirectionVerdict, name: str, way: str) -> float:
     truth, trials = REFERENCE[name][way], measured(name).settings.trials
     assert direction.spread_log10 is not None
     return math.hypot(direction.spread_log10 / math.sqrt(trials), truth["sd"] / math.sqrt(truth["alive"]))
+
+
+def _pasted(name: str) -> dict[str, Any]:
+    """What the first remedy with options says to paste, as config paths."""
+    for finding in measured(name).verdict.findings:
+        if found := re.search("That is `([^`]*)`", finding.remedy):
+            options = shlex.split(found[1])
+            assert options[::2] == ["--set"] * (len(options) // 2)
+            pairs = (option.split("=", 1) for option in options[1::2])
+            return {path.replace("[", ".").replace("]", ""): YAML(typ="safe").load(value) for path, value in pairs}
+    return {}
+
+
+@by_name
+def test_what_a_remedy_says_to_paste_is_what_pytorch_was_given(name: str) -> None:
+    assert _pasted(name) == MENDED.get(name, {})
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_a_remedy_brings_what_it_promises_in_pytorch(name: str) -> None:
+    """A typical draw is stable both ways, with its error; varprobe says so too."""
+    found = STORED_DRAWS["mended"][name]
+    for way in ("forward", "backward"):
+        assert found[way]["alive"] == found[way]["draws"]
+        error = found[way]["sd"] / math.sqrt(found[way]["draws"])
+        assert abs(found[way]["mean"]) + APART * error < 2.0
+    verdict = varprobe.run(mend(CASES[name], MENDED[name]).config).verdict
+    assert (verdict.forward.label, verdict.backward.label) == ("stable", "stable")
 
 
 @pytest.mark.parametrize("name", ["tanh of width 1", "siren", "makemore", "branches of zeros"])

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +295,34 @@ CASES: dict[str, ExpertCase] = {
 }
 
 
+# What the first remedy of a case says to paste, as config paths; what that brings is drawn with PyTorch too.
+MENDED: dict[str, Entry] = {
+    "an input of a million": {"input.std": 1.0},
+    "generator with batch norm of a large eps": {f"layers.{at}.block.1.norm.eps": 1e-05 for at in (2, 3, 4)},
+    "biases of 100": {"defaults.bias": 0},
+    "sigmoid classifier": {"defaults.init.gain": 10.2825, "layers.1.dense.init": "xavier"},
+    "positive weights": {"defaults.init": {"name": "uniform", "low": -0.173789, "high": 0.173789}},
+    "fan_out where fan_in is meant": {"layers.1.dense.init": "he"},
+    "mlp half of gpt2": {"defaults.init.branches": 24},
+    "a hundred layers of std 1": {"defaults.init.std": 0.0625},
+    "gelu whose mean is rare draws": {"defaults.init.gain": 1.467},
+}
+
+
+def mend(case: ExpertCase, edits: Entry) -> ExpertCase:
+    """The case with the edits made; a scheme's name is a mapping as soon as it has arguments."""
+    config = deepcopy(case.config)
+    for path, value in edits.items():
+        *steps, last = (int(step) if step.isdigit() else step for step in path.split("."))
+        node: Any = config
+        for step in steps:
+            if step == "init" and isinstance(node[step], str):
+                node[step] = {"name": node[step]}
+            node = node[step]
+        node[last] = value
+    return replace(case, config=config)
+
+
 class Drawing:
     """One draw of a network: its layers in turn, and what the judged ones hand on."""
 
@@ -341,7 +370,7 @@ class Drawing:
 
         model = {**self.defaults, **(model if isinstance(model, dict) else {"width": model})}
         weights, bias = draw_weights(model["init"], model["width"], x.shape[1], self.branches, trunk=trunk)
-        if "bias" in model:
+        if model.get("bias"):
             bias = model["bias"]["std"] * weights.new_empty(model["width"]).normal_()
         return self.activate(model["activation"], functional.linear(x, weights, bias))
 
@@ -368,9 +397,11 @@ def draw_weights(
     name, gain = arguments["name"], arguments.get("gain", 1.0)
     w = torch.empty(width, fan_in, dtype=torch.float64)
     if name == "he":
+        if "gain" in arguments:
+            return draw.normal_(w, 0.0, gain / math.sqrt(fan_in)), None
         return draw.kaiming_normal_(w, mode=arguments.get("mode", "fan_in")), None
     if name == "xavier":
-        return draw.xavier_normal_(w), None
+        return draw.xavier_normal_(w, gain), None
     if name == "lecun":
         return draw.normal_(w, 0.0, gain / math.sqrt(fan_in)), None
     if name == "orthogonal":
@@ -386,6 +417,7 @@ def draw_weights(
         return layer.weight.detach(), layer.bias.detach()
     if name == "gpt2":
         last = not trunk and width < fan_in
+        branches = arguments.get("branches", branches)
         return draw.normal_(w, 0.0, 0.02 / math.sqrt(branches) if last else 0.02), None
     assert name == "siren", name
     bound = 1 / fan_in if fan_in == 2 else math.sqrt(6 / fan_in) / 30
@@ -456,7 +488,10 @@ def case_reference(case: ExpertCase) -> dict[str, Any]:
 
 
 def main() -> None:
-    found = {name: case_reference(case) for name, case in CASES.items()}
+    found = {
+        "cases": {name: case_reference(case) for name, case in CASES.items()},
+        "mended": {name: case_reference(mend(CASES[name], edits)) for name, edits in MENDED.items()},
+    }
     STORED.write_text(json.dumps(found, indent=1) + "\n")
 
 

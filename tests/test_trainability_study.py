@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from trainability_networks import SECOND_EVERY, WARM_EVERY, Network, networks  #
 SHIPPED = json.loads((REPORTS / "trainability_study.json").read_text())
 HEAD = {"dense": {"width": 10, "activation": "linear", "init": "lecun"}}
 needs_torch = pytest.mark.skipif(
-    not __import__("importlib.util").util.find_spec("torch"), reason="PyTorch is an extra: pip install varprobe[torch]"
+    not (find_spec("torch") and find_spec("sklearn")),
+    reason="PyTorch and scikit-learn are extras: pip install varprobe[test,torch]",
 )
 
 

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 
 class Presentable:
-    """A result that shows itself; its `repr` has the verdict first and ten lines at most."""
+    """A result that shows itself; its `repr` has the verdict first and ten lines at most.
+
+    >>> import varprobe
+    >>> report = varprobe.run({"input": {"features": 8}, "layers": [{"dense": 8, "repeat": 5}]}, init="small", batch=4)
+    >>> report.summary().split(":")[0], len(repr(report).splitlines()) <= 10
+    ('vanishing', True)
+    >>> report.save("vanishing.xyz")
+    Traceback (most recent call last):
+    varprobe.errors.OutputError: vanishing.xyz: no format is known by the suffix '.xyz'
+      hint: known are .json, .csv, .md, .png, .svg, .pdf, .html
+    """
 
     __slots__ = ()
 

@@ -59,10 +59,16 @@ class InputLaw:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is propagated backward; `cotangent` is a given one, shape (batch, width of the last layer)."""
+    """What is propagated backward.
+
+    Attributes:
+        cotangent: a given one, shape (batch, width of the last layer).
+        targets: given ones of the loss: classes (batch,) of cross_entropy, else numbers (batch, width).
+    """
 
     kind: Literal["random", "mse", "cross_entropy", "bce", "file"]
     cotangent: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+    targets: NDArray[Any] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

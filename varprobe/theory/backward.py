@@ -87,6 +87,8 @@ def step_backward(
 
 def _begin(objective: Objective, last: ForwardStep) -> tuple[GradientMoments | None, str]:
     """The gradient at the output, its second moment 1."""
+    if objective.targets is not None:
+        return None, "given labels have no law"
     if objective.kind == "cross_entropy":
         return None, "the cross-entropy gradient depends on the output"
     if objective.kind == "mse":

@@ -33,7 +33,8 @@ def read_batch(model: InputModel, files: GivenArrays) -> Batch:
         FieldError: where its file is not there or does not hold it.
     """
     if model.path is None:
-        return Batch(InputLaw(model.features, model.distribution, model.mean, model.std))
+        density = 1.0 if model.density is None else model.density
+        return Batch(InputLaw(model.features, model.distribution, model.mean, model.std, density=density))
     if model.path.lower().endswith(".csv"):
         table = _read_table(model, files)
         rows: NDArray[np.floating[Any]] = table.rows

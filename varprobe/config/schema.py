@@ -22,6 +22,7 @@ from varprobe.config.fields import (
     REAL,
     choice,
     optional,
+    real,
     section,
     short_form,
     shown,
@@ -63,6 +64,11 @@ def _one_bias(bias: Bias) -> ValidationError | None:
 
 def _path_belongs(record: Any) -> ValidationError | None:
     """`path` goes with the word `file`, in the input and in the gradient."""
+    if isinstance(record, InputModel) and (record.distribution == "sparse") != (record.density is not None):
+        hint = "write distribution: sparse and density: 0.1"
+        return problem("a density and the word `sparse` belong together", hint, (), None)
+    if isinstance(record, InputModel) and record.distribution == "one_hot" and (record.mean, record.std) != (0.0, 1.0):
+        return problem("one_hot rows have no mean or std", "remove them", (), None)
     if isinstance(record, InputModel) and record.path is None:
         for key in ("key", "columns", "label", "standardize"):
             if getattr(record, key) is not None and getattr(record, key) is not False:
@@ -200,9 +206,10 @@ def config_core_schema() -> CoreSchema:
         None,
         _path_belongs,
         features=whole(1, MAX_WIDTH),
-        distribution=choice("normal", "uniform", "constant", "file"),
+        distribution=choice("normal", "uniform", "constant", "one_hot", "sparse", "file"),
         mean=REAL,
         std=NOT_NEGATIVE,
+        density=optional(real(gt=0.0, le=1.0)),
         path=optional(text()),
         key=optional(text()),
         columns=optional(cs.list_schema(_COLUMN, min_length=1, max_length=10_000)),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from varprobe.config.data import read_batch, read_objective
 from varprobe.config.fields import FieldError, FieldPath, Mistakes, field_name
 from varprobe.config.files import GivenArrays
 from varprobe.config.parts import Part
@@ -20,7 +21,7 @@ from varprobe.network.initializers import INITIALIZERS, Context
 from varprobe.network.laws import Constant, FromFile, Law, Normal
 from varprobe.network.layer_kinds import LAYER_KINDS, Fields, LayerKind
 from varprobe.network.layers import Dense, Layer
-from varprobe.network.spec import SATURATED_ABOVE, InputLaw, NetworkSpec, Objective, Settings, Step
+from varprobe.network.spec import SATURATED_ABOVE, InputLaw, NetworkSpec, Settings, Step
 
 Lines = Callable[[FieldPath], int | None]
 
@@ -46,19 +47,21 @@ def build(config: Config, folder: Path, lines: Lines, name: str, place: Place) -
         check_heads(slots)
     source = settings = objective = None
     with mistakes.gathered():
-        source = _input(config, files)
+        source = read_batch(config.input, files)
     steps = _Builder(config, files, lines, slots, mistakes).steps()
     with mistakes.gathered():
-        settings = _settings(config, source, steps)
+        settings = _settings(config, source.law if source else None, steps)
     with mistakes.gathered():
-        objective = _objective(config, files, settings.batch if settings else None, steps[-1].fan_out)
+        objective = read_objective(
+            config, files, source.labels if source else None, settings.batch if settings else None, steps[-1].fan_out
+        )
     mistakes.tell()
     assert source
     assert settings
     assert objective
     return NetworkSpec(
         name=config.name or name,
-        input=source,
+        input=source.law,
         steps=steps,
         objective=objective,
         settings=settings,
@@ -208,14 +211,6 @@ class _Site:
         return self.files.given(file, (self.context.fan_in,), "(width,)", (*self.path, key)) if file else None
 
 
-def _input(config: Config, files: GivenArrays) -> InputLaw:
-    model = config.input
-    rows = None
-    if model.path is not None:
-        rows = files.given(File(path=model.path), (None, model.features), "(rows, features)", ("input", "path")).values
-    return InputLaw(model.features, model.distribution, model.mean, model.std, rows)
-
-
 def _settings(config: Config, source: InputLaw | None, steps: tuple[Step, ...]) -> Settings:
     probe = config.probe
     batch = probe.batch or 128
@@ -228,17 +223,3 @@ def _settings(config: Config, source: InputLaw | None, steps: tuple[Step, ...]) 
         hint = "raise probe.batch to 2 or more, or use layer norm"
         raise FieldError(("probe", "batch"), "batch norm needs more than one row, given a batch of 1", hint)
     return Settings(batch, probe.trials, probe.seed, probe.dtype, probe.engine)
-
-
-def _objective(config: Config, files: GivenArrays, batch: int | None, width: int) -> Objective:
-    gradient = config.probe.gradient
-    if gradient.name == "cross_entropy" and width == 1:
-        message = "cross_entropy of a single output is always zero: the softmax of one logit is 1"
-        hint = "use bce, the binary cross entropy of one logit, or give the last layer a unit per class"
-        raise FieldError(("probe", "gradient"), message, hint)
-    if gradient.path is None:
-        return Objective(gradient.name)
-    path = ("probe", "gradient", "path")
-    return Objective(
-        gradient.name, files.given(File(path=gradient.path), (batch, width), "(batch, width)", path).values
-    )

@@ -80,7 +80,7 @@ def _complaints_of(error: ValidationError) -> list[InitErrorDetails]:
     found: list[InitErrorDetails] = []
     for item in error.errors(include_url=False)[:_KEPT]:
         context, kind = item.get("ctx") or {}, item["type"]
-        own = "message" in context or kind == "gain"
+        own = "message" in context or kind in ("gain", "column")
         words: Any = PydanticCustomError(kind, item["msg"].replace("{", "(") if not context else "{message}", context)
         found.append(InitErrorDetails(type=words if own else kind, loc=item["loc"], input=item["input"], ctx=context))
     return found

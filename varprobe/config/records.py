@@ -46,13 +46,25 @@ class Entry:
 
 @dataclass(frozen=True)
 class InputModel:
-    """The batch: independent entries of one law, a constant (every entry is `mean`), or the rows of a file."""
+    """The batch: independent entries of one law, a constant (every entry is `mean`), or the rows of a file.
+
+    Attributes:
+        density: the share of entries of a sparse input that are not 0.
+        key: of a .npz file.
+        columns, label: of a .csv file, by name or by number from 0; the label is the objective's target.
+        standardize: give each column of the file mean 0 and standard deviation 1.
+    """
 
     features: int
     distribution: Any = "normal"
     mean: float = 0.0
     std: float = 1.0
+    density: float | None = None
     path: str | None = None
+    key: str | None = None
+    columns: list[str | int] | None = None
+    label: str | int | None = None
+    standardize: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from varprobe.config.fields import (
     REAL,
     choice,
     optional,
+    real,
     section,
     short_form,
     shown,
@@ -46,6 +47,11 @@ _ENTRY = (
     "of the body, or the head."
 )
 _BESIDE = ("repeat", "name", "role")
+_COLUMN = cs.union_schema(
+    [cs.int_schema(strict=True, ge=0, le=1_000_000), text(200)],
+    custom_error_type="column",
+    custom_error_message="must be a column's name, or its number from 0",
+)
 _REPEAT = whole(1, 1_000_000)
 
 
@@ -58,6 +64,16 @@ def _one_bias(bias: Bias) -> ValidationError | None:
 
 def _path_belongs(record: Any) -> ValidationError | None:
     """`path` goes with the word `file`, in the input and in the gradient."""
+    if isinstance(record, InputModel) and (record.distribution == "sparse") != (record.density is not None):
+        hint = "write distribution: sparse and density: 0.1"
+        return problem("a density and the word `sparse` belong together", hint, (), None)
+    if isinstance(record, InputModel) and record.distribution == "one_hot" and (record.mean, record.std) != (0.0, 1.0):
+        return problem("one_hot rows have no mean or std", "remove them", (), None)
+    if isinstance(record, InputModel) and record.path is None:
+        for key in ("key", "columns", "label", "standardize"):
+            if getattr(record, key) is not None and getattr(record, key) is not False:
+                hint = "write distribution: file and path: FILE, or remove it"
+                return problem(f"{key} is of a file, and no path is given", hint, (), None)
     word = record.distribution if isinstance(record, InputModel) else record.name
     if (word == "file") == (record.path is not None):
         return None
@@ -190,10 +206,15 @@ def config_core_schema() -> CoreSchema:
         None,
         _path_belongs,
         features=whole(1, MAX_WIDTH),
-        distribution=choice("normal", "uniform", "constant", "file"),
+        distribution=choice("normal", "uniform", "constant", "one_hot", "sparse", "file"),
         mean=REAL,
         std=NOT_NEGATIVE,
+        density=optional(real(gt=0.0, le=1.0)),
         path=optional(text()),
+        key=optional(text()),
+        columns=optional(cs.list_schema(_COLUMN, min_length=1, max_length=10_000)),
+        label=optional(_COLUMN),
+        standardize=cs.bool_schema(strict=True),
     )
     gradient = section(
         Gradient,

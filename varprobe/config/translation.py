@@ -64,6 +64,8 @@ def word_complaint(item: Any, written: Any = None) -> tuple[str, str]:
         return f"must be one of {context['expected']}, given {given}", "choose one of them"
     if kind == "gain":
         return f"must be a number from 0, or auto, given {given}", "auto is the exact gain of the activation before"
+    if kind == "column":
+        return f"must be a column's name, or its number from 0, given {given}", "for example label: quality"
     if kind == "string_too_long":
         return f"is longer than {context['max_length']:,} characters", "shorten it"
     if kind in ("too_short", "string_too_short"):

@@ -197,6 +197,8 @@ def draw_batch(law: InputLaw, batch: int, streams: Streams, dtype: np.dtype[Any]
     if law.rows is not None:
         return repeat_given(law.rows, len(streams.trials), dtype)
     shape = (len(streams.trials), batch, law.features)
+    if law.distribution in ("one_hot", "sparse"):
+        return _draw_scattered(law, shape, streams, dtype)
     mean = ScaledArray.plain(np.broadcast_to(dtype.type(np.sign(law.mean)), shape))
     if law.distribution == "constant":
         return mean.times(abs(law.mean)).settle()
@@ -209,3 +211,17 @@ def draw_batch(law: InputLaw, batch: int, streams: Streams, dtype: np.dtype[Any]
         values *= np.sqrt(12.0)
     signal = ScaledArray.plain(values).times(law.std)
     return (signal.plus(mean.times(abs(law.mean))) if law.mean else signal).settle()
+
+
+def _draw_scattered(law: InputLaw, shape: tuple[int, int, int], streams: Streams, dtype: np.dtype[Any]) -> ScaledArray:
+    """Batches that are mostly zeros."""
+    values = np.zeros(shape, dtype)
+    size = max(abs(law.mean), law.std)
+    for rows, stream in zip(values, streams.generators(), strict=True):
+        if law.distribution == "one_hot":
+            rows[np.arange(shape[1]), stream.integers(shape[2], size=shape[1])] = 1
+        elif size:
+            drawn = law.mean / size + law.std / size * stream.standard_normal(shape[1:])
+            rows[:] = np.where(stream.random(shape[1:]) < law.density, drawn, 0.0)
+    signal = ScaledArray.plain(values)
+    return (signal if law.distribution == "one_hot" else signal.times(size)).settle()

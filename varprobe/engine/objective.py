@@ -31,7 +31,7 @@ class Pull:
 
 
 def draw_pull(objective: Objective, output: ScaledArray, streams: Streams) -> Pull:
-    """The objective at an output, each trial's targets from its own stream.
+    """The objective at an output, each trial's targets from its own stream, or given ones the same in every trial.
 
     random: no loss, a cotangent with N(0, 1) entries. file: the given cotangent in every trial.
     mse: the mean over batch and units of (y - t)^2, targets t of N(0, 1).
@@ -44,10 +44,13 @@ def draw_pull(objective: Objective, output: ScaledArray, streams: Streams) -> Pu
         return Pull(repeat_given(objective.cotangent, shape[0], dtype), nothing)
     match objective.kind:
         case "cross_entropy":
-            return _softmax_pull(output, streams)
+            return _softmax_pull(output, streams, objective.targets)
         case "bce":
-            return _binary_pull(output, streams)
-    normal = ScaledArray.plain(streams.normal(np.empty(shape, dtype)))
+            return _binary_pull(output, streams, objective.targets)
+    if objective.kind == "mse" and objective.targets is not None:
+        normal = repeat_given(objective.targets, shape[0], dtype)
+    else:
+        normal = ScaledArray.plain(streams.normal(np.empty(shape, dtype)))
     if objective.kind == "random":
         return Pull(normal, nothing)
     difference = output.plus(normal.times(-1.0))
@@ -55,7 +58,7 @@ def draw_pull(objective: Objective, output: ScaledArray, streams: Streams) -> Pu
     return Pull(difference.times(2.0 / (shape[1] * shape[2])).settle(), loss)
 
 
-def _softmax_pull(output: ScaledArray, streams: Streams) -> Pull:
+def _softmax_pull(output: ScaledArray, streams: Streams, given: NDArray[Any] | None) -> Pull:
     """(softmax(y) - one-hot(label)) / batch."""
     trials, batch, width = output.values.shape
     shifted = output.values - output.values.max(axis=2, keepdims=True)
@@ -64,19 +67,19 @@ def _softmax_pull(output: ScaledArray, streams: Streams) -> Pull:
     share /= total
     samples, loss = np.arange(batch), np.empty(trials)
     for trial, stream in zip(range(trials), streams.generators(), strict=True):
-        labels = stream.integers(width, size=batch)
+        labels = stream.integers(width, size=batch) if given is None else given
         share[trial, samples, labels] -= 1
         chosen = _doubles(shifted[trial, samples, labels], output.exponent[trial])
         loss[trial] = np.mean(np.log(total[trial, :, 0].astype(np.float64)) - chosen)
     return Pull(ScaledArray.plain((share / batch).astype(output.values.dtype)).settle(), loss)
 
 
-def _binary_pull(output: ScaledArray, streams: Streams) -> Pull:
+def _binary_pull(output: ScaledArray, streams: Streams, given: NDArray[Any] | None) -> Pull:
     """(sigmoid(y) - t) / (batch units), from m = y for t = 0 and -y for t = 1: sigmoid(m) with the sign of m."""
     trials, batch, width = output.values.shape
     gradient, loss = np.empty_like(output.values), np.empty(trials)
     for trial, stream in zip(range(trials), streams.generators(), strict=True):
-        side = 1.0 - 2.0 * stream.integers(2, size=(batch, width))
+        side = 1.0 - 2.0 * (stream.integers(2, size=(batch, width)) if given is None else given)
         wrong = side * _doubles(output.values[trial], output.exponent[trial])
         loss[trial] = np.mean(np.logaddexp(0.0, wrong))
         gradient[trial] = side * np.exp(-np.logaddexp(0.0, -wrong)) / (batch * width)

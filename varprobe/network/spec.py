@@ -48,21 +48,34 @@ class Step:
 
 @dataclass(frozen=True)
 class InputLaw:
-    """Where the batch comes from; `rows` are given ones, shape (batch, features)."""
+    """Where the batch comes from.
+
+    Attributes:
+        distribution: one_hot is a single 1 at a place drawn for each row; sparse is N(mean, std^2) with the chance
+            `density`, else 0.
+        rows: given ones, shape (batch, features).
+    """
 
     features: int
-    distribution: Literal["normal", "uniform", "constant", "file"]
+    distribution: Literal["normal", "uniform", "constant", "one_hot", "sparse", "file"]
     mean: float
     std: float
     rows: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+    density: float = 1.0
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is propagated backward; `cotangent` is a given one, shape (batch, width of the last layer)."""
+    """What is propagated backward.
+
+    Attributes:
+        cotangent: a given one, shape (batch, width of the last layer).
+        targets: given ones of the loss: classes (batch,) of cross_entropy, else numbers (batch, width).
+    """
 
     kind: Literal["random", "mse", "cross_entropy", "bce", "file"]
     cotangent: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+    targets: NDArray[Any] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

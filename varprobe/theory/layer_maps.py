@@ -26,7 +26,14 @@ def input_moments(law: InputLaw) -> SignalMoments:
     """The signal of the batch itself."""
     if law.rows is not None:
         return _given_moments(law.rows.astype(np.float64))
+    if law.distribution == "one_hot":  # a row's entries sum to 1: two of them are never both there
+        each = ExtendedFloat(1 / law.features)
+        pair = ZERO if law.features == 1 else each * each * -1.0
+        return SignalMoments(each, each, each - each * each, False, pair, pair)
     mean, std = ExtendedFloat(law.mean), ExtendedFloat(law.std)
+    if law.distribution == "sparse":
+        second, mean = (mean * mean + std * std) * law.density, mean * law.density
+        return SignalMoments(second, mean, second - mean * mean, gaussian=False)
     apart = ZERO if law.distribution == "constant" else std * std
     return SignalMoments(mean * mean + apart, mean, apart, gaussian=law.distribution in ("constant", "normal"))
 

@@ -34,6 +34,8 @@ def begin_gradient(spec: NetworkSpec, last: ForwardStep) -> tuple[GradientMoment
             return GradientMoments(ExtendedFloat(1 - common), common=ExtendedFloat(common)), ""
         return GradientMoments(ONE), ""
     if objective.kind == "mse":
+        if objective.targets is not None:
+            return None, "given targets have no law"
         if last.output is None:
             return None, last.reason
         share = 1.0 / (last.output.second_moment + 1.0)

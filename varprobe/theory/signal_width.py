@@ -42,7 +42,8 @@ def follow_fluctuations(
 ) -> tuple[list[Flow | None], list[Flow | None], list[str]]:
     """The second moments of every step's source and output; None where the expansion is not known, with the reason."""
     flow: Flow | None = None
-    if spec.input.rows is None:  # rows of a file may differ in size, which is no fluctuation of the weights
+    # Rows of a file may differ in size, which is no fluctuation of the weights; nor are the entries of one_hot free.
+    if spec.input.rows is None and spec.input.distribution != "one_hot":
         kappa = _input_kappa(spec.input)
         features = spec.input.features
         flow = Flow(NOTHING, Spread(kappa / features, 0.0), 0.0, kappa + 1, chance=1 / features)
@@ -148,9 +149,10 @@ def _input_kappa(law: InputLaw) -> float:
         return 0.0
     m, s = law.mean / largest, law.std / largest
     second = m * m + s * s
-    kurtosis = 3.0 if law.distribution == "normal" else 1.8
+    kurtosis = 3.0 if law.distribution != "uniform" else 1.8
     # The fourth moment m^4 + 6 m^2 s^2 + kurtosis s^4 less the squared second, over the latter.
-    return (4 * m * m * s * s + (kurtosis - 1) * s**4) / second**2
+    spread = (4 * m * m * s * s + (kurtosis - 1) * s**4) / second**2
+    return (spread + 1) / law.density - 1
 
 
 def weight_excess(law: Law, fan_out: int) -> float:

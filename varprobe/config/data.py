@@ -1,0 +1,131 @@
+"""The batch and the objective of a config: a law, or given rows, labels and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varprobe.config.csv_files import CsvTable, read_csv
+from varprobe.config.fields import FieldError
+from varprobe.config.files import GivenArrays
+from varprobe.config.records import Config, File, InputModel
+from varprobe.errors import InputFileError
+from varprobe.frozen import dataclass
+from varprobe.network.spec import InputLaw, Objective
+
+_PATH = ("input", "path")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The input's law, and the labels of given rows as they are written."""
+
+    law: InputLaw
+    labels: tuple[str, ...] | None = None
+
+
+def read_batch(model: InputModel, files: GivenArrays) -> Batch:
+    """The batch that a config's `input` describes.
+
+    Raises:
+        FieldError: where its file is not there or does not hold it.
+    """
+    if model.path is None:
+        density = 1.0 if model.density is None else model.density
+        return Batch(InputLaw(model.features, model.distribution, model.mean, model.std, density=density))
+    if model.path.lower().endswith(".csv"):
+        table = _read_table(model, files)
+        rows: NDArray[np.floating[Any]] = table.rows
+        labels = table.labels
+    else:
+        for key in ("columns", "label"):
+            if getattr(model, key) is not None:
+                raise FieldError(("input", key), f"{key} is of a .csv file", "remove it, or name a .csv file")
+        shape, axes = (None, model.features), "(rows, features)"
+        rows, labels = files.given(File(model.path, model.key), shape, axes, _PATH).values, None
+    if model.standardize:
+        rows = standardise_columns(rows)
+    return Batch(InputLaw(model.features, "file", model.mean, model.std, rows), labels)
+
+
+def _read_table(model: InputModel, files: GivenArrays) -> CsvTable:
+    assert model.path is not None
+    if model.key is not None:
+        raise FieldError(("input", "key"), "a .csv file has no keys", "remove it, or name columns")
+    try:
+        table = read_csv(files.folder / model.path, model.columns, model.label)
+    except InputFileError as error:
+        raise FieldError(_PATH, error.message, error.hint) from None
+    found = table.rows.shape[1]
+    if found != model.features:
+        message = f"'{files.folder / model.path}' gives {found:,} columns, the network needs {model.features:,}"
+        raise FieldError(_PATH, message, f"set input.features to {found}, or name columns and label")
+    return table
+
+
+def standardise_columns(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Each column with mean 0 and standard deviation 1; constant ones are 0. (rows, columns)
+
+    >>> standardise_columns(np.array([[1.0, 5.0], [3.0, 5.0]])).tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
+    """
+    values = rows.astype(np.float64)
+    largest = np.abs(values).max(axis=0)
+    values = values / np.where(largest > 0, largest, 1.0)
+    constant = values.max(axis=0) == values.min(axis=0)
+    values = values - values.mean(axis=0)
+    spread = np.where(constant, 1.0, values.std(axis=0))
+    standard: NDArray[np.float64] = np.where(constant, 0.0, values / np.where(spread > 0, spread, 1.0))
+    return standard
+
+
+def read_objective(
+    config: Config, files: GivenArrays, labels: tuple[str, ...] | None, batch: int | None, width: int
+) -> Objective:
+    """What the probe propagates backward.
+
+    Raises:
+        FieldError: where the last layer has no such loss, or the labels do not fit it.
+    """
+    gradient = config.probe.gradient
+    if gradient.name == "cross_entropy" and width == 1:
+        message = "cross_entropy of a single output is always zero: the softmax of one logit is 1"
+        hint = "use bce, the binary cross entropy of one logit, or give the last layer a unit per class"
+        raise FieldError(("probe", "gradient"), message, hint)
+    if gradient.path is not None:
+        path, shape = ("probe", "gradient", "path"), (batch, width)
+        given = files.given(File(path=gradient.path), shape, "(batch, width)", path).values
+        return Objective(gradient.name, given)
+    if labels is None or gradient.name == "random":
+        return Objective(gradient.name)
+    targets = _classes(labels, width) if gradient.name == "cross_entropy" else _numbers(labels, width, gradient.name)
+    return Objective(gradient.name, targets=targets)
+
+
+def _classes(labels: tuple[str, ...], width: int) -> NDArray[np.int64]:
+    """The class of each row (rows,): the label itself where all are whole numbers below the width, else its rank."""
+    if all(label.isdecimal() and len(label) < 10 and int(label) < width for label in labels):
+        return np.array([int(label) for label in labels])
+    ranks = {label: rank for rank, label in enumerate(sorted(set(labels)))}
+    if len(ranks) > width:
+        message = f"there are {len(ranks):,} labels, and {width:,} outputs"
+        raise FieldError(("input", "label"), message, "give the last layer a unit per class")
+    return np.array([ranks[label] for label in labels])
+
+
+def _numbers(labels: tuple[str, ...], width: int, loss: str) -> NDArray[np.float64]:
+    """The target of each row and output (rows, 1)."""
+    if width != 1:
+        hint = "give the last layer one unit, or use cross_entropy"
+        raise FieldError(("input", "label"), f"one label a row is no target of {width:,} outputs", hint)
+    try:
+        targets = np.array([float(label) for label in labels])
+    except ValueError:
+        raise FieldError(("input", "label"), f"{loss} needs labels that are numbers", "use cross_entropy") from None
+    if not np.all(np.abs(targets) <= 1e30):
+        raise FieldError(("input", "label"), f"{loss} needs labels that are finite", "mend the file")
+    if loss == "bce" and not np.all((targets == 0) | (targets == 1)):
+        raise FieldError(("input", "label"), "bce needs labels of 0 and 1", "use mse or cross_entropy")
+    return targets[:, None]

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from golden import Said
 
+import varprobe
 from tests.fuzz.contract import settle_file
-from varprobe.api import measure, predict
+from varprobe.api import measure
 from varprobe.config.csv_files import MAX_CSV_BYTES
 from varprobe.config.loading import load
 from varprobe.errors import VarprobeError
@@ -130,10 +131,13 @@ def text_file(config: str) -> str:
 
 
 def test_theory_says_why_it_has_no_gradient_of_given_labels() -> None:
-    rows = predict(text_file(text(", label: quality", 3, "[8, 8, 1]", "mse"))).rows
+    rows = varprobe.derive(text_file(text(", label: quality", 3, "[8, 8, 1]", "mse"))).rows
     assert [row.log_gradient for row in rows] == [None] * 3
-    assert "given labels have no law" in rows[0].reason
-    assert predict(text_file(text(features=4, layers="[8, 8, 1]", gradient="mse"))).rows[0].log_gradient is not None
+    assert "given targets have no law" in rows[0].reason
+    assert (
+        varprobe.derive(text_file(text(features=4, layers="[8, 8, 1]", gradient="mse"))).rows[0].log_gradient
+        is not None
+    )
 
 
 REFUSED: dict[str, tuple[str, str]] = {

@@ -52,7 +52,7 @@ def test_expected_logarithms_are_digammas(width: int) -> None:
 )
 def test_typical_walks_are_those_measured(activation: str, init: str, width: int, depth: int) -> None:
     spec = chain(activation, init, width, depth, batch=1, trials=400)
-    typical, s = typical_logs(varprobe.predict(spec)), varprobe.measure(spec).statistics
+    typical, s = typical_logs(varprobe.derive(spec)), varprobe.measure(spec).statistics
     assert typical.is_known_forward
     assert typical.is_known_backward
     assert typical.is_walk
@@ -83,7 +83,7 @@ def test_typical_draws_of_batches_are_those_measured(
     activation: str, init: str, width: int, depth: int, batch: int
 ) -> None:
     spec = chain(activation, init, width, depth, batch=batch, trials=300)
-    typical, s = typical_logs(varprobe.predict(spec)), varprobe.measure(spec).statistics
+    typical, s = typical_logs(varprobe.derive(spec)), varprobe.measure(spec).statistics
     assert typical.is_known_forward
     assert typical.is_known_backward
     for want, variance, logs, at in (
@@ -101,13 +101,13 @@ def test_typical_draws_of_batches_are_those_measured(
 
 
 def test_the_chance_that_all_units_die_is_told() -> None:
-    assert typical_logs(varprobe.predict(chain("relu", "he", 2, 20))).death == pytest.approx(1 - 0.75**20, rel=1e-12)
+    assert typical_logs(varprobe.derive(chain("relu", "he", 2, 20))).death == pytest.approx(1 - 0.75**20, rel=1e-12)
     apart = network([{"block": [{"dense": 2}, {"activation": "relu"}], "repeat": 20}], 2)
-    assert typical_logs(varprobe.predict(apart)).death == pytest.approx(1 - 0.75**20, rel=1e-12)
+    assert typical_logs(varprobe.derive(apart)).death == pytest.approx(1 - 0.75**20, rel=1e-12)
     for activation in ("tanh", "leaky_relu", "gelu"):
-        assert typical_logs(varprobe.predict(chain(activation, "he", 2, 20))).death == 0
+        assert typical_logs(varprobe.derive(chain(activation, "he", 2, 20))).death == 0
     assert (
-        typical_logs(varprobe.predict(network([{"dense": {"width": 2, "activation": "relu", "bias": 0.1}}], 2))).death
+        typical_logs(varprobe.derive(network([{"dense": {"width": 2, "activation": "relu", "bias": 0.1}}], 2))).death
         == 0
     )
 
@@ -115,7 +115,7 @@ def test_the_chance_that_all_units_die_is_told() -> None:
 @pytest.mark.parametrize(("activation", "width", "depth"), [("tanh", 1, 20), ("tanh", 2, 20), ("gelu", 64, 40)])
 def test_what_is_beyond_the_expansion_is_not_called_known(activation: str, width: int, depth: int) -> None:
     spec = chain(activation, "he", width, depth)
-    typical, rows = typical_logs(varprobe.predict(spec)), varprobe.predict(spec).rows
+    typical, rows = typical_logs(varprobe.derive(spec)), varprobe.derive(spec).rows
     assert not typical.is_known_forward
     assert not typical.is_known_backward
     assert typical.forward == tuple(row.output.second_moment.log for row in rows if row.output)
@@ -125,7 +125,7 @@ def test_what_is_beyond_the_expansion_is_not_called_known(activation: str, width
 def test_through_norms_the_mean_shifts_as_the_first_order_says() -> None:
     block = [{"dense": 64}, {"norm": "rms"}, {"activation": "relu"}]
     spec = network([{"block": block, "repeat": 4}], 64, batch=2, trials=3000)
-    found = compare(varprobe.measure(spec), varprobe.predict(spec))
+    found = compare(varprobe.measure(spec), varprobe.derive(spec))
     for row, theory in zip(found.rows[:-1], found.prediction.rows, strict=False):
         for band, width in ((row.output, theory.width.output), (row.output_gradient, theory.width.output_gradient)):
             assert width is not None
@@ -140,7 +140,7 @@ def test_through_norms_the_mean_shifts_as_the_first_order_says() -> None:
 def test_few_inputs_of_weights_that_are_not_gaussian_are_not_tested() -> None:
     uniform = {"name": "lecun", "distribution": "uniform"}
     few = network([{"dense": 64, "repeat": 2}], 2, "tanh", uniform, trials=20, batch=8)
-    found = compare(varprobe.measure(few), varprobe.predict(few))
+    found = compare(varprobe.measure(few), varprobe.derive(few))
     # Only what the gradient meets at the last layer does not hang on the first one.
     assert found.rows[0].output.low is None
     report = varprobe.run(varprobe.load({
@@ -151,10 +151,10 @@ def test_few_inputs_of_weights_that_are_not_gaussian_are_not_tested() -> None:
     assert report.layers[0].predicted.activation_low is None
     assert "on 2 inputs z is not Gaussian" in report.layers[0].predicted.reason
     # Weights that are Gaussian make any input Gaussian; two features still vary too much.
-    gaussian = varprobe.predict(network([{"dense": 64}], 2, "sigmoid", "lecun")).rows[0].width.output
+    gaussian = varprobe.derive(network([{"dense": 64}], 2, "sigmoid", "lecun")).rows[0].width.output
     assert gaussian is not None
     assert gaussian.variance < 0.05 < gaussian.unknown
-    wide = varprobe.predict(network([{"dense": 256}], 256, "tanh", uniform)).rows[0].width.output
+    wide = varprobe.derive(network([{"dense": 256}], 256, "tanh", uniform)).rows[0].width.output
     assert wide is not None
     assert wide.unknown < 0.001
 
@@ -163,7 +163,7 @@ def test_few_inputs_of_weights_that_are_not_gaussian_are_not_tested() -> None:
 def test_batch_norm_goes_by_its_eps(batch: int, eps: float) -> None:
     layers = [{"dense": 512}, {"norm": {"kind": "batch", "eps": eps}}, {"activation": "relu"}, {"dense": 512}]
     spec = network(layers, 512, init="lecun", batch=batch, trials=100, dtype="float64")
-    rows, s = varprobe.predict(spec).rows, varprobe.measure(spec).statistics
+    rows, s = varprobe.derive(spec).rows, varprobe.measure(spec).statistics
     assert rows[1].output is not None
     assert rows[0].log_output_gradient is not None
     for want, logs in (
@@ -180,7 +180,7 @@ def test_batch_norm_goes_by_its_eps(batch: int, eps: float) -> None:
 def test_the_gradient_of_cross_entropy_is_followed(init: Any) -> None:
     layers = [{"dense": {"width": 64, "activation": "sigmoid"}, "repeat": 6}, {"dense": 10}]
     spec = network(layers, 64, init=init, gradient="cross_entropy", trials=60)
-    rows, s = varprobe.predict(spec).rows, varprobe.measure(spec).statistics
+    rows, s = varprobe.derive(spec).rows, varprobe.measure(spec).statistics
     logs = s.log_activation_gradient_second_moment
     for at, row in enumerate(rows[:-1]):
         assert row.log_output_gradient is not None
@@ -189,5 +189,5 @@ def test_the_gradient_of_cross_entropy_is_followed(init: Any) -> None:
         shift = (len(rows) - at) / 64 + logs[:, at].var() / 2 + 1 / 10
         assert abs(logs[:, at].mean() - row.log_output_gradient) < 4 * error + shift
     single = network([{"dense": 8}, {"dense": 1}], 8)
-    reason = varprobe.predict(replace(single, objective=Objective("cross_entropy"))).rows[0].reason
+    reason = varprobe.derive(replace(single, objective=Objective("cross_entropy"))).rows[0].reason
     assert "softmax of a single output" in reason

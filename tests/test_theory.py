@@ -232,3 +232,12 @@ def test_behind_a_head_of_zeros_the_body_has_a_gradient_of_its_own() -> None:
     # He keeps the gradient at constant width, and a random one at the body's output has second moment 1.
     assert gradients("zeros") == pytest.approx([0.0] * 4, abs=1e-12)
     assert gradients("he") == pytest.approx([math.log(8 * 2 / 32)] * 4, abs=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 16])
+def test_orthonormal_rows_keep_the_norm_of_a_gradient_that_hangs_on_the_output(width: int) -> None:
+    head = {"dense": {"width": width, "activation": "linear", "init": "orthogonal"}}
+    defaults = {"activation": "tanh", "init": "lecun"}
+    config = {"input": {"features": 64}, "defaults": defaults, "layers": [64, head], "probe": {"gradient": "mse"}}
+    body = varprobe.derive(config).rows[0].log_output_gradient
+    assert body == pytest.approx(math.log(width / 64), abs=1e-12)

@@ -154,7 +154,7 @@ def explain(found: Proposal, spec: NetworkSpec, *, is_drawn: bool = False) -> st
         return f"It is not tuned: {_NOT_TUNED[found.outcome].format(found=found)}."
     left = _remains(found.after)
     narrow = tell_width(spec)
-    if is_drawn and narrow:
+    if is_drawn and narrow and not any(step.layer.variant == "batch" for step in spec.steps):
         return f"No change of scale holds its draws together: {narrow}. Widen the layers or use fewer."
     if found.outcome is ProposalOutcome.COMPROMISE:
         return f"No change of scale makes it stable both ways{_conflict(spec)}. The best one leaves {left}."

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from varprobe.advice.rates import undo_change
 from varprobe.config.loading import Experiment
 from varprobe.formatting import power
@@ -42,7 +44,9 @@ def _mend_jump(case: Case, finding: Finding) -> str:
     factor = power(-(finding.measured or 0.0) / 2)
     if finding.layer and case.layers[finding.layer - 1].kind == "residual":
         return f"Multiply the branch of this block by about {factor}, or look for a forgotten factor in its scheme."
-    return f"Multiply this layer's weights by about {factor}, or look for a forgotten factor in its scheme."
+    is_last = finding.layer == max(row for row, layer in enumerate(case.layers, 1) if layer.expected_std is not None)
+    head = " If it is meant as the head, say so: `role: head` beside its `dense`." if is_last else ""
+    return f"Multiply this layer's weights by about {factor}, or look for a forgotten factor in its scheme.{head}"
 
 
 def _widen_format(name: str, case: Case, _: Finding) -> str:
@@ -54,6 +58,18 @@ def _widen_format(name: str, case: Case, _: Finding) -> str:
     if scale is None:
         return "No loss scale holds the gradients of all layers: keep the gradient stable, or use a wider format."
     return f"Multiply such a loss by 2^{scale}."
+
+
+def _accept(_: Case, finding: Finding) -> str:
+    if finding.measured is not None and (finding.limit or 0.0) > 0:
+        return "Accept it: it grows in the first layers alone."
+    return "Accept a decay that is not exponential, or let biases hold the signal up."
+
+
+def _centre(case: Case, _: Finding) -> str:
+    if np.isneginf(case.traces.signal_input).all():
+        return "All samples are the same: give it inputs that differ."
+    return "Standardise the input: subtract each column's mean."
 
 
 _NOTHING = "Nothing to do"
@@ -84,9 +100,9 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "rank-collapse": "Use an activation nearer to linear, norms or residual blocks: they keep samples apart.",
     "large-head": "Lower the head's weights until the output's second moment is about 1.",
     "input-scale": "Standardise the input: mean 0 and standard deviation 1 for each column.",
-    "input-offset": "Standardise the input: subtract each column's mean.",
+    "input-offset": _centre,
     "input-columns": "Standardise the input: divide each column by its standard deviation.",
-    "levelling-off": "Accept a decay that is not exponential, or let biases hold the signal up.",
+    "levelling-off": _accept,
     "small-head": "Nothing to do where this is meant.",
     "zero-head": "Nothing to do where this is meant.",
     "dead-trials": "Widen the narrowest layer, or use an activation that passes negative values.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
-from varprobe.network.laws import FromFile, Identity, Lsuv
+from varprobe.network.laws import FromFile, Identity, Lsuv, Orthogonal
 from varprobe.network.layers import Dense, Dropout, Join, Norm, Pointwise
 from varprobe.network.spec import NetworkSpec, Settings, Step
 from varprobe.theory.batch_norm import normalise_batch
@@ -186,10 +186,10 @@ def _pass_dense(step: Step, layer: Dense, gradient: GradientMoments, ahead: Forw
     if isinstance(layer.weights, Identity):
         return _pass_identity(layer.weights, delta, inner, step.fan_in, n)
     gain = weight_gain(layer.weights, step.fan_in, n, n)
-    return _Back(
-        GradientMoments(gain * inner, delta.tied and gain * gain * delta.tied, delta.shared and gain * delta.shared),
-        inner,
-    )
+    fresh, tied = gain * inner, delta.tied and gain * gain * delta.tied
+    if tied and isinstance(layer.weights, Orthogonal) and n <= step.fan_in and ahead.source is not None:
+        fresh = fresh - tied * ahead.source.second_moment  # orthonormal rows keep the norm, whatever the gradient is
+    return _Back(GradientMoments(fresh, tied, delta.shared and gain * delta.shared), inner)
 
 
 def _delta(layer: Dense, gradient: GradientMoments, ahead: ForwardStep, *, whole: bool) -> GradientMoments | None:

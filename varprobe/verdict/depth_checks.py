@@ -138,7 +138,7 @@ def find_levelling(case: Case) -> Iterator[Found]:
                 f"The {what} {times(total)} over the depth, most of it near the input: at the deep half's rate it "
                 f"would be x {power(deep)} ({way}). The change levels off: more layers add little to it."
             )
-            yield Found("levelling-off", message, measured=deep, limit=math.copysign(1.0, deep))
+            yield Found("levelling-off", message, measured=deep, limit=math.copysign(1.0, total))
 
 
 def find_chaos(case: Case) -> Iterator[Found]:
@@ -223,7 +223,7 @@ def _foresee_death(case: Case) -> float:
 
 def find_unknown_draws(case: Case) -> Iterator[Found]:
     """By theory alone: a network so narrow for its depth that draws must differ, and theory does not know how."""
-    crowding = sum(1 / layer.fan_out for layer in case.layers if layer.expected_std)
+    crowding = sum(1 / layer.fan_out for layer in case.layers if layer.expected_std and not layer.is_head)
     for (way, what, judged), foreseen in zip(case.directions, case.traces.foreseen, strict=True):
         unknown = foreseen is not None and not foreseen.is_known and crowding > CROWDED
         if unknown and judged.direction.total_log10 is not None:

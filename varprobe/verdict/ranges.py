@@ -65,8 +65,10 @@ def count_chances(measurement: Measurement, number: NumberFormat) -> Chances:
         small = _is_below(s.log_activation_second_moment / 2, bottom)
         gradient = s.log_gradient_second_moment / 2
         over = s.log_max_abs > top
-        # What ended had overflowed any format, if its weights are finite; it is counted with the largest.
-        over |= np.isnan(s.log_max_abs)
+        # What ended had overflowed any format, if the given weights are finite.
+        given = [row for row, layer in enumerate(measurement.layers) if layer.given]
+        if np.isfinite(s.weight_variance[:, given]).all():
+            over |= np.isnan(s.log_max_abs)
         back = s.log_gradient_max_abs > top
         under = _is_below(gradient, bottom)
         size = np.asarray(log_mean(2 * gradient)) / 2 / LN2

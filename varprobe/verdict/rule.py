@@ -264,6 +264,8 @@ def judge_signal(
     changes = kept[:, -1] - at_input[alive]
     direction, slopes = _estimate(changes, kept, cut if lost is None else cut_off(cut, lost), exact=exact)
     label = signal_label(_total(direction), _half(direction)) if lost is None else SignalLabel.COLLAPSING
+    if lost is not None and _total(direction) > -FADING:  # what the layers before it lost is not the loss
+        direction = DirectionVerdict("", rate=direction.rate)
     needed = _count_needed(_half(direction), trials) if label is SignalLabel.INCONCLUSIVE else None
     return JudgedSignal(replace(direction, label=label), changes, slopes, lost, needed)
 

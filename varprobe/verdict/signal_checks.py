@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -51,6 +51,8 @@ def find_rank_collapse(case: Case) -> Iterator[Found]:
     for place, point in enumerate(case.points):
         ranks = s.effective_rank[:, point.output]
         known = ranks[~np.isnan(ranks)]
+        if case.layers[point.output].fan_out == 1:  # behind it there is one direction by construction
+            return
         if 2 * len(known) > len(ranks) and float(known.mean()) < limit:
             mean = float(known.mean())
             message = (
@@ -68,6 +70,9 @@ def find_symmetric_units(case: Case) -> Iterator[Found]:
     alike = (s.identical_units[:, rows] == 1).all(axis=0) & np.isfinite(s.log_activation_second_moment[:, rows]).all(
         axis=0
     )
+    # Where the samples cannot be told apart either, values are alike by rounding.
+    if case.signal.lost is not None:
+        alike[case.signal.lost :] = False
     places = np.flatnonzero(alike)
     if places.size:
         first = int(places[0])
@@ -76,6 +81,13 @@ def find_symmetric_units(case: Case) -> Iterator[Found]:
             "training keeps them the same."
         )
         yield Found("symmetric-units", message, case.row(first), float(len(places)), 0.0)
+
+
+def _ends_at_a_norm(case: Case, rows: Iterable[int]) -> bool:
+    """Whether a norm makes zero of what is not: its gain is zero, and learns."""
+    s = case.measured.statistics
+    dies = np.isfinite(s.log_preactivation_second_moment) & np.isneginf(s.log_activation_second_moment)
+    return any(case.layers[row].kind == "norm" and bool(dies[:, row].any()) for row in rows)
 
 
 def find_frozen_branches(case: Case) -> Iterator[Found]:
@@ -90,7 +102,7 @@ def find_frozen_branches(case: Case) -> Iterator[Found]:
         dense = [each for each in inside if case.layers[each].kind == "dense"]
         if not dense or not np.isneginf(s.log_activation_second_moment[:, row - 1]).all():
             continue
-        if np.isneginf(s.log_weight_gradient_second_moment[:, dense]).all():
+        if np.isneginf(s.log_weight_gradient_second_moment[:, dense]).all() and not _ends_at_a_norm(case, inside):
             frozen.append(row)
     if frozen:
         blocks = f"{len(frozen):,} residual block{'' if len(frozen) == 1 else 's'}"

@@ -265,7 +265,7 @@ def test_a_signal_that_collapses_says_how(said: Said) -> None:
 def test_a_loss_that_levels_off_is_told_with_the_deep_half(said: Said) -> None:
     logs = np.tile(np.minimum(np.arange(20), 4) * -1.0, (5, 1))
     (found,) = _found(a_measurement(logs, np.zeros((5, 20))), "levelling-off")
-    assert _facts(found) == ("levelling-off", "info", None, pytest.approx(0.0), 1.0)
+    assert _facts(found) == ("levelling-off", "info", None, pytest.approx(0.0), -1.0)
     said(_words(found))
     (back,) = _found(a_measurement(np.zeros((5, 20)), logs), "levelling-off")
     said(back.message)

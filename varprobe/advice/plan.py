@@ -25,6 +25,7 @@ from varprobe.verdict.judge import conclude
 from varprobe.verdict.labels import Severity
 from varprobe.verdict.records import Verdict
 
+_CAUSES = (By.INPUT, By.BIAS, By.NORM, By.MEAN)
 # How near the config that the edits make is to what was proposed.
 _NEAR = 1e-4
 # Digits that are shown, and those of deep networks, where a small error of a gain adds up.
@@ -150,6 +151,10 @@ def _search(
             return True
         if plan is not None and not plan.is_of_draws:
             vague.append(plan)
+            # What is a cause is mended before a scale is, though draws must then show what is left.
+            if found.by in _CAUSES and found.is_calm:
+                made.append(plan)
+                return True
         return False
 
     spec = experiment.network

@@ -120,6 +120,10 @@ def test_the_loss_and_its_gradient_are_those_of_the_labels() -> None:
     )
     found = measure(text_file(text(", label: quality", 3, zeros % 2, "cross_entropy")))
     assert found.statistics.initial_loss == pytest.approx(math.log(2))
+    np.save("b.npy", np.array([0.0, 5.0]))
+    biased = "[{dense: {width: 2, init: zeros, bias: {path: b.npy}}}]"
+    found = measure(text_file(text(", label: quality", 3, biased, "cross_entropy")))  # classes 1, 0, 1
+    assert found.statistics.initial_loss == pytest.approx(math.log1p(math.exp(5)) - 10 / 3)
     Path("data.csv").write_text("1,0\n2,0\n")
     narrow = measure(text_file(text(", label: 1", 1, "[{dense: {width: 1, bias: -3, init: zeros}}]", "bce")))
     assert narrow.statistics.initial_loss == pytest.approx(math.log1p(math.exp(-3)))

@@ -89,7 +89,9 @@ def whole(low: int, high: int) -> CoreSchema:
 
 
 _ARITHMETIC = cs.str_schema(
-    pattern=r"^[A-Za-z0-9_.+\-*/() ]+$",
+    # As the loader has it, a number in quotes is none.
+    pattern=r"^(?![-+]?[0-9._]*([eE][-+]?[0-9]*)?$)[A-Za-z0-9_.+\-*/() ]+$",
+    regex_engine="python-re",
     max_length=MAX_CHARACTERS,
     metadata={"pydantic_js_updates": {"description": "Arithmetic, such as sqrt(2) or 0.02/sqrt(2*depth)."}},
 )

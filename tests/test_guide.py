@@ -50,6 +50,9 @@ WIDTH = 78
 NUMBER = re.compile(r"(?:(?<=\s)[+-])?\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 SECONDS = re.compile(r", [\d.]+ s(?=\)?$)")
 NETWORK = "input: {features: 128}\ndefaults: {activation: tanh, init: xavier}\nlayers: [{dense: 128, repeat: 4}]\n"
+# One of which all can be expected: it has a head and a loss.
+_HEAD = ", {dense: {width: 128, activation: linear, init: {name: xavier, gain: 0.9}}}]"
+HEADED = NETWORK.replace("]", _HEAD) + "probe: {gradient: mse}\n"
 
 
 def tokens(path: Path) -> Iterator[Token]:
@@ -169,7 +172,8 @@ def describe(body: str, checkout: Path) -> None:
     if name is None and first in ELSEWHERE:
         return
     file = checkout / (name[1] if name else "part.yaml")
-    file.write_text(body if name else NETWORK + body)
+    network = HEADED if first == "expect" else NETWORK
+    file.write_text(body if name else network + body)
     varprobe.load(file)
 
 
@@ -192,8 +196,7 @@ def test_all_that_is_said_to_be_expected_can_be_expected(tmp_path: Path) -> None
         "backward", "overall", "signal"
     }  # fmt: skip
     config = tmp_path / "net.yaml"
-    head = ", {dense: {width: 128, activation: linear, init: {name: xavier, gain: 0.9}}}]"
-    config.write_text(NETWORK.replace("]", head) + "probe: {gradient: mse}\n" + expect)
+    config.write_text(HEADED + expect)
     checked = varprobe.check(config)
     # Four layers lose more than 5 % each; the rest is met, or not pursued.
     assert {d.expectation for d in checked.decisions if d.outcome == "failed"} == {"rate.forward"}

@@ -44,7 +44,7 @@ def _mend_jump(case: Case, finding: Finding) -> str:
     factor = power(-(finding.measured or 0.0) / 2)
     if finding.layer and case.layers[finding.layer - 1].kind == "residual":
         return f"Multiply the branch of this block by about {factor}, or look for a forgotten factor in its scheme."
-    is_last = finding.layer == max(row for row, layer in enumerate(case.layers, 1) if layer.expected_std is not None)
+    is_last = finding.layer == max((row for row, layer in enumerate(case.layers, 1) if layer.init), default=None)
     head = " If it is meant as the head, say so: `role: head` beside its `dense`." if is_last else ""
     return f"Multiply this layer's weights by about {factor}, or look for a forgotten factor in its scheme.{head}"
 

@@ -31,6 +31,8 @@ _DEEPEST = 3000
 _LABELS = ("vanishing", "exploding", "borderline")
 DEPTH = {"jump", "excursion", "chaotic", *(f"{way}-{label}" for way in ("forward", "backward") for label in _LABELS)}
 START = {"levelling-off"}
+# Zeros, which no scale changes, but an input, biases or a mean may be the cause of.
+DEAD = {"forward-degenerate", "backward-degenerate"}
 CURABLE = DEPTH | START
 _INPUT = {"input-scale", "input-offset", "input-columns"}
 # What only trials show, and goes with a cause.
@@ -45,7 +47,7 @@ _AFTER = {"symmetric-units": DEPTH | START | {"rank-collapse"}, "frozen-branch":
 # What a change may move without having been its cause: these have a remedy of their own.
 ALONE = {"width-ratio", "theory-ends", "theory-mismatch", "inconclusive"}
 # Where one of these is found, remedies take a search.
-SEARCHED = CURABLE | _INPUT | set(_AFTER) | {"large-head", "fan-mode", "branch-count"}
+SEARCHED = CURABLE | DEAD | _INPUT | set(_AFTER) | {"large-head", "fan-mode", "branch-count"}
 _ACCEPT = "Accept a slow, not exponential, decay in the first layers"
 
 
@@ -91,6 +93,11 @@ def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: 
         return
     found, may_draw = set(codes), case.measurement is not None
     plan, by = None, None if DEPTH & found else By.INPUT if _INPUT & found else None
+    if DEAD & found and not (DEPTH | _INPUT) & found:
+        plan = _plan(experiment, settings, may_draw=may_draw, by=None)
+        if plan is not None and plan.is_whole and plan.found.by is not None:
+            yield _cure(experiment, settings, next(each for each in codes if each in DEAD), codes, plan)
+        return
     if (DEPTH | _INPUT) & found:
         plan = _plan(experiment, settings, may_draw=may_draw, by=by)
     if _INPUT & found:

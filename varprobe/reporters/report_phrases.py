@@ -67,7 +67,7 @@ def tested_line(report: Report) -> str:
         return ""
     return (
         f"Tested against theory: {forward:,} of {count(len(dense), 'layer')} forward, {backward:,} backward; in the "
-        "others its bands end, or draws vary too much to test."
+        "others, in brackets, its bands end, or draws vary too much to test."
     )
 
 
@@ -87,7 +87,7 @@ def activation_cells(row: LayerRow) -> tuple[str, str, str]:
     theory = row.predicted
     measured = "-" if row.activation is None else estimate(row.activation.variance)
     value = theory_value(theory.activation_variance, theory.log10_activation_variance)
-    return measured, value, _deviation(theory.activation_deviation)
+    return measured, value, _deviation(theory.activation_deviation, is_tested=theory.activation_low is not None)
 
 
 def gradient_cells(row: LayerRow) -> tuple[str, str, str]:
@@ -95,7 +95,8 @@ def gradient_cells(row: LayerRow) -> tuple[str, str, str]:
     theory = row.predicted
     measured = "-" if row.activation_gradient is None else estimate(row.activation_gradient.variance)
     value = theory_value(theory.activation_gradient_second_moment, theory.log10_activation_gradient_second_moment)
-    return measured, value, _deviation(theory.activation_gradient_deviation)
+    is_tested = theory.activation_gradient_low is not None
+    return measured, value, _deviation(theory.activation_gradient_deviation, is_tested=is_tested)
 
 
 def theory_value(value: float | None, log10: float | None) -> str:
@@ -103,8 +104,12 @@ def theory_value(value: float | None, log10: float | None) -> str:
     return power(log10) if log10 is not None else number(value)
 
 
-def _deviation(value: float | None) -> str:
-    return "" if value is None else f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
+def _deviation(value: float | None, *, is_tested: bool) -> str:
+    """In brackets where it is to be expected: the width is too small for theory's bands."""
+    if value is None:
+        return ""
+    text = f"{value:+.1f}" if abs(value) < 99.95 else f"{value:+.0f}"
+    return text if is_tested else f"({text})"
 
 
 def expectation_lines(report: Report) -> list[str]:

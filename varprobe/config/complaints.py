@@ -60,10 +60,16 @@ def check_known(
         if not found:
             raise
         inner = _complaints_of(error)
-        found += [one for one in inner if one["type"] != "missing" or not set(one["loc"][:1]) & meant]
+        # Where a key was meant, that one is missing or that nothing is left is no second mistake.
+        found += [one for one in inner if one["type"] not in ("missing", "too_short") or not _is_here(one) or not meant]
     if found:
         raise _join(found)
     return checked
+
+
+def _is_here(complaint: InitErrorDetails) -> bool:
+    """Whether it is about this mapping itself, or one of its own keys."""
+    return len(complaint["loc"]) < 2
 
 
 def _complaint(message: str, hint: str, location: Location, value: object, kind: str = "varprobe") -> InitErrorDetails:

@@ -28,6 +28,7 @@ _FIELDS = {
     "activation.saturated": ("saturated", False),
     "activation.dead": ("dead", False),
     "activation.max_abs": ("log_max_abs", True),
+    "activation.effective_rank": ("effective_rank", False),
     "preactivation.mean": ("preactivation_mean", False),
     "activation.mean": ("activation_mean", False),
     **{
@@ -73,6 +74,8 @@ def _hold(statistic: str, rows: Sequence[int], limits: Range, diagnosis: Diagnos
         return Answer(Outcome.MET, "no layer has it")
     name, is_log = _FIELDS[statistic]
     table: Table = getattr(diagnosis.case.measured.statistics, name)
+    if name == "effective_rank":  # only what a layer, a block or the objective takes has one
+        rows = [row for row in rows if not np.isnan(table[:, row - 1]).all()] or rows
     return hold(average(table[:, [row - 1 for row in rows]], level / len(rows), is_log=is_log), rows, limits)
 
 

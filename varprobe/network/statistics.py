@@ -32,6 +32,7 @@ STATISTICS: dict[str, Statistic] = {
     "activation.saturated": _LIMITED,
     "activation.dead": _ALL,
     "activation.max_abs": _ALL,
+    "activation.effective_rank": _SEVERAL,
     "gradient.second_moment": _ALL,
     "gradient.variance": _ALL,
     "activation_gradient.second_moment": _ALL,

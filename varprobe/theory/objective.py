@@ -8,15 +8,18 @@ from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.extended_float import ONE, ExtendedFloat
 from varprobe.theory.forward import ForwardStep
 from varprobe.theory.gradient import GradientMoments
+from varprobe.theory.layer_maps import weight_gain
 from varprobe.theory.shared_mean import weight_mean
 
 
 def draws_zeros(step: Step) -> bool:
     """Whether all of its weights are zero by their law."""
     weights = step.layer.weights
-    if weights is None or weights.variance(step.fan_in, step.fan_out) != 0:
+    if weights is None or weights.variance(step.fan_in, step.fan_out) is None:
         return False
-    return not weight_mean(weights, step.fan_in, step.fan_out)
+    return not weight_gain(weights, step.fan_in, step.fan_out, 1) and not weight_mean(
+        weights, step.fan_in, step.fan_out
+    )
 
 
 def begin_gradient(spec: NetworkSpec, last: ForwardStep) -> tuple[GradientMoments | None, str]:

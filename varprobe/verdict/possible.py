@@ -132,7 +132,7 @@ def _signal(case: Case, judged: JudgedSignal, level: float) -> LabelSet:
     label, total = judged.direction.label, judged.direction.total_log10
     nothing_left = total is None and label == SignalLabel.COLLAPSING
     if case.traces.exact or label == SignalLabel.UNDEFINED or nothing_left:
-        return LabelSet(label, (label,))
+        return LabelSet(label, (label,), trials=len(judged.changes))
     trials = len(judged.changes)
     half = reach(standard_error(judged.changes), trials, level)
     if total is None or half is None or math.isnan(half):

@@ -100,7 +100,7 @@ WRONG = {
     "allow: [jumpp]": (8, 11, "expect.allow[0]"),
     "saturated: 2": (8, 14, "expect.saturated.share"),
     "saturated: {share: 0.1, above: 2}": (8, 34, "expect.saturated.above"),
-    "saturated: {abvoe: 0.9}": (8, 15, "expect.saturated.abvoe"),
+    "saturated: {abvoe: 0.9, share: 0.1}": (8, 15, "expect.saturated.abvoe"),
     "head: {scale: [1, 0.5]}": (8, 17, "expect.head.scale"),
     "initial_loss: [0, 1]": (8, 17, "expect.initial_loss"),
     "effective_rank: [2]": (8, 19, "expect.effective_rank"),

@@ -60,16 +60,17 @@ def check_known(
         if not found:
             raise
         inner = _complaints_of(error)
-        # Where a key was meant, that one is missing or that nothing is left is no second mistake.
-        found += [one for one in inner if one["type"] not in ("missing", "too_short") or not _is_here(one) or not meant]
+        found += [one for one in inner if not _is_told(one, meant)]
     if found:
         raise _join(found)
     return checked
 
 
-def _is_here(complaint: InitErrorDetails) -> bool:
-    """Whether it is about this mapping itself, or one of its own keys."""
-    return len(complaint["loc"]) < 2
+def _is_told(complaint: InitErrorDetails, meant: set[str | None]) -> bool:
+    """Whether unknown keys say it: the key that was meant is missing, or nothing is left without them."""
+    if complaint["type"] == "missing":
+        return bool(set(complaint["loc"][:1]) & meant)
+    return complaint["type"] == "too_short" and not complaint["loc"]
 
 
 def _complaint(message: str, hint: str, location: Location, value: object, kind: str = "varprobe") -> InitErrorDetails:

@@ -68,7 +68,7 @@ class MeasuringBench:
 def is_small(spec: NetworkSpec, settings: Settings) -> bool:
     """Whether a few draws of the network cost next to nothing."""
     products = sum(step.fan_in * step.fan_out for step in spec.steps if step.layer.weights is not None)
-    return _DRAWS * settings.batch * products <= _MOST
+    return _DRAWS * settings.batch * products <= _MOST and _ROWS // len(spec.rows) > _IN_FULL
 
 
 def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:

@@ -274,7 +274,8 @@ def test_what_fails_has_a_remedy(expect: dict[str, Any]) -> None:
 
 def test_a_network_too_deep_to_draw_variants_of_is_advised_by_theory() -> None:
     layers = [{"dense": 8, "repeat": 1000}]
-    config = {"input": {"features": 8}, "defaults": {"activation": "tanh"}, "layers": layers}
-    verdict = varprobe.run(config, trials=2, batch=4).verdict
+    probe = {"trials": 2, "batch": 4}
+    config = {"input": {"features": 8}, "defaults": {"activation": "tanh"}, "layers": layers, "probe": probe}
+    verdict = diagnose(load(config)).verdict
     assert verdict.overall == "vanishing"
     assert all(finding.remedy for finding in verdict.findings)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.api import measure, predict, run
+from varprobe.api import derive, measure, run
 from varprobe.config.loading import load, read_config
 from varprobe.config.overrides import parse_assignment
 from varprobe.config.rewriting import rewrite
@@ -122,7 +122,7 @@ def residual(skip: float = SKIP, scale: float = SCALE, **probe: Any) -> dict[str
 def test_signal_and_gradient_go_past_by_its_square(engine: str, skip: float, scale: float) -> None:
     """He weights on relu keep the second moment: each block multiplies it, and the gradient's, by skip^2 + scale^2."""
     config = residual(skip, scale, engine=engine)
-    prediction, measured = predict(config), measure(config)
+    prediction, measured = derive(config), measure(config)
     joins = [row for row, layer in enumerate(measured.layers) if layer.kind == "residual"]
     step = math.log(skip**2 + scale**2)
     s = measured.statistics
@@ -147,7 +147,7 @@ def test_measurement_agrees_with_theory_and_a_wrong_skip_in_theory_is_noticed(mo
     spec = load(residual()).network
     joins = [step.layer for step in spec.steps if isinstance(step.layer, Join)]
     assert {(join.scale, join.skip) for join in joins} == {(SCALE, SKIP)}
-    wrong = predict(residual(skip=1.0))
+    wrong = derive(residual(skip=1.0))
     monkeypatch.setattr("varprobe.diagnose.predict", lambda *_: wrong)
     assert "theory-mismatch" in codes(residual())
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from varprobe.api import measure, predict, run
+from varprobe.api import derive, measure, run
 from varprobe.config.loading import load
 from varprobe.engine.draws import draw_batch
 from varprobe.engine.streams import Role, Streams
@@ -55,7 +55,7 @@ def test_a_sparse_batch_has_its_density_mean_and_deviation() -> None:
 
 @pytest.mark.parametrize("name", LAWS)
 def test_theory_has_the_moments_that_are_drawn(name: str) -> None:
-    values, moments = drawn(**LAWS[name]), predict(config(**LAWS[name])).input
+    values, moments = drawn(**LAWS[name]), derive(config(**LAWS[name])).input
     # The means over 200 trials of 64 x 64 entries: 5 standard errors, rows taken as the independent draws.
     for found, wanted in (
         (np.mean(values**2, axis=2), moments.second_moment),
@@ -69,7 +69,7 @@ def test_theory_has_the_moments_that_are_drawn(name: str) -> None:
 
 @pytest.mark.parametrize("name", LAWS)
 def test_measurement_and_theory_agree_behind_it(name: str) -> None:
-    prediction, measured = predict(config(**LAWS[name])), measure(config(**LAWS[name])).statistics
+    prediction, measured = derive(config(**LAWS[name])), measure(config(**LAWS[name])).statistics
     for row, said in enumerate(prediction.rows):
         assert said.output is not None
         logs = measured.log_activation_second_moment[:, row]

@@ -3,8 +3,8 @@
     python reports/agreement_study.py
 
 Held to its band is every second moment of an output and of the gradient there whose variance of ln over draws is at
-most 0.05. The
-control tells theory of the same network and draws weights 5 % larger. Writes agreement_study.md beside this file.
+most 0.05. The control tells theory of the same network and draws weights 5 % larger. Writes agreement_study.md beside
+this file.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,30 +119,15 @@ def _case(
 ) -> Case:
     cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
     for_forward, for_backward = traces.foreseen
+    judge = partial(judge_direction, cut=cut, overflow=overflow, exact=exact)
     return Case(
         layers=layers,
         points=points,
         cut=cut,
         traces=traces,
         dtype=dtype,
-        forward=judge_direction(
-            traces.forward,
-            traces.forward_input,
-            cut,
-            backward=False,
-            overflow=overflow,
-            exact=exact,
-            foreseen=for_forward,
-        ),
-        backward=judge_direction(
-            traces.backward,
-            traces.backward_input,
-            cut,
-            backward=True,
-            overflow=overflow,
-            exact=exact,
-            foreseen=for_backward,
-        ),
+        forward=judge(traces.forward, traces.forward_input, backward=False, foreseen=for_forward),
+        backward=judge(traces.backward, traces.backward_input, backward=True, foreseen=for_backward),
         signal=judge_signal(traces.signal, traces.signal_input, cut, batch=batch, eps=eps, exact=exact),
         input=source,
         head=judge_head(layers, points, measurement, agreement.prediction if agreement else None),

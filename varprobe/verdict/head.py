@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from varprobe.network.description import LayerDescription
 from varprobe.verdict.judged import JudgedLayer, find_head_row
 from varprobe.verdict.records import HeadVerdict
+from varprobe.verdict.rule import LN10
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
     from varprobe.theory.records import Prediction
-
-LN10 = math.log(10)
 
 
 def judge_head(

@@ -64,7 +64,7 @@ def test_a_check_with_other_limits_is_caught(
     monkeypatch.setattr(possible, "DIRECTION_REGIONS", regions)
     # A path that falls by so much is an excursion of its own.
     monkeypatch.setattr("varprobe.gate.finding_claims.BROKEN", max(limit, BROKEN))
-    monkeypatch.setattr("varprobe.verdict.depth_checks.STABLE", max(limit, STABLE))  # and its draws are scattered
+    monkeypatch.setattr("varprobe.verdict.draw_checks.STABLE", max(limit, STABLE))  # and its draws are scattered
     result = _plain(network, tmp_path)
     assert result["checks"][wrong] == 10
     found = check_sums.checks([result])[wrong]

@@ -14,7 +14,8 @@ from varprobe.formatting import count, percent, power
 from varprobe.gate.claim import Answer, Claim, outcome_of, trials_needed
 from varprobe.verdict.agreement import compare
 from varprobe.verdict.case import Case
-from varprobe.verdict.depth_checks import scattered_share, seam_changes
+from varprobe.verdict.depth_checks import seam_changes
+from varprobe.verdict.draw_checks import scattered_share
 from varprobe.verdict.findings import LABEL_CODES
 from varprobe.verdict.intervals import reach
 from varprobe.verdict.judge import Diagnosis

@@ -13,16 +13,13 @@ from varprobe.verdict.case import Case
 from varprobe.verdict.depth_checks import (
     find_chaos,
     find_collapse,
-    find_dead_trials,
     find_end_of_arithmetic,
     find_excursions,
     find_jumps,
     find_labels,
     find_levelling,
-    find_scatter,
-    find_spread,
-    find_too_few_trials,
 )
+from varprobe.verdict.draw_checks import find_dead_trials, find_scatter, find_spread, find_too_few_trials
 from varprobe.verdict.found import Found
 from varprobe.verdict.head_checks import find_head
 from varprobe.verdict.labels import Direction, Label, Severity, SignalLabel

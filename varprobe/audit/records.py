@@ -1,0 +1,121 @@
+"""What an audit yields."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from varprobe.frozen import dataclass
+from varprobe.verdict.labels import Severity
+
+AUDIT_VERSION = 1
+# The chance that any tensor of a model that is as intended is called otherwise, and what difference matters.
+ALPHA, TOLERANCE = 1e-3, 0.02
+
+
+class AuditOutcome(StrEnum):
+    """Of an audit: whether everything that was intended is there."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Intended:
+    """What was meant by a tensor, and whether it is there.
+
+    Attributes:
+        pattern, law: as they were written.
+        std: the law's standard deviation.
+        met: the draw is compatible with the law, or off by less than the tolerance.
+        z: the largest score of its tests; null where no draw from the law looks like this.
+        ratio: the tensor's standard deviation over the law's; null where the law has none.
+        instead: what it looks like where it is not met.
+    """
+
+    pattern: str
+    law: str
+    std: float
+    met: bool
+    z: float | None
+    ratio: float | None
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class TensorAudit:
+    """One tensor: numbers are null where no weight is finite, or where they have no meaning.
+
+    Attributes:
+        group: the name with its indices starred; tensors of one group and shape are siblings.
+        aliases: other names of the same memory.
+        kurtosis: 3 for a normal law, 1.8 for a uniform one.
+        largest: the largest distance from the mean, in standard deviations.
+        far: weights beyond 7.5 robust standard deviations.
+        pattern: `orthogonal`, `identity` or empty.
+        laws: those of the table that a draw like this could come from; none where it fits none.
+    """
+
+    name: str
+    group: str
+    shape: tuple[int, ...]
+    dtype: str
+    fan_in: int | None
+    fan_out: int | None
+    aliases: tuple[str, ...]
+    count: int
+    not_finite: int
+    zeros: int
+    mean: float | None
+    std: float | None
+    kurtosis: float | None
+    largest: float | None
+    low: float | None
+    high: float | None
+    far: int
+    pattern: str
+    laws: tuple[str, ...]
+    intended: Intended | None = None
+
+
+@dataclass(frozen=True)
+class AuditFinding:
+    """Something to know about some tensors.
+
+    Attributes:
+        tensors: their names, the first thousand.
+        count: of all of them.
+        measured, limit: the figure that decided, and what it was held to, where there is one.
+    """
+
+    code: str
+    severity: Severity
+    tensors: tuple[str, ...]
+    count: int
+    message: str
+    remedy: str
+    measured: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A model's or file's weights, as they are and as they were meant.
+
+    Attributes:
+        source: the file, or the factory.
+        draws: independent draws that were pooled.
+        alpha, tolerance: the family-wise chance of a false alarm, and the practical limit, of what was intended.
+    """
+
+    audit_version: int
+    name: str
+    source: str
+    draws: int
+    layout: str
+    alpha: float
+    tolerance: float
+    tensors: tuple[TensorAudit, ...]
+    findings: tuple[AuditFinding, ...]
+    outcome: AuditOutcome
+    varprobe: str
+    numpy: str

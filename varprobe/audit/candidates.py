@@ -52,7 +52,7 @@ class Candidate:
 def list_candidates(fans: Fans) -> list[Candidate]:
     """The laws of the table for a matrix, each once, under the first of its names."""
     found: dict[LawMoments, Candidate] = {}
-    schemes = [(name, {}) for name in INITIALIZERS if name not in _OPEN]
+    schemes: list[tuple[str, dict[str, object]]] = [(name, {}) for name in INITIALIZERS if name not in _OPEN]
     for name, arguments in (*schemes, *_VARIANTS):
         context = Context(fans.fan_in, fans.fan_out)
         _add(found, _label(name, arguments), draw_law(name, arguments, context), fans)
@@ -96,7 +96,7 @@ def _alike(one: LawMoments, other: LawMoments) -> bool:
     return (
         one.pattern == other.pattern
         and all(a == b or math.isclose(a, b, rel_tol=1e-9) for a, b in zip(*numbers, strict=True))
-        and (one.kurtosis == other.kurtosis or math.isnan(one.kurtosis) and math.isnan(other.kurtosis))
+        and (one.kurtosis == other.kurtosis or (math.isnan(one.kurtosis) and math.isnan(other.kurtosis)))
     )
 
 

@@ -12,7 +12,7 @@ from varprobe.audit.fans import Fans
 from varprobe.audit.law_moments import LawMoments, moments_of
 from varprobe.audit.law_text import LawText, close, read_law
 from varprobe.audit.moments import Moments
-from varprobe.audit.records import Intended
+from varprobe.audit.records import Fault, Intended
 from varprobe.config.arithmetic import Constants
 from varprobe.errors import VarprobeError, nearest
 from varprobe.formatting import shortened
@@ -114,6 +114,7 @@ def judge_intent(
     away = deviate(found, rows, moments, dtype)
     met = is_met(away, limit, tolerance)
     finite = math.isfinite(away.worst)
+    fault, instead = (None, "") if met else _tell(found, rows, dtype, text, fans, names, moments, away, bias=bias)
     return Intended(
         pattern=pattern,
         law=text.text,
@@ -121,7 +122,8 @@ def judge_intent(
         met=met,
         z=away.worst if finite else None,
         ratio=away.ratio if math.isfinite(away.ratio) and moments.std else None,
-        instead="" if met else _tell_instead(found, rows, dtype, text, fans, names, moments, away, bias=bias),
+        fault=fault,
+        instead=instead,
     )
 
 
@@ -143,7 +145,7 @@ def cut_never_acts(text: LawText, fans: Fans | None, names: Constants) -> float 
     return reach if reach > CUT_REACH else None
 
 
-def _tell_instead(
+def _tell(
     found: Moments,
     rows: str,
     dtype: str,
@@ -154,32 +156,32 @@ def _tell_instead(
     away: Deviation,
     *,
     bias: bool,
-) -> str:
+) -> tuple[Fault, str]:
     if found.not_finite:
-        return f"{found.not_finite} of {found.count + found.not_finite} weights are not finite"
+        return Fault.NOT_FINITE, f"{found.not_finite} of {found.count + found.not_finite} weights are not finite"
     if not found.std:
-        return f"every weight is {found.mean:.4g}"
+        return Fault.CONSTANT, f"every weight is {found.mean:.4g}"
     if not meant.std:
-        return f"its weights scatter, with a standard deviation of {found.std:.4g}"
+        return Fault.NOT_CONSTANT, f"its weights scatter, with a standard deviation of {found.std:.4g}"
     if rows != meant.pattern and (rows or meant.pattern in ("orthogonal", "identity")):
-        return f"its rows are {rows}" if rows else f"its rows are not {meant.pattern}"
+        return Fault.STRUCTURE, f"its rows are {rows}" if rows else f"its rows are not {meant.pattern}"
     if fans and fans.fan_in != fans.fan_out:
         other = moments_of(text.law(fans.swapped(), names, bias=bias), fans.fan_out, fans.fan_in)
         if other and is_met(deviate(found, rows, other, dtype), _RATIO_ERRORS, _RATIO_NEAR):
-            return "it fits with fan_in and fan_out swapped"
+            return Fault.FANS_SWAPPED, "it fits with fan_in and fan_out swapped"
     error = away.ratio * math.sqrt(max(found.kurtosis - 1, 0.0) / found.count) / 2
     near = max(_RATIO_NEAR, _RATIO_ERRORS * error / away.ratio)
     if close(abs(found.mean), meant.std, max(near, 4 * found.std / math.sqrt(found.count) / meant.std)):
-        return f"its mean is {found.mean:.4g}: the standard deviation was given as the mean"
+        return Fault.STD_AS_MEAN, f"its mean is {found.mean:.4g}: the standard deviation was given as the mean"
     if abs(away.ratio - 1) > near:
         told = f"the standard deviation is {away.ratio:.3g} times what was meant"
         missing = [name for name, value in text.factors(names) if close(away.ratio, 1 / value, near)]
         if missing:
-            return f"{told}: the factor {missing[0]} is missing"
+            return Fault.SCALE, f"{told}: the factor {missing[0]} is missing"
         twice = [name for name, value in text.factors(names) if close(away.ratio, value, near)]
-        return f"{told}: the factor {twice[0]} was applied twice" if twice else told
+        return Fault.SCALE, f"{told}: the factor {twice[0]} was applied twice" if twice else told
     if away.outside:
-        return f"weights reach {max(abs(found.low), abs(found.high)):.4g}, outside the law's support"
+        return Fault.SUPPORT, f"weights reach {max(abs(found.low), abs(found.high)):.4g}, outside the law's support"
     if abs(away.centre) > abs(away.shape):
-        return f"its mean is {found.mean:.4g} where {meant.mean:.4g} was meant"
-    return f"its kurtosis is {found.kurtosis:.3g} where {meant.kurtosis:.3g} was meant: another shape"
+        return Fault.CENTRE, f"its mean is {found.mean:.4g} where {meant.mean:.4g} was meant"
+    return Fault.SHAPE, f"its kurtosis is {found.kurtosis:.3g} where {meant.kurtosis:.3g} was meant: another shape"

@@ -121,7 +121,7 @@ def read_law(text: str) -> LawText:
 
 def _needing() -> dict[str, str]:
     """Schemes that cannot be named without arguments."""
-    needing = {}
+    needing: dict[str, str] = {}
     for name, kind in INITIALIZERS.items():
         if any(one.default is ... for one in kind.parameters.values()):
             needing |= {alias.lower(): name for alias in (name, *kind.aliases)}

@@ -131,14 +131,6 @@ class Tally:
         )
 
 
-def measure_moments(tensor: Tensor) -> Moments:
-    """The moments of a tensor's weights."""
-    tally = Tally(tensor.size)
-    for block in tensor.blocks():
-        tally.see(block)
-    return tally.moments(tensor)
-
-
 def pool(draws: list[Moments]) -> Moments:
     """The moments of several draws of one tensor taken together."""
     if len(draws) == 1:
@@ -176,7 +168,7 @@ def _unit_of(piece: Array) -> tuple[float, float]:
     wide = piece.astype(np.float64)
     peak = float(np.abs(wide).max()) or 1.0
     mean, std = float((wide / peak).mean()), float((wide / peak).std())
-    scale = 1.0 if _SMALLEST < std * peak and peak < _LARGEST else peak
+    scale = 1.0 if std * peak > _SMALLEST and peak < _LARGEST else peak
     centred = abs(mean) <= 3 * std or std == 0.0
     return scale, 0.0 if centred else mean * peak / scale
 

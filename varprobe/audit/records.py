@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from varprobe.frozen import dataclass
-from varprobe.verdict.labels import Severity
+from varprobe.verdict.labels import Severity, Word
 
 AUDIT_VERSION = 1
 # The chance that any tensor of a model that is as intended is called otherwise, and what difference matters.
 ALPHA, TOLERANCE = 1e-3, 0.02
 
 
-class AuditOutcome(StrEnum):
+class AuditOutcome(Word):
     """Of an audit: whether everything that was intended is there."""
 
     PASSED = "passed"
     FAILED = "failed"
+
+
+class Fault(Word):
+    """How a tensor is not what was meant."""
+
+    NOT_FINITE = "not finite"
+    CONSTANT = "constant"
+    NOT_CONSTANT = "not constant"
+    STRUCTURE = "structure"
+    FANS_SWAPPED = "fans swapped"
+    STD_AS_MEAN = "std as mean"
+    SCALE = "scale"
+    SUPPORT = "support"
+    CENTRE = "centre"
+    SHAPE = "shape"
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Intended:
         met: the draw is compatible with the law, or off by less than the tolerance.
         z: the largest score of its tests; null where no draw from the law looks like this.
         ratio: the tensor's standard deviation over the law's; null where the law has none.
-        instead: what it looks like where it is not met.
+        fault, instead: how it is off where it is not met, and what it looks like.
     """
 
     pattern: str
@@ -38,6 +51,7 @@ class Intended:
     met: bool
     z: float | None
     ratio: float | None
+    fault: Fault | None = None
     instead: str = ""
 
 

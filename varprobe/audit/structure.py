@@ -38,8 +38,13 @@ class Structure:
     looked: int = 0
     copies: int = 0
 
+    @property
+    def is_deficient(self) -> bool:
+        """Whether so much rank is missing that no random matrix lacks it by luck."""
+        return self.rank <= self.looked - _MISSING
 
-class Shape:
+
+class RowTally:
     """Gathers the structure of a tensor, block by block."""
 
     def __init__(self, tensor: Tensor) -> None:
@@ -112,11 +117,3 @@ class Shape:
                 seen.add(raw)
             start += len(block)
         return copies
-
-
-def survey_structure(tensor: Tensor) -> Structure:
-    """The structure of a tensor."""
-    shape = Shape(tensor)
-    for block in tensor.blocks():
-        shape.see(block)
-    return shape.structure(tensor)

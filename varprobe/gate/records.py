@@ -7,7 +7,7 @@ from varprobe.presentable import Presentable
 from varprobe.report.records import Report
 from varprobe.verdict.labels import Word
 
-CHECK_VERSION = 2
+CHECK_VERSION = 3
 # The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
 
@@ -84,6 +84,7 @@ class CheckResult(Presentable):
         seconds: wall time.
         report: on all trials; None where it could not be checked.
         trouble: None unless the outcome is error or fault.
+        further: mistakes of the config beside it, in the order of the file.
     """
 
     config: str
@@ -97,6 +98,7 @@ class CheckResult(Presentable):
     seconds: float
     report: Report | None = None
     trouble: CheckError | None = None
+    further: tuple[CheckError, ...] = ()
 
 
 @record(frozen=True, repr=False)

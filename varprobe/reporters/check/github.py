@@ -17,8 +17,8 @@ def render_github(checks: CheckRun) -> str:
     """An error for everything not met, then up to ten warnings of the reports, then the counts."""
     errors, warnings = [], []
     for checked in checks.checked:
-        trouble, verdict = words.trouble_of(checked), checked.report and checked.report.verdict
-        errors += [_of_trouble(checked, trouble)] if trouble else []
+        verdict = checked.report and checked.report.verdict
+        errors += [_of_trouble(checked, trouble) for trouble in words.troubles_of(checked)]
         errors += [_of_decision(checked, decision) for decision in words.broken(checked)]
         found = verdict.findings if verdict else ()
         warnings += [_of_finding(checked, finding) for finding in found if finding.severity == "warning"]

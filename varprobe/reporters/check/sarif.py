@@ -67,7 +67,7 @@ def render_sarif(checks: CheckRun) -> str:
     results = [result for checked in checks.checked for result in _results(checked, index)]
     run = {
         "tool": {"driver": {"name": "varprobe", "version": __version__, "rules": rules}},
-        "invocations": [{"executionSuccessful": all(words.trouble_of(one) is None for one in checks.checked)}],
+        "invocations": [{"executionSuccessful": all(not words.troubles_of(one) for one in checks.checked)}],
         "columnKind": "unicodeCodePoints",
         "results": list(_write(results, index)),
     }
@@ -95,13 +95,13 @@ def _rules() -> list[dict[str, Any]]:
 
 
 def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
-    trouble = words.trouble_of(checked)
-    if trouble:
+    for number, trouble in enumerate(words.troubles_of(checked)):
         text = " ".join(
             words.sentence(part) for part in (words.trouble_words(trouble), printable(trouble.hint)) if part
         )
         rule = _TROUBLE.get(checked.outcome, _TROUBLE["error"])
-        yield _Result(rule, "", "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
+        what = trouble.field if number else ""
+        yield _Result(rule, what, "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
     for decision in words.broken(checked):
         rule = f"expect/{decision.expectation.split('.')[0]}"
         head = f"{printable(checked.name)}: {printable(decision.expectation)}: {words.tell(decision)}"

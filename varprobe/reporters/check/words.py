@@ -115,11 +115,11 @@ def hint_lines(trouble: CheckError) -> list[str]:
     return [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
 
 
-def trouble_of(checked: CheckResult) -> CheckError | None:
-    """Why the config could not be checked; None where it could."""
-    if checked.trouble is None and checked.outcome in _TROUBLED:
-        return CheckError("could not be checked", "")
-    return checked.trouble
+def troubles_of(checked: CheckResult) -> tuple[CheckError, ...]:
+    """Why the config could not be checked; empty where it could."""
+    if checked.trouble is None:
+        return (CheckError("could not be checked", ""),) if checked.outcome in _TROUBLED else ()
+    return (checked.trouble, *checked.further)
 
 
 def trouble_words(trouble: CheckError) -> str:

@@ -505,7 +505,8 @@ def test_findings_are_warnings_and_notes_of_a_passed_check() -> None:
 def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> None:
     rules = [rule["id"] for rule in sarif(four())["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules)
-    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), "expect/other", "config", "fault"}
+    others = {"expect/other", "config", "fault", "since-baseline"}
+    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
     unknown = replace(FAILED, expectation="magic.of.it")
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 

@@ -32,6 +32,7 @@ def summarise_check(checked: CheckResult) -> Iterator[str]:
         if number:
             yield f"{words.place(checked, trouble.line, trouble.column)}: {words.trouble_words(trouble)}"
         yield from words.hint_lines(trouble)
+    yield from (f"since the baseline: {line}" for line in words.since_lines(checked))
     for decision in checked.decisions:
         yield f"{words.word(decision.outcome)} {decision.expectation}: {words.tell(decision)}"
         if decision.outcome != "met":

@@ -35,8 +35,9 @@ def _suite(checked: CheckResult) -> Element:
     properties = SubElement(suite, "properties")
     for name, value in properties_of(checked).items():
         SubElement(properties, "property", name=name, value=value)
+    first, since = next(iter(words.broken(checked)), None), words.since_lines(checked)
     for decision in checked.decisions:
-        suite.append(_case(checked, decision))
+        suite.append(_case(checked, decision, since if decision is first else []))
     if troubles:
         suite.append(_error(checked, troubles))
     said = words.trouble_words(troubles[0]) if troubles else words.verdict_line(checked)
@@ -54,15 +55,19 @@ def properties_of(checked: CheckResult) -> dict[str, str]:
         "looks": checked.looks,
         "alpha": checked.alpha,
         "seed": checked.report.settings.seed if checked.report else None,
+        "since_baseline": "; ".join(words.since_lines(checked)) or None,
     }
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
-def _case(checked: CheckResult, decision: Decision) -> Element:
+def _case(checked: CheckResult, decision: Decision, since: Sequence[str]) -> Element:
+    """The first that failed says before all else what changed since the baseline."""
     case = Element("testcase", classname=words.place(checked), name=printable(decision.expectation))
     if decision.outcome != "met":
         failure = SubElement(case, "failure", type=decision.outcome, message=words.tell(decision))
-        failure.text = "\n".join(words.decision_lines(checked, decision))
+        failure.text = "\n".join(
+            [*(f"since the baseline: {line}" for line in since), *words.decision_lines(checked, decision)]
+        )
     else:
         SubElement(case, "system-out").text = words.tell(decision)
     return case

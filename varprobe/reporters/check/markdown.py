@@ -31,6 +31,12 @@ def _section(checked: CheckResult) -> Iterator[str]:
         return
     yield f"{_escape(words.place(checked))}: {_escape(words.how(checked))}, alpha {checked.alpha:g}"
     yield ""
+    since = words.since_lines(checked)
+    if since:
+        yield "Since the baseline:"
+        yield ""
+        yield from (f"- {_escape(line)}" for line in since)
+        yield ""
     yield from _table(checked)
     for decision in words.broken(checked):
         yield _broken(checked, decision)

@@ -35,12 +35,14 @@ def print_checks(checks: CheckRun, console: Console) -> None:
 
 
 def text_of(checked: CheckResult) -> str:
-    """What of one config broke, and then how it was checked, in the same words without colour.
+    """What changed since the baseline, what of one config broke, and how it was checked, in the same words.
 
     The first line says the most: summaries of test runs show no other.
     """
     stream = StringIO()
     console = Console(file=stream, color_system=None, highlight=False, markup=False, emoji=False)
+    if checked.since and not checked.since.is_nothing:
+        _print_since(checked, console)
     _print_broken(checked, console)
     return f"{textwrap.dedent(stream.getvalue())}{_tame(words.place(checked))}: {words.how(checked)}"
 
@@ -51,6 +53,7 @@ def _print_one(checked: CheckResult, console: Console) -> None:
         _print_troubles(checked, troubles, console)
         return
     _head(console, checked, f"{words.place(checked)}: {words.how(checked)}")
+    _print_since(checked, console)
     _print_broken(checked, console)
 
 
@@ -64,6 +67,11 @@ def _print_troubles(checked: CheckResult, troubles: Sequence[CheckError], consol
             _put(console, line, 2)
         for hint in words.hint_lines(trouble):
             _put(console, hint, 4)
+
+
+def _print_since(checked: CheckResult, console: Console) -> None:
+    for number, line in enumerate(words.since_lines(checked)):
+        _put(console, line if number else f"since the baseline: {line}", 4 if number else 2)
 
 
 def _print_broken(checked: CheckResult, console: Console) -> None:

@@ -24,7 +24,7 @@ RANKS = (
     ("probe", "theory"),
     ("verdict",),
     ("config",),
-    ("advice",),
+    ("advice", "audit"),
     ("report",),
     ("diagnose", "tuning", "comparison"),
     ("sweeps", "gate"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from varprobe.audit.fans import Fans
 from varprobe.audit.law_moments import LawMoments, moments_of
@@ -49,6 +50,7 @@ class Candidate:
     swapped: bool = False
 
 
+@cache
 def list_candidates(fans: Fans) -> list[Candidate]:
     """The laws of the table for a matrix, each once, under the first of its names."""
     found: dict[LawMoments, Candidate] = {}
@@ -60,6 +62,7 @@ def list_candidates(fans: Fans) -> list[Candidate]:
     return list(found.values())
 
 
+@cache
 def list_bias_candidates(fan_in: int | None) -> list[Candidate]:
     """The laws of a vector, whose layer has that fan_in where it is known."""
     found: dict[LawMoments, Candidate] = {}

@@ -177,9 +177,9 @@ def _tell(
         told = f"the standard deviation is {away.ratio:.3g} times what was meant"
         missing = [name for name, value in text.factors(names) if close(away.ratio, 1 / value, near)]
         if missing:
-            return Fault.SCALE, f"{told}: the factor {missing[0]} is missing"
+            return Fault.SCALE, f"{told}: the scaling by {missing[0]} is missing"
         twice = [name for name, value in text.factors(names) if close(away.ratio, value, near)]
-        return Fault.SCALE, f"{told}: the factor {twice[0]} was applied twice" if twice else told
+        return Fault.SCALE, f"{told}: the scaling by {twice[0]} was applied twice" if twice else told
     if away.outside:
         return Fault.SUPPORT, f"weights reach {max(abs(found.low), abs(found.high)):.4g}, outside the law's support"
     if abs(away.centre) > abs(away.shape):

@@ -72,7 +72,7 @@ class LawText:
             raise VarprobeError(f"{self.text}: {first['msg']}", hint=hint) from None
 
     def factors(self, names: Constants) -> list[tuple[str, float]]:
-        """The factors that its arithmetic has, such as ("/sqrt(2*12)", 0.204): what code may have left out."""
+        """The factors that its arithmetic has, such as ("1/sqrt(2*12)", 0.204): what code may have left out."""
         found = []
         for _, text in self.arguments:
             for match in _FACTOR.finditer(text):
@@ -82,7 +82,7 @@ class LawText:
                     continue
                 if value > 0:
                     divides = match[0][0] == "/"
-                    found.append((f"{match[0][0]}{match[1]}", 1 / value if divides else value))
+                    found.append((f"1/{match[1]}" if divides else match[1], 1 / value if divides else value))
         return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from varprobe.frozen import dataclass
+from varprobe.frozen import record
+from varprobe.presentable import Presentable
 from varprobe.verdict.labels import Severity, Word
 
 AUDIT_VERSION = 1
@@ -32,7 +33,7 @@ class Fault(Word):
     SHAPE = "shape"
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Intended:
     """What was meant by a tensor, and whether it is there.
 
@@ -55,7 +56,7 @@ class Intended:
     instead: str = ""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class TensorAudit:
     """One tensor: numbers are null where no weight is finite, or where they have no meaning.
 
@@ -91,7 +92,7 @@ class TensorAudit:
     intended: Intended | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class AuditFinding:
     """Something to know about some tensors.
 
@@ -111,8 +112,8 @@ class AuditFinding:
     limit: float | None = None
 
 
-@dataclass(frozen=True)
-class Audit:
+@record(frozen=True, repr=False)
+class Audit(Presentable):
     """A model's or file's weights, as they are and as they were meant.
 
     Attributes:
@@ -128,8 +129,8 @@ class Audit:
     layout: str
     alpha: float
     tolerance: float
-    tensors: tuple[TensorAudit, ...]
-    findings: tuple[AuditFinding, ...]
     outcome: AuditOutcome
     varprobe: str
     numpy: str
+    findings: tuple[AuditFinding, ...]
+    tensors: tuple[TensorAudit, ...]

@@ -111,6 +111,22 @@ RESULTS: dict[str, ResultKind] = {
         terminal="reporters.check.terminal:print_checks",
         read="results.sound:check_outcomes",
     ),
+    "audit": ResultKind(
+        record="audit.records:Audit",
+        version=("audit_version", "audit.records:AUDIT_VERSION"),
+        command="audit",
+        formats={
+            ".json": "results.store:render_json",
+            ".csv": "reporters.audit.tables:render_csv",
+            ".md": "reporters.audit.tables:render_markdown",
+        },
+        printed={
+            "json": "results.store:render_json",
+            "markdown": "reporters.audit.tables:render_markdown",
+        },
+        terminal="reporters.audit.terminal:print_audit",
+        read="results.sound:check_audit",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from varprobe.audit.compatible import find_laws, group_of
 from varprobe.audit.fans import Fans, Layout, Reading, find_fans
-from varprobe.audit.findings import Looked, Seen, find_all, make_finding
+from varprobe.audit.findings import find_all, make_finding
 from varprobe.audit.intent import CUT_REACH, Intent, cut_never_acts, judge_intent, score_limit
 from varprobe.audit.moments import Moments, pool
 from varprobe.audit.records import (
@@ -23,6 +23,7 @@ from varprobe.audit.records import (
     TensorAudit,
 )
 from varprobe.audit.survey import Survey, survey
+from varprobe.audit.tensor_checks import Looked, Remark
 from varprobe.audit.tensors import Tensor
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
@@ -178,10 +179,10 @@ def _find_intended(
     for tensors in off.values():
         worst = max((intended for _, intended in tensors), key=_distance)
         message = f"{worst.law} was meant: {worst.instead}"
-        seen = Seen(tuple(name for name, _ in tensors), message, worst.ratio, None if worst.ratio is None else 1.0)
+        seen = Remark(tuple(name for name, _ in tensors), message, worst.ratio, None if worst.ratio is None else 1.0)
         found.append(make_finding("not-as-intended", seen, f"Initialise it by {worst.law}."))
     for law, (names, reach) in idle.items():
-        seen = Seen(tuple(names), f"{law} is cut at {reach:.3g} standard deviations", reach, CUT_REACH)
+        seen = Remark(tuple(names), f"{law} is cut at {reach:.3g} standard deviations", reach, CUT_REACH)
         found.append(make_finding("truncation-never-acts", seen))
     return found
 

@@ -66,7 +66,7 @@ class Moments:
         return max(self.high - self.mean, self.mean - self.low) / self.std if self.std else math.nan
 
 
-class Tally:
+class MomentTally:
     """Gathers the moments of a tensor, block by block."""
 
     def __init__(self, size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from varprobe.audit.moments import Moments, Tally
+from varprobe.audit.moments import Moments, MomentTally
 from varprobe.audit.structure import RowTally, Structure
 from varprobe.audit.tensors import Tensor
 from varprobe.frozen import dataclass
@@ -19,7 +19,7 @@ class Survey:
 
 def survey(tensor: Tensor) -> Survey:
     """Reads a tensor, once unless weights are far out or rows look alike."""
-    tally, rows = Tally(tensor.size), RowTally(tensor)
+    tally, rows = MomentTally(tensor.size), RowTally(tensor)
     for block in tensor.blocks():
         tally.see(block)
         rows.see(block)

@@ -66,7 +66,7 @@ def list_candidates(fans: Fans) -> list[Candidate]:
 def list_bias_candidates(fan_in: int | None) -> list[Candidate]:
     """The laws of a vector, whose layer has that fan_in where it is known."""
     found: dict[LawMoments, Candidate] = {}
-    one = Fans(1, 1)
+    one = Fans(1, 1, 1)
     for name in ("zeros", "ones", "small", "large"):
         _add(found, name, draw_law(name, {}, Context(1, 1)), one)
     _add(found, "normal(std=0.02)", Normal(0.02), one)
@@ -86,7 +86,7 @@ def draw_law(name: str, arguments: dict[str, object], context: Context) -> Law:
 
 
 def _add(found: dict[LawMoments, Candidate], name: str, law: Law, fans: Fans) -> None:
-    moments = moments_of(law, fans.fan_in, fans.fan_out)
+    moments = moments_of(law, fans.fan_in, fans.outputs)
     if moments is None:
         return
     known = next((one for one in found if _alike(one, moments)), moments)

@@ -35,13 +35,18 @@ class Reading:
 
 @dataclass(frozen=True)
 class Fans:
-    """Of one map: inputs that an output sums over, and outputs that an input reaches."""
+    """Of one map: inputs that an output sums over, and outputs that an input reaches.
+
+    Attributes:
+        outputs: rows of the matrix (outputs, fan_in) that a kernel is as a linear map; fan_out where there is no kernel.
+    """
 
     fan_in: int
     fan_out: int
+    outputs: int
 
     def swapped(self) -> Fans:
-        return Fans(self.fan_out, self.fan_in)
+        return Fans(self.fan_out, self.fan_in, self.outputs)
 
 
 def find_fans(name: str, shape: tuple[int, ...], layout: Layout, readings: tuple[Reading, ...] = ()) -> Fans | None:
@@ -51,9 +56,9 @@ def find_fans(name: str, shape: tuple[int, ...], layout: Layout, readings: tuple
     over its group's inputs, which is what PyTorch's shape gives, and an input reaches its group's outputs.
 
     >>> find_fans("conv", (64, 16, 3, 3), Layout.TORCH)
-    Fans(fan_in=144, fan_out=576)
+    Fans(fan_in=144, fan_out=576, outputs=64)
     >>> find_fans("attn.weight", (768, 2304), Layout.TORCH, (Reading("attn.*", transposed=True, packed=3),))
-    Fans(fan_in=768, fan_out=768)
+    Fans(fan_in=768, fan_out=768, outputs=768)
     """
     if len(shape) < 2:
         return None
@@ -64,4 +69,5 @@ def find_fans(name: str, shape: tuple[int, ...], layout: Layout, readings: tuple
         outputs, inputs, kernel = shape[-1], shape[-2], math.prod(shape[:-2])
     if reading.transposed:
         outputs, inputs = inputs, outputs
-    return Fans(inputs * kernel, max(outputs * kernel // (reading.packed * reading.groups), 1))
+    rows = max(outputs // reading.packed, 1)
+    return Fans(inputs * kernel, max(rows * kernel // reading.groups, 1), rows)

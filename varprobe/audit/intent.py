@@ -23,6 +23,8 @@ from varprobe.network.laws import TruncatedNormal
 _TESTS = 3
 # A kurtosis off by less is no other law in practice: cutting at 3 standard deviations makes 0.16.
 _SHAPE_TOLERANCE = 0.1
+# Standard errors that a difference may be larger than it was found.
+_INTERVAL = 3.0
 # Standard errors within which a ratio is that of a factor, and what it may be off at least.
 _RATIO_ERRORS, _RATIO_NEAR = 4.0, 0.01
 # A cut that lies beyond so many standard deviations does nothing.
@@ -107,8 +109,8 @@ def judge_intent(
     """
     pattern, text = meant
     law = text.law(fans, names, bias=bias)
-    shape = fans or Fans(1, 1)
-    moments = moments_of(law, shape.fan_in, shape.fan_out)
+    shape = fans or Fans(1, 1, 1)
+    moments = moments_of(law, shape.fan_in, shape.outputs)
     if moments is None:
         raise VarprobeError(f"{text.text} has no law before it is drawn", hint="name another law")
     away = deviate(found, rows, moments, dtype)
@@ -128,12 +130,17 @@ def judge_intent(
 
 
 def is_met(away: Deviation, limit: float, tolerance: float) -> bool:
-    """Whether nothing is both beyond luck and beyond what matters."""
+    """Whether nothing is both beyond luck and, for all that is known, beyond what matters."""
     return not away.outside and (
-        (abs(away.spread) <= limit or abs(away.ratio - 1) <= tolerance)
-        and (abs(away.centre) <= limit or abs(away.offset) <= tolerance)
-        and (abs(away.shape) <= limit or abs(away.kurtosis) <= _SHAPE_TOLERANCE)
+        _is_met(away.spread, away.ratio - 1, limit, tolerance)
+        and _is_met(away.centre, away.offset, limit, tolerance)
+        and _is_met(away.shape, away.kurtosis, limit, _SHAPE_TOLERANCE)
     )
+
+
+def _is_met(score: float, difference: float, limit: float, tolerance: float) -> bool:
+    """A difference, of which one standard error is `difference / score`, counts where its interval leaves the tolerance."""
+    return abs(score) <= limit or abs(difference) * (1 + _INTERVAL / abs(score)) <= tolerance
 
 
 def cut_never_acts(text: LawText, fans: Fans | None, names: Constants) -> float | None:
@@ -166,7 +173,7 @@ def _tell(
     if rows != meant.pattern and (rows or meant.pattern in ("orthogonal", "identity")):
         return Fault.STRUCTURE, f"its rows are {rows}" if rows else f"its rows are not {meant.pattern}"
     if fans and fans.fan_in != fans.fan_out:
-        other = moments_of(text.law(fans.swapped(), names, bias=bias), fans.fan_out, fans.fan_in)
+        other = moments_of(text.law(fans.swapped(), names, bias=bias), fans.fan_in, fans.outputs)
         if other and is_met(deviate(found, rows, other, dtype), _RATIO_ERRORS, _RATIO_NEAR):
             return Fault.FANS_SWAPPED, "it fits with fan_in and fan_out swapped"
     error = away.ratio * math.sqrt(max(found.kurtosis - 1, 0.0) / found.count) / 2

@@ -41,7 +41,8 @@ _NORMAL, _UNIFORM = (3.0, 15.0, 105.0), (1.8, 27 / 7, 9.0)
 
 
 def moments_of(law: Law, fan_in: int, fan_out: int) -> LawMoments | None:
-    """The moments of an entry of a (fan_out, fan_in) matrix; None for laws that depend on data.
+    """The moments of an entry of a (fan_out, fan_in) matrix, a kernel's being (outputs, inputs * kernel); None for laws
+    that depend on data.
 
     Source: elementary integrals; cut normal laws by quadrature.
 

@@ -13,8 +13,8 @@ from varprobe.audit.records import TensorAudit
 from varprobe.audit.survey import Survey
 from varprobe.frozen import dataclass
 
-# Standard errors and share that a sibling must be off by. At six of them a group of 24 has no false alarm in 10^7.
-_SIBLING_ERRORS, _SIBLING_NEAR = 6.0, 0.05
+# Standard errors and share that a sibling must be off by: of 24 siblings one is by luck in 70,000 audits.
+_SIBLING_ERRORS, _SIBLING_NEAR = 5.0, 0.05
 # A mean beyond this share of the standard deviation, and beyond so many standard errors.
 _OFF_CENTRE, _CENTRE_ERRORS = 0.05, 6.0
 # Beyond this share of the weights it is the law that has long tails.

@@ -74,9 +74,7 @@ def _kaiming(law: str) -> dict[str, str]:
     return lines
 
 
-_TORCH_LAYER = Loop(
-    "layer", "dense", "dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]  # in forward order"
-)
+_TORCH_LAYER = Loop("layer", "dense", "dense = [each for each in model.modules() if isinstance(each, nn.Linear)]")
 _TORCH = Framework(
     title="PyTorch",
     imports="import math\n\nimport torch\nfrom torch import nn",
@@ -86,11 +84,11 @@ _TORCH = Framework(
         Target.NORM: Loop(
             "norm",
             "norms",
-            "norms = [layer for layer in model.modules() if isinstance(layer, (nn.LayerNorm, nn.BatchNorm1d, "
-            "nn.RMSNorm))]",
+            "norms = [\n    each\n    for each in model.modules()\n"
+            "    if isinstance(each, (nn.LayerNorm, nn.BatchNorm1d, nn.RMSNorm))\n]",
         ),
         Target.BRANCH: Loop(
-            "block", "blocks", "# blocks: the residual modules, whose forward gives skip * x + self.scale * branch(x)"
+            "block", "blocks", "# blocks: the residual modules; their forward is skip * x + self.scale * branch(x)"
         ),
     },
     arrays={Target.WEIGHTS: "layer.weight", Target.BIAS: "layer.bias"},
@@ -145,16 +143,14 @@ def _scaled(name: str, normal: str) -> dict[str, str]:
     }
 
 
-_KERAS_LAYER = Loop(
-    "layer", "dense", "dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]"
-)
+_KERAS_LAYER = Loop("layer", "dense", "dense = [each for each in model.layers if isinstance(each, keras.layers.Dense)]")
 _KERAS = Framework(
     title="Keras",
     imports="import keras",
     loops={
         Target.WEIGHTS: _KERAS_LAYER,
         Target.BIAS: _KERAS_LAYER,
-        Target.NORM: Loop("norm", "norms", 'norms = [layer for layer in model.layers if hasattr(layer, "epsilon")]'),
+        Target.NORM: Loop("norm", "norms", 'norms = [each for each in model.layers if hasattr(each, "epsilon")]'),
     },
     arrays={Target.WEIGHTS: "layer.kernel", Target.BIAS: "layer.bias"},
     fans={},
@@ -199,7 +195,7 @@ def _drawn(initializers: Mapping[str, str]) -> dict[str, str]:
 _FLAX_LAYER = Loop(
     "name",
     "dense",
-    'dense = sorted((name for name in params if name.startswith("Dense_")), key=lambda name: int(name[6:]))',
+    'dense = sorted(\n    (each for each in params if each.startswith("Dense_")), key=lambda each: int(each[6:])\n)',
 )
 _FLAX = Framework(
     title="Flax",

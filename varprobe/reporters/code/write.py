@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from varprobe.report.records import Report
     from varprobe.tuning import Tuning
 
-_WIDTH = 98
+_WIDTH = 78
 # Relative difference up to which two variances are one; a gain has six digits.
 _SAME = 3e-5
 

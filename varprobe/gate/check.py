@@ -20,6 +20,7 @@ from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claim import Claim
 from varprobe.gate.claims import claims_of
+from varprobe.gate.difference import differ
 from varprobe.gate.explanation import explain
 from varprobe.gate.records import CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckOutcome, CheckResult, CheckRun, Decision
 from varprobe.network.spec import Settings
@@ -86,6 +87,7 @@ def check(
         max_trials=max_trials,
         seconds=time.perf_counter() - started,
         report=replace(report, expect=tuple(replace(one, met=met[one.what]) for one in report.expect)),
+        since=differ(baseline, report) if baseline else None,
     )
 
 

@@ -24,13 +24,14 @@ def run(
     view: options.View,
     engine: options.EngineName = None,
     threads: options.Threads = None,
+    code: options.AsCode = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
 
     shown, experiment = view.choose(), load(config, options.overrides_of(network, drawing, engine))
-    delivery = plan_delivery("report", output, experiment.network.name, short.suffixes)
+    delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
     deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
 

@@ -16,6 +16,7 @@ from varprobe.config.loading import Experiment
 from varprobe.formatting import power
 from varprobe.network.spec import Settings
 from varprobe.verdict.case import Case
+from varprobe.verdict.labels import Severity
 from varprobe.verdict.layer_checks import first_exit
 from varprobe.verdict.records import Finding, Verdict
 from varprobe.verdict.rule import MOST_ADVISED
@@ -72,6 +73,16 @@ def _centre(case: Case, _: Finding) -> str:
     return "Standardise the input: subtract each column's mean."
 
 
+def _standardise(case: Case, finding: Finding) -> str:
+    if finding.severity == Severity.INFO:
+        factor = power(-(finding.measured or 0.0) / 2)
+        return (
+            f"{_NOTHING} where this is meant, as with one-hot. If the first layer is to hand on what a standardised "
+            f"input would make of it, multiply its weights alone by about {factor}."
+        )
+    return "Standardise the input: mean 0 and standard deviation 1 for each column."
+
+
 _NOTHING = "Nothing to do"
 # Units of a layer that all are zero at once in many a draw.
 _NARROW = 8
@@ -99,7 +110,7 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "frozen-branch": "Start one map of the branch at zero, the last one, and draw the others.",
     "rank-collapse": "Use an activation nearer to linear, norms or residual blocks: they keep samples apart.",
     "large-head": "Lower the head's weights until the output's second moment is about 1.",
-    "input-scale": "Standardise the input: mean 0 and standard deviation 1 for each column.",
+    "input-scale": _standardise,
     "input-offset": _centre,
     "input-columns": "Standardise the input: divide each column by its standard deviation.",
     "levelling-off": _accept,

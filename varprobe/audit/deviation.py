@@ -50,7 +50,7 @@ def deviate(found: Moments, pattern: str, law: LawMoments, dtype: str = "float32
     """How far a tensor with these moments is from that law.
 
     Arguments:
-        pattern: what its rows show: `orthogonal`, `identity`, `sparse`, or empty.
+        pattern: what its rows show: `orthogonal`, `identity`, or empty.
     """
     rounding = _ROUNDING.get(dtype, _FINE)
     never = Deviation(math.nan, math.inf, math.inf, math.inf, math.nan, math.nan, True)

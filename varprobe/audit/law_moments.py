@@ -17,7 +17,7 @@ class LawMoments:
 
     Attributes:
         low, high: the support; infinite where it has no end.
-        pattern: `orthogonal`, `identity` or `sparse` where entries are not independent, else empty.
+        pattern: `orthogonal` or `identity` where the rows show it, else empty.
         zeros: share of entries that are exactly zero by construction.
     """
 
@@ -81,7 +81,7 @@ def moments_of(law: Law, fan_in: int, fan_out: int) -> LawMoments | None:
                 return moments_of(Constant(0.0), fan_in, fan_out)
             higher = [moment / kept ** (order / 2 - 1) for moment, order in zip(_NORMAL, (4, 6, 8), strict=True)]
             return LawMoments(
-                0.0, std * math.sqrt(kept), higher[0], higher[1], higher[2], pattern="sparse", zeros=zeros
+                0.0, std * math.sqrt(kept), higher[0], higher[1], higher[2], zeros=zeros
             )
         case _:
             return None

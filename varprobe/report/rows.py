@@ -87,12 +87,15 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
                 gradient=gradient[i],
                 activation_gradient=activation_gradient[i],
                 weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
-                histogram=Histogram(
-                    edges, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
-                ),
+                histogram=_histogram(edges, s.activation_histogram[i].tolist(), s.gradient_histogram[i].tolist()),
             )
         )
     return tuple(rows)
+
+
+def _histogram(edges: tuple[float, ...], activation: list[int], gradient: list[int]) -> Histogram:
+    """Of an engine's counts, whose last are of exact zeros."""
+    return Histogram(edges, tuple(activation[:-1]), tuple(gradient[:-1]), activation[-1], gradient[-1])
 
 
 def _signals(

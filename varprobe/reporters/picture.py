@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from varprobe.formatting import power, printable
+from varprobe.reporters.axes import find_y_range
 from varprobe.results.kinds import find, kind_of
 
 T = TypeVar("T")
@@ -32,8 +33,14 @@ Values = NDArray[np.float64]
 ACTIVATION, GRADIENT, THEORY = "#0072B2", "#D55E00", "#222222"
 # Layers up to which every one has its marker.
 MARKED = 60
+# Inches of a slide: at 1280 x 720 a point is 1.39 pixels, and the smallest words have 14.
+WIDTH, HEIGHT = 12.8, 7.2
+HEADING, WORDS, SMALL = 15.0, 12.0, 10.5
 _STYLE: dict[str, Any] = {
-    "font.size": 11,
+    "font.size": 11.5,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.hashsalt": "varprobe",
@@ -46,7 +53,7 @@ _CUT = "..."
 
 
 def render_png(result: Any) -> bytes:
-    """A PNG at 160 dots per inch: 1280 to 1600 pixels wide."""
+    """A PNG at 150 dots per inch: 1920 pixels wide."""
     return save_figure(find(kind_of(result).figure), result, "png")
 
 
@@ -60,7 +67,7 @@ def render_pdf(result: Any) -> bytes:
     return save_figure(find(kind_of(result).figure), result, "pdf")
 
 
-def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 160) -> bytes:
+def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 150) -> bytes:
     """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
     with house_style(), np.errstate(all="ignore"):  # a forged report may hold what has no logarithm
         stream, drawn = io.BytesIO(), draw(what)
@@ -91,13 +98,10 @@ def mark_layers(axes: Axes, deepest: int) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
 
 
-def mark_powers(axes: Axes) -> None:
-    """Powers of ten at whole exponents; less than two decades do not look like much."""
-    low, high = axes.get_ylim()
-    if high - low < 2:
-        middle = (low + high) / 2
-        low, high = middle - 1, middle + 1
-    room = 0.06 * (high - low)
+def mark_powers(axes: Axes, logs: Iterable[float | None] | None = None) -> None:
+    """Powers of ten over the range that the shared rule gives these log10 values, or else the limits of the axes."""
+    low, high = find_y_range(axes.get_ylim() if logs is None else logs)
+    room = 0.025 * (high - low)
     axes.set_ylim(low - room, high + room)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=2))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(round(value)).replace(".00e", "e")))
@@ -113,6 +117,12 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a line of text is, in inches."""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def width_of_axes(axes: Axes) -> float:
+    """How wide axes are, in inches."""
+    figure = axes.get_figure(root=True)
+    return axes.get_position().width * (figure.get_figwidth() if figure is not None else 1.0)
 
 
 def fit(text: str, room: float, *, size: float, bold: bool = False, tail: str = "") -> str:

@@ -18,11 +18,13 @@ from matplotlib.text import Annotation, Text
 
 import varprobe
 from varprobe.diagnose import predict_report
+from varprobe.errors import VarprobeError
 from varprobe.report.records import Report
 from varprobe.reporters.axes import activation_typical, find_stable_band, gradient_typical, judged_rows
 from varprobe.reporters.picture import house_style, render_pdf, render_png, render_svg
 from varprobe.reporters.report.figure import draw_report
 from varprobe.results.kinds import render
+from varprobe.results.store import load_report
 from varprobe.verdict.labels import Direction
 
 
@@ -348,3 +350,43 @@ def test_matplotlib_is_imported_for_pictures_alone(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [line for line in done.stdout.splitlines() if line in ("True", "False")] == ["False", "True"]
+
+
+NET = "input: {features: 6}\nlayers: [{dense: 6, repeat: 4}]\nprobe: {trials: 2, batch: 4}\n"
+
+
+def test_the_command_line_draws_each_layer_on_its_own_scale(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(NET)
+    for arguments in (["run", "net.yaml", "-o", "r.json", "-o", "own.svg"], ["show", "r.json", "-o", "again.svg"]):
+        command = [sys.executable, "-m", "varprobe", *arguments, "--own-scale"]
+        subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    own = (tmp_path / "own.svg").read_text()
+    assert own == (tmp_path / "again.svg").read_text()
+    assert "in units of the layer" in own
+    assert "in units of the layer" not in str(render(load_report(tmp_path / "r.json"), ".svg"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "net.yaml", "-o", "r.html"], "there is no picture whose histograms it could scale"),
+        (["predict", "net.yaml", "-o", "r.png"], "theory alone has no histograms"),
+        (
+            ["sweep", "net.yaml", "--vary", "probe.seed=1,2", "-o", "r.png"],
+            "the picture of a sweep has no histograms",
+        ),
+    ],
+)
+def test_without_histograms_their_scale_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "net.yaml").write_text(NET)
+    command = [sys.executable, "-m", "varprobe", *arguments, "--own-scale"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"--own-scale: {words}\n  hint: " in done.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("r.")]
+
+
+def test_python_draws_each_layer_on_its_own_scale(small: Report) -> None:
+    assert small.plot(own_scale=True).axes[1].get_xlim() == (-5.0, 5.0)
+    with pytest.raises(VarprobeError, match="own_scale: there are no histograms on given axes"):
+        small.plot(Figure().subplots(), own_scale=True)

@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,19 +53,25 @@ _METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf":
 _CUT = "..."
 
 
-def render_png(result: Any) -> bytes:
+def render_png(result: Any, *, own_scale: bool = False) -> bytes:
     """A PNG at 150 dots per inch: 1920 pixels wide."""
-    return save_figure(find(kind_of(result).figure), result, "png")
+    return save_figure(find_drawing(result, own_scale=own_scale), result, "png")
 
 
-def render_svg(result: Any) -> bytes:
+def render_svg(result: Any, *, own_scale: bool = False) -> bytes:
     """An SVG; its words are text."""
-    return save_figure(find(kind_of(result).figure), result, "svg")
+    return save_figure(find_drawing(result, own_scale=own_scale), result, "svg")
 
 
-def render_pdf(result: Any) -> bytes:
+def render_pdf(result: Any, *, own_scale: bool = False) -> bytes:
     """A PDF of one page."""
-    return save_figure(find(kind_of(result).figure), result, "pdf")
+    return save_figure(find_drawing(result, own_scale=own_scale), result, "pdf")
+
+
+def find_drawing(result: Any, *, own_scale: bool) -> Callable[[Any], Figure]:
+    """What draws a result; with `own_scale` each histogram in units of its own layer's root mean square."""
+    draw: Callable[..., Figure] = find(kind_of(result).figure)
+    return partial(draw, own_scale=True) if own_scale else draw
 
 
 def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 150) -> bytes:

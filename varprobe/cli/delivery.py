@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.cli.options import Output
+    from varprobe.reporters.code.names import FrameworkName
 
 TERMINAL = "terminal"
 
@@ -50,7 +51,7 @@ class Delivery:
         if summary:
             append_file(Path(summary), str(render(result, ".md")))
 
-    def show(self, result: Any, **view: bool) -> None:
+    def show(self, result: Any, **view: Any) -> None:
         """Prints the result, and opens its window; `view` is for the kind's printer."""
         if self.printed == TERMINAL:
             find(self.kind.terminal)(result, open_console(), **view)
@@ -63,18 +64,23 @@ class Delivery:
             show_window(find_drawing(result, own_scale=self.own_scale), result)
 
 
-def plan_delivery(noun: str, output: Output, name: str = "", suffixes: Sequence[str] = ()) -> Delivery:
+def plan_delivery(
+    noun: str, output: Output, name: str = "", suffixes: Sequence[str] = (), code: FrameworkName | None = None
+) -> Delivery:
     """The delivery of a result; `-o -` is JSON on standard output.
 
     Arguments:
         noun: a key of `RESULTS`.
         name: of the network, for files `reports/NAME` of those suffixes.
+        code: the framework in whose lines the remedies of a report are printed.
 
     Raises:
         OutputError: for a file that could not be written, a window without a screen, a lesson without a page, a scale
             of histograms without a picture.
     """
-    planned = plan_files(noun, output.output, "json" if output.as_json else TERMINAL)
+    if code is not None and output.as_json:
+        raise OutputError("prints code, and --json prints JSON", hint="leave one out", place=Place("--as"))
+    planned = plan_files(noun, output.output, code or ("json" if output.as_json else TERMINAL))
     if output.window:
         if not planned.kind.figure:
             raise OutputError(f"a {noun} has no picture", hint="leave it out", place=Place("--show"))
@@ -87,8 +93,7 @@ def plan_delivery(noun: str, output: Output, name: str = "", suffixes: Sequence[
         raise OutputError("there is no page to ask in", hint=hint, place=Place("--lesson"))
     if output.own_scale:
         _check_histograms(noun, planned.kind, files, window=output.window)
-    asked = {"lesson": output.lesson, "window": output.window, "own_scale": output.own_scale}
-    return replace(planned, files=files, **asked)
+    return replace(planned, files=files, lesson=output.lesson, window=output.window, own_scale=output.own_scale)
 
 
 def _check_histograms(noun: str, kind: ResultKind, files: Sequence[Path], *, window: bool) -> None:
@@ -110,7 +115,7 @@ def plan_files(noun: str, output: Sequence[Path] | None, printed: str) -> Delive
     return Delivery(kind, files, "json" if len(files) < len(output or ()) else printed)
 
 
-def deliver(result: Any, delivery: Delivery, **view: bool) -> None:
+def deliver(result: Any, delivery: Delivery, **view: Any) -> None:
     """Writes a result to its files, and prints it."""
     delivery.write(result)
     delivery.show(result, **view)

@@ -32,7 +32,7 @@ def plot(result: Any, ax: Any = None, *, own_scale: bool = False) -> Any:
         if ax is not None:
             find(kind.axes)(ax, pictured)
             return ax.get_figure()
-        figure = find_drawing(pictured, own_scale=own_scale)(pictured)
+        figure: Any = find_drawing(pictured, own_scale=own_scale)(pictured)
     # Notebooks show figures that pyplot made; this one shows itself.
     figure._repr_png_ = partial(_render, figure)
     return figure

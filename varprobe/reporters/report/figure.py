@@ -136,8 +136,12 @@ def _header(report: Report) -> tuple[str, str, str]:
     return name, f"{verdict.overall}: {both}", f"{said('signal', verdict.signal)}; {made}"
 
 
-def draw_variances(axes: Axes, report: Report) -> None:
-    """Both variances over depth, with theory, what the verdict calls stable, and the layers where trouble begins."""
+def draw_variances(axes: Axes, report: Report, *, columns: int = 3) -> None:
+    """Both variances over depth, with theory, what the verdict calls stable, and the layers where trouble begins.
+
+    Arguments:
+        columns: of the legend.
+    """
     judged, is_measured = judged_rows(report), not is_predicted(report)
     shown = judged or list(report.layers)
     marked = {"markersize": 5.5, "markeredgewidth": 1.2} if len(shown) <= MARKED else {"marker": ""}
@@ -174,7 +178,7 @@ def draw_variances(axes: Axes, report: Report) -> None:
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
-        ncols=3,
+        ncols=columns,
         frameon=False,
         fontsize=SMALL,
         handlelength=2.2,

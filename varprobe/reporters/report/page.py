@@ -37,6 +37,7 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
         phrases.title(report),
         (Quiz(_setting(report), parts.question_config(report), ask_about(report.verdict)),) if lesson else (),
         made=phrases.made_with(report),
+        report=report,
         verdict=report.verdict,
         lines=[
             line

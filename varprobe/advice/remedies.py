@@ -84,6 +84,8 @@ def _standardise(case: Case, finding: Finding) -> str:
 
 
 _NOTHING = "Nothing to do"
+# Of a finding whose remedy another one of the same code has.
+AS_ABOVE = "As above."
 # Units of a layer that all are zero at once in many a draw.
 _NARROW = 8
 # A sentence, or what makes one.
@@ -157,7 +159,7 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
         own = next((cure for cure in cures if cure.code == finding.code), None)
         text = (own.text if own else "") or plain_remedy(case, finding)
         if text in told and not text.startswith(_NOTHING):
-            again = f"As for {told[text]}." if told[text] != finding.code else "As above."
+            again = f"As for {told[text]}." if told[text] != finding.code else AS_ABOVE
             return replace(finding, remedy=again, cause=told[text])
         told.setdefault(text, finding.code)
         return replace(finding, remedy=text, changes=own.changes if own else ())

@@ -21,6 +21,7 @@ from varprobe.results.baseline import baseline_path, load_baseline
 from varprobe.results.store import to_json
 
 if TYPE_CHECKING:
+    from varprobe.gate.drafting import Draft
     from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
 
@@ -50,6 +51,23 @@ def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
     gate = replace(gate, several=len(configs) > 1)
     baselines: dict[Path, str] = {}
     return gather([_one(config, gate, baselines, quiet=quiet) for config in configs])
+
+
+def draft_one(config: str, gate: Gate, *, quiet: bool) -> Draft:
+    """What a config's network may be held to.
+
+    Raises:
+        VarprobeError: where it cannot be measured.
+    """
+    from varprobe.gate.drafting import draft_expect
+
+    experiment = load(config, gate.overrides)
+    settings = with_threads(experiment.network.settings, gate.threads)
+    return wait_for(
+        lambda reached: draft_expect(experiment, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials),
+        experiment.network.name,
+        quiet=quiet,
+    )
 
 
 def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:

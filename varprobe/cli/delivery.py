@@ -48,7 +48,7 @@ class Delivery:
         if summary:
             append_file(Path(summary), str(render(result, ".md")))
 
-    def show(self, result: Any, **view: bool) -> None:
+    def show(self, result: Any, **view: Any) -> None:
         """Prints the result, and opens its window; `view` is for the kind's printer."""
         if self.printed == TERMINAL:
             find(self.kind.terminal)(result, open_console(), **view)
@@ -97,7 +97,7 @@ def plan_files(noun: str, output: Sequence[Path] | None, printed: str) -> Delive
     return Delivery(kind, files, "json" if len(files) < len(output or ()) else printed)
 
 
-def deliver(result: Any, delivery: Delivery, **view: bool) -> None:
+def deliver(result: Any, delivery: Delivery, **view: Any) -> None:
     """Writes a result to its files, and prints it."""
     delivery.write(result)
     delivery.show(result, **view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -107,10 +107,33 @@ class ShortForms:
 class View:
     """What of a report is printed."""
 
-    every_row: Annotated[bool, output_option("--all", help="Print every layer of a long network.")] = False
+    brief: Annotated[bool, output_option("--brief", help="Print the verdict alone.")] = False
+    every_row: Annotated[bool, output_option("--all", help="Print every layer and finding, and theory's numbers.")] = (
+        False
+    )
+    columns: Annotated[
+        str | None,
+        output_option(
+            metavar="NAMES", help="More columns by layer, by commas, as theory,off,rank; a wrong name lists them."
+        ),
+    ] = None
     number_formats: Annotated[
         bool, output_option("--number-formats", help="Print where float16, bfloat16 and others are left.")
     ] = False
+
+    def choose(self) -> dict[str, Any]:
+        """What the report's printer takes.
+
+        Raises:
+            VarprobeError: for the name of a column that there is not, and columns without a table.
+        """
+        if self.columns is None:
+            return {**vars(self), "columns": ()}
+        from varprobe.reporters.report.columns import parse_columns
+
+        if self.brief:
+            raise typer.BadParameter("--columns are of the table, which --brief leaves out")
+        return {**vars(self), "columns": parse_columns(self.columns)}
 
 
 def overrides_of(network: Network, sampling: Sampling, engine: Engine | None = None) -> list[Override]:

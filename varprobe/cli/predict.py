@@ -23,6 +23,6 @@ def predict(
     from varprobe.config.loading import load
     from varprobe.diagnose import predict_report
 
-    delivery = plan_delivery("report", output, code=code)
+    shown, delivery = view.choose(), plan_delivery("report", output, code=code)
     experiment = load(config, overrides_of(network, sampling))
-    deliver(predict_report(experiment), delivery, **vars(view), explain=explain)
+    deliver(predict_report(experiment), delivery, **shown, explain=explain)

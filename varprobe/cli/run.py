@@ -30,9 +30,9 @@ def run(
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
 
-    experiment = load(config, options.overrides_of(network, drawing, engine))
+    shown, experiment = view.choose(), load(config, options.overrides_of(network, drawing, engine))
     delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
-    deliver(measure(experiment, threads, quiet=quiet), delivery, **vars(view))
+    deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
 
 def measure(experiment: Experiment, threads: int | None, *, quiet: bool) -> Report:

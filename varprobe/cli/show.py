@@ -25,10 +25,11 @@ def show(
     from varprobe.results.kinds import noun_of
     from varprobe.results.store import load_result
 
-    result = load_result(stored)
+    shown, result = view.choose(), load_result(stored)
     noun = noun_of(result)
-    if noun != "report" and (view.every_row or view.number_formats):
-        raise typer.BadParameter(f"--all and --number-formats are for reports, and this is a {noun}")
+    if noun != "report" and any(shown.values()):
+        options = "--brief, --all, --columns and --number-formats"
+        raise typer.BadParameter(f"{options} are for reports, and this is a {noun}")
     if noun != "report" and code is not None:
         raise typer.BadParameter(f"--as is for reports, and this is a {noun}")
-    deliver(result, plan_delivery(noun, output, code=code), **(vars(view) if noun == "report" else {}))
+    deliver(result, plan_delivery(noun, output, code=code), **(shown if noun == "report" else {}))

@@ -495,7 +495,7 @@ BAD_CONFIGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         f"{HEAD}layers: [{{block: [{{block: [{{dense: 4}}], repeat: 9999}}], repeat: 9999}}]\n",
         ("layers[0].repeat: ",),
     ),
-    "drop-everything": (f"{HEAD}layers: [{{dropout: 1}}, {{dense: 4}}]\n", ("layers[0].dropout: ", "below 1")),
+    "drop-everything": (f"{HEAD}layers: [{{dropout: 1}}, {{dense: 4}}]\n", ("layers[0].dropout.rate: ", "below 1")),
     "uneven-branch": (f"{HEAD}layers: [{{residual: {{layers: [{{dense: 5}}]}}}}]\n", ("layers[0]: ", "4 into 5")),
     "batch-norm-of-one": (
         "input: {features: 4}\nprobe: {batch: 1}\nlayers: [{dense: 4}, {norm: batch}]\n",

@@ -56,7 +56,7 @@ def judge_head(
         None if is_zero else _typical(scale),
         None if is_zero else _typical(gradient + narrowing),
         None if np.isnan(loss).all() else _finite(float(np.nanmean(loss))),
-        chance_loss(measurement.objective, layers[-1].fan_out),
+        chance_loss(measurement.objective, layers[-1].fan_out, measurement.target_square),
     )
 
 
@@ -100,10 +100,14 @@ def _finite(loss: float) -> float | None:
     return loss if math.isfinite(loss) else None
 
 
-def chance_loss(objective: str, outputs: int) -> float | None:
+def chance_loss(objective: str, outputs: int, target_square: float | None = None) -> float | None:
     """The loss per sample of outputs that are all zero; None of an objective that has no loss.
 
     >>> chance_loss("cross_entropy", 10)
     2.302585092994046
+
+    Arguments:
+        target_square: mean square of the targets of mse; None of N(0, 1).
     """
-    return {"cross_entropy": math.log(outputs), "bce": math.log(2), "mse": 1.0}.get(objective)
+    square = 1.0 if target_square is None else target_square
+    return {"cross_entropy": math.log(outputs), "bce": math.log(2), "mse": square}.get(objective)

@@ -54,7 +54,7 @@ GLOSSARY: dict[str, str] = {
     "theory": "The values at large width, computed without drawing anything; marked on the bars.",
     "trainable depth": "The layers after which theory expects samples to be too alike, or too unlike, to learn from.",
     "trial": "One draw; every error bar counts draws, not samples.",
-    "typical draw": "What one network does as a rule: the geometric mean over draws, which a few large ones cannot carry.",
+    "typical draw": "What one network does as a rule: the geometric mean over draws, which no few large ones carry.",
     "vanishing": "The second moment of a typical draw falls by more than a factor 1000 over the depth.",
     "variance": "How much values differ: the mean of their squared distances from their mean.",
     "weight std": "The standard deviation of one weight of the layer.",

@@ -70,6 +70,7 @@ def measure(
         objective=spec.objective.kind,
         threads=plan.threads,
         seconds=time.perf_counter() - started,
+        code_density=spec.input.code_density,
     )
 
 

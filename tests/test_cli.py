@@ -190,7 +190,7 @@ def test_a_terminal_gets_colour_and_no_color_takes_it_away(here: Path) -> None:
 def test_a_long_run_shows_a_bar_on_the_error_stream_unless_quiet(here: Path) -> None:
     slow = here / "slow.yaml"
     slow.write_text(
-        "name: slow\ninput: {features: 64}\nlayers: [{dense: 64, repeat: 60}]\nprobe: {batch: 128, trials: 400}\n"
+        "name: slow\ninput: {features: 64}\nlayers: [{dense: 64, repeat: 60}]\nprobe: {batch: 128, trials: 160}\n"
     )
     code, out, err = terminal("run", "slow.yaml", "--threads", "1", cwd=here)
     assert code == 0

@@ -346,15 +346,30 @@ def tool(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, tmp_path: Path) -> None:
-    slow = {**CONFIG, "layers": [{"dense": 64, "repeat": 20}], "probe": {"batch": 64, "trials": 10}}
-    (tmp_path / "net.json").write_text(json.dumps({**slow, "input": {"features": 64}}))
-    axes = ("--vary", "defaults.init.gain=0.5:2:8", "--vary", "layers.0.repeat=10,20")
-    whole = tool("net.json", *axes, "-o", "whole.json", folder=tmp_path)
+SLOW = {
+    **CONFIG,
+    "input": {"features": 64},
+    "layers": [{"dense": 64, "repeat": 20}],
+    "probe": {"batch": 64, "trials": 10},
+}
+AXES = ("--vary", "defaults.init.gain=0.5:2:8", "--vary", "layers.0.repeat=10,20")
+
+
+@pytest.fixture(scope="module")
+def never_ended(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The stored sweep of SLOW along AXES."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "net.json").write_text(json.dumps(SLOW))
+    whole = tool("net.json", *AXES, "-o", "whole.json", folder=folder)
     whole.communicate()
     assert whole.returncode == 0
-    first = tool("net.json", *axes, "-o", "cut.json", folder=tmp_path)
+    return (folder / "whole.json").read_bytes()
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, never_ended: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(json.dumps(SLOW))
+    first = tool("net.json", *AXES, "-o", "cut.json", folder=tmp_path)
     deadline = time.monotonic() + 60
     while not (held := _lines(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -364,13 +379,13 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, tmp_path
     assert "Traceback" not in errors
     assert not (tmp_path / "cut.json").exists()
     assert _lines(tmp_path) >= held > 0
-    again = tool("net.json", *axes, "-o", "cut.json", folder=tmp_path)
+    again = tool("net.json", *AXES, "-o", "cut.json", folder=tmp_path)
     _, errors = again.communicate()
     assert again.returncode == 0
     assert f": {_points(errors)} point" in errors
     assert _points(errors) >= held
-    assert (tmp_path / "cut.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.json", "net.json", "whole.json"]
+    assert (tmp_path / "cut.json").read_bytes() == never_ended
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.json", "net.json"]
 
 
 def _lines(folder: Path) -> int:
@@ -678,7 +693,6 @@ def read_config_text(text: str) -> Any:
         (["--vary", "defaults.init.gain=1:2"], "gain"),
         (["--vary", "layers.0.repeat=1:3:3", "-o", "sweep.yaml"], ".json"),
         (["--vary", "layers.0.repeat=1:3:3", "--lesson"], "--lesson"),
-        (["--vary", "layers.0.repeat=1:3:3", "--cluster", "tcp://127.0.0.1:1"], "--cluster"),
         ([], "vary"),
     ],
 )  # fmt: skip
@@ -690,4 +704,25 @@ def test_mistakes_end_with_one_message(arguments: list[str], word: str, tmp_path
     assert word in errors
     assert "hint: " in errors
     assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
+IMPATIENT = """
+import sys
+from varprobe.cli.main import run
+from varprobe.sweeps import cluster
+cluster._PATIENCE = "0.2s"
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_cluster_that_does_not_answer_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(TEXT)
+    command = [sys.executable, "-c", IMPATIENT, "sweep", "net.json", "--vary", "layers.0.repeat=1:3:3"]
+    command += ["--cluster", "tcp://127.0.0.1:1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("varprobe: --cluster: no scheduler answers at tcp://127.0.0.1:1: ")
+    assert "\n  hint: " in done.stderr
+    assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["net.json"]

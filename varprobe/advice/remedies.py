@@ -144,7 +144,9 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
         search: without it findings that a search might be for have an empty remedy, never another one than it would
             give: the points of a sweep and a check that has passed are read for what they show, and cost no search.
     """
-    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # most networks need none
+    if not verdict.findings:
+        return verdict
+    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # a healthy network needs none
 
     needs_search = any(finding.code in SEARCHED for finding in verdict.findings)
     cures = find_cures(experiment, settings, case, verdict) if search and needs_search else ()

@@ -187,7 +187,7 @@ class LayerRow:
     @property
     def is_dense(self) -> bool:
         """Whether it has weights."""
-        return self.kind == "dense"
+        return self.weights is not None
 
 
 @record(frozen=True)

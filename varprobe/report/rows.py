@@ -86,7 +86,7 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
                 activation=statistics,
                 gradient=gradient[i],
                 activation_gradient=activation_gradient[i],
-                weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
+                weight_gradient=weight_gradient[i] if layer.has_weights else None,
                 histogram=_histogram(edges, s.activation_histogram[i].tolist(), s.gradient_histogram[i].tolist()),
             )
         )
@@ -124,7 +124,7 @@ def _ranks(values: NDArray[np.float64]) -> list[Estimate | None]:
 
 
 def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:
-    if layer.kind != "dense":
+    if not layer.has_weights:
         return None
     variance = float(np.mean(variances))
     return WeightStatistics(layer.expected_std, math.sqrt(variance) if math.isfinite(variance) else None)
@@ -161,7 +161,7 @@ def theory_rows(layers: Sequence[LayerDescription], agreement: Agreement) -> tup
             activation_function=layer.activation,
             init=layer.init,
             engine=None,
-            weights=WeightStatistics(layer.expected_std, None) if layer.kind == "dense" else None,
+            weights=WeightStatistics(layer.expected_std, None) if layer.has_weights else None,
             preactivation=None,
             activation=None,
             gradient=None,

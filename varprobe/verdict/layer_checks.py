@@ -42,7 +42,7 @@ def find_dead_units(case: Case) -> Iterator[Found]:
     least = share - 2 * error
     depth = 0
     for row, layer in enumerate(case.layers):
-        depth += layer.kind == "dense"
+        depth += layer.has_weights
         if not least[row] > DEAD_MARGIN or (layer.activation or "").split("(")[0] not in _RECTIFIERS:
             continue
         limit = healthy_dead_share(depth, case.measured.batch) + DEAD_MARGIN
@@ -132,7 +132,7 @@ def find_mismatch(case: Case) -> Iterator[Found]:
         return
     for way, what, _ in case.directions:
         bands = [row.output if way == "forward" else row.output_gradient for row in case.agreement.rows]
-        left = [row for row, band in enumerate(bands) if case.layers[row].kind == "dense" and band.is_left]
+        left = [row for row, band in enumerate(bands) if case.layers[row].has_weights and band.is_left]
         if not left:
             continue
         row = left[0] if way == "forward" else left[-1]

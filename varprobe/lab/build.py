@@ -15,7 +15,7 @@ from varprobe.lab.tables import write_tables
 from varprobe.version import __version__
 
 _WORKER = ("net.js", "engine.js", "theory.js", "verdict.js", "train.js", "worker.js")
-_PAGE = ("net.js", "verdict.js", "drawing.js", "page.js", "start.js")
+_PAGE = ("net.js", "verdict.js", "drawing.js", "page.js", "learning.js", "games.js", "start.js")
 
 
 def build_page(address: str = "") -> str:

@@ -120,7 +120,9 @@ function orthonormalise(out, n) {
 }
 
 /** Weights and biases of unit variance: the draw that is looked at, kept while scales change, and one of many. */
-const drawn = [0, 1].map(() => ({ key: "", filled: 0, /** @type {Float32Array[]} */ weights: [], /** @type {Float32Array[]} */ biases: [] }));
+/** @typedef {{key: string, filled: number, weights: Float32Array[], biases: Float32Array[]}} Held */
+/** @type {Held[]} */
+const drawn = [0, 1].map(() => ({ key: "", filled: 0, weights: [], biases: [] }));
 
 /** @param {Net} net @param {number} seed @param {number} slot */
 function drawUpTo(net, seed, slot) {

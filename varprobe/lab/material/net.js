@@ -3,7 +3,7 @@
 
 const BINS = 48, CIRCLE = 10;
 // Training shows the square of that half width, by so many points.
-const VIEW = 1.25, GRID = 26;
+const VIEW = 1.25, GRID = 20;
 
 /** The standard deviation of one weight. @param {Net} net */
 function weightStd(net) {

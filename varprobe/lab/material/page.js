@@ -92,25 +92,26 @@ function writeYaml(state, trials) {
 /** A number that reads back as it is. @param {number} value */
 const tidy = (value) => String(Number(value.toPrecision(9))).replace(/e([+-]?\d+)$/, (_, power) => `e${power}`).replace(/^(-?\d+)e/, "$1.0e");
 
-/** Two workers, one for each half of a batch; every request has one answer. */
-function hireWorkers() {
+/** Workers that answer every request once. @param {number} count */
+function hireWorkers(count) {
   const text = get("worker").textContent || "", place = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  return [0, 1].map(() => {
+  return Array.from({ length: count }, () => {
     const worker = new Worker(place), waiting = new Map();
-    let count = 0;
+    let last = 0;
     worker.onmessage = ({ data }) => {
       waiting.get(data.id)(data);
       waiting.delete(data.id);
     };
     worker.onerror = (event) => say(`The worker failed: ${event.message}`);
     return (/** @type {object} */ request) => new Promise((resolve) => {
-      waiting.set(++count, resolve);
-      worker.postMessage({ ...request, id: count });
+      waiting.set(++last, resolve);
+      worker.postMessage({ ...request, id: last });
     });
   });
 }
 
-const workers = hireWorkers();
+// One for each half of a batch.
+const workers = hireWorkers(2);
 /** @type {State} */
 let state = readAddress(location.hash || START);
 /** @type {{draws: Statistics[], theory: Theory | null, theoryTime: number, stepTime: number, settled: boolean}} */
@@ -194,18 +195,14 @@ function change(patch) {
   history.replaceState(null, "", `#${writeAddress(state)}`);
   showControls();
   if (!sameNet(before, netOf(state)) || seed !== state.seed) {
-    forget();
+    listeners.changed.forEach((tell) => tell());
     step();
   } else if (state.keep && !keep) rest(turn);
   else showAll();
 }
 
-/** @type {((where: State) => void)[]} told when the network is another one */
-const listeners = [];
-/** Nothing is known of the new network yet. */
-function forget() {
-  listeners.forEach((listener) => listener(state));
-}
+/** @type {{changed: (() => void)[], shown: (() => void)[]}} told when the network is another one, when it is shown */
+const listeners = { changed: [], shown: [] };
 
 /** Says something to those who cannot see it. @param {string} words */
 function say(words) {
@@ -231,7 +228,7 @@ function showAll() {
   /** @type {View} */
   const view = { depth: net.depth, reach: state.axes, draws: found.draws, theory: found.theory, shown: state.keep ? count - 1 : 0 };
   drawProfile(picture("profile"), view);
-  if (!get("details").hidden) {
+  if (get("details").offsetParent) {
     drawHistograms(picture("activations"), view, false);
     drawHistograms(picture("gradients"), view, true);
     drawClouds(picture("clouds"), view);
@@ -239,6 +236,7 @@ function showAll() {
   label("profile", isHidden() ? "Variances by layer, to be guessed about." : `Variances by layer. ${words}`);
   showBookkeeping(net);
   get("yaml").textContent = writeYaml(state, Math.max(TRIALS, count));
+  listeners.shown.forEach((tell) => tell());
 }
 
 /** What stands below the sentence. @param {Verdict} verdict @param {number} count */

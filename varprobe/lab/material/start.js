@@ -18,6 +18,7 @@ function nudge(id, by) {
   change(CONTROLS[id](field(id).value));
 }
 
+/** Seeds far enough apart that no draw of one is a draw of another. */
 const drawAgain = () => change({ seed: (state.seed + MOST) % 2 ** 31 });
 
 /** @type {Record<string, () => void>} */
@@ -36,6 +37,7 @@ const KEYS = {
   ArrowUp: () => nudge("depth", 1),
   ArrowDown: () => nudge("depth", -1),
   g: () => change({ guess: state.guess ? 0 : 1 }),
+  t: () => toggleTraining(),
   "?": () => toggleHelp(),
 };
 
@@ -160,6 +162,8 @@ const lab = {
 Object.assign(window, { lab });
 
 connect();
+connectTraining();
+connectGames();
 showControls();
 changedAt = performance.now();
 step();

@@ -45,7 +45,7 @@ class Training {
     const n = this.net.width, x = buffer("x0", rows * n), plane = this.plane;
     for (let row = 0; row < rows; row++) {
       const [u, v] = at(row);
-      for (let i = 0; i < n; i++) x[row * n + i] = 2 * (u * plane[i] + v * plane[n + i]);
+      for (let i = 0; i < n; i++) x[row * n + i] = Math.SQRT2 * (u * plane[i] + v * plane[n + i]);
     }
     let exponent = 0;
     const trace = goForward(this.net, this.draw, rows, (_, __, e) => (exponent = e));

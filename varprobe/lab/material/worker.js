@@ -3,8 +3,10 @@
 
 /** @type {{postMessage: (message: unknown, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent) => void) | null}} */
 const scope = /** @type {any} */ (self);
-/** @type {Training | null} */
-let training = null;
+/** @type {Training[]} */
+let trainings = [];
+// Milliseconds of learning between two looks at it.
+const SPELL = 220;
 
 /** @param {Net} net */
 function timeTheory(net) {
@@ -13,7 +15,7 @@ function timeTheory(net) {
 }
 
 scope.onmessage = (event) => {
-  /** @type {Request} */
+  /** @type {Asked} */
   const request = event.data, { id, net } = request;
   if (request.kind === "draw") {
     const pass = propagate(net, request.seed, request.from, request.to, request.circle, request.slot);
@@ -21,12 +23,13 @@ scope.onmessage = (event) => {
   } else if (request.kind === "theory") {
     scope.postMessage({ id, theory: predict(net, true) });
   } else if (request.kind === "train") {
-    training = new Training(net, request.seed, request.rate);
-    scope.postMessage({ id, progress: training.look() });
-  } else if (request.kind === "learn" && training) {
-    const until = performance.now() + 60;
-    do training.learn();
+    trainings = request.nets.map((one) => new Training(one, request.seed, request.rate));
+    scope.postMessage({ id, progress: trainings.map((one) => one.look()) });
+  } else if (request.kind === "learn") {
+    // All take as many steps, whatever they cost.
+    const until = performance.now() + SPELL;
+    do trainings.forEach((one) => one.learn());
     while (performance.now() < until);
-    scope.postMessage({ id, progress: training.look() });
+    scope.postMessage({ id, progress: trainings.map((one) => one.look()) });
   }
 };

@@ -84,6 +84,8 @@ def _standardise(case: Case, finding: Finding) -> str:
 
 
 _NOTHING = "Nothing to do"
+# Of a finding whose remedy another one of the same code has.
+AS_ABOVE = "As above."
 # Units of a layer that all are zero at once in many a draw.
 _NARROW = 8
 # A sentence, or what makes one.
@@ -150,20 +152,21 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
     cures = find_cures(experiment, settings, case, verdict) if search and needs_search else ()
     told: dict[str, str] = {}
 
-    def remedy(finding: Finding) -> str:
+    def remedy(finding: Finding) -> Finding:
         if needs_search and not search:
-            return plain_remedy(case, finding) if finding.code in ALONE else ""
+            return replace(finding, remedy=plain_remedy(case, finding) if finding.code in ALONE else "")
         cause = next((cure for cure in cures if finding.code in cure.mends | cure.follows), None)
         if cause is not None:
-            return cause.point_back(finding.code)
-        own = next((cure.text for cure in cures if cure.code == finding.code), "")
-        text = own or plain_remedy(case, finding)
+            return replace(finding, remedy=cause.point_back(finding.code), cause=cause.code)
+        own = next((cure for cure in cures if cure.code == finding.code), None)
+        text = (own.text if own else "") or plain_remedy(case, finding)
         if text in told and not text.startswith(_NOTHING):
-            return f"As for {told[text]}." if told[text] != finding.code else "As above."
+            again = f"As for {told[text]}." if told[text] != finding.code else AS_ABOVE
+            return replace(finding, remedy=again, cause=told[text])
         told.setdefault(text, finding.code)
-        return text
+        return replace(finding, remedy=text, changes=own.changes if own else ())
 
-    return replace(verdict, findings=tuple(replace(each, remedy=remedy(each)) for each in verdict.findings))
+    return replace(verdict, findings=tuple(map(remedy, verdict.findings)))
 
 
 def plain_remedy(case: Case, finding: Finding) -> str:

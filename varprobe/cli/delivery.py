@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.cli.options import Output
+    from varprobe.reporters.code.names import FrameworkName
 
 TERMINAL = "terminal"
 
@@ -47,7 +48,7 @@ class Delivery:
         if summary:
             append_file(Path(summary), str(render(result, ".md")))
 
-    def show(self, result: Any, **view: bool) -> None:
+    def show(self, result: Any, **view: Any) -> None:
         """Prints the result, and opens its window; `view` is for the kind's printer."""
         if self.printed == TERMINAL:
             find(self.kind.terminal)(result, open_console(), **view)
@@ -59,17 +60,22 @@ class Delivery:
             show_window(find(self.kind.figure), result)
 
 
-def plan_delivery(noun: str, output: Output, name: str = "", suffixes: Sequence[str] = ()) -> Delivery:
+def plan_delivery(
+    noun: str, output: Output, name: str = "", suffixes: Sequence[str] = (), code: FrameworkName | None = None
+) -> Delivery:
     """The delivery of a result; `-o -` is JSON on standard output.
 
     Arguments:
         noun: a key of `RESULTS`.
         name: of the network, for files `reports/NAME` of those suffixes.
+        code: the framework in whose lines the remedies of a report are printed.
 
     Raises:
         OutputError: for a file that could not be written, a window without a screen, a lesson without a page.
     """
-    planned = plan_files(noun, output.output, "json" if output.as_json else TERMINAL)
+    if code is not None and output.as_json:
+        raise OutputError("prints code, and --json prints JSON", hint="leave one out", place=Place("--as"))
+    planned = plan_files(noun, output.output, code or ("json" if output.as_json else TERMINAL))
     if output.window:
         if not planned.kind.figure:
             raise OutputError(f"a {noun} has no picture", hint="leave it out", place=Place("--show"))
@@ -91,7 +97,7 @@ def plan_files(noun: str, output: Sequence[Path] | None, printed: str) -> Delive
     return Delivery(kind, files, "json" if len(files) < len(output or ()) else printed)
 
 
-def deliver(result: Any, delivery: Delivery, **view: bool) -> None:
+def deliver(result: Any, delivery: Delivery, **view: Any) -> None:
     """Writes a result to its files, and prints it."""
     delivery.write(result)
     delivery.show(result, **view)

@@ -24,14 +24,15 @@ def run(
     view: options.View,
     engine: options.EngineName = None,
     threads: options.Threads = None,
+    code: options.AsCode = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
 
-    experiment = load(config, options.overrides_of(network, drawing, engine))
-    delivery = plan_delivery("report", output, experiment.network.name, short.suffixes)
-    deliver(measure(experiment, threads, quiet=quiet), delivery, **vars(view))
+    shown, experiment = view.choose(), load(config, options.overrides_of(network, drawing, engine))
+    delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
+    deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
 
 def measure(experiment: Experiment, threads: int | None, *, quiet: bool) -> Report:

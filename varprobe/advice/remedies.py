@@ -110,6 +110,8 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "excursion": "Look for a layer whose scale another one takes back, and give both the scheme of the rest.",
     "symmetric-units": "Draw the weights at random: units that start as one stay one.",
     "frozen-branch": "Start one map of the branch at zero, the last one, and draw the others.",
+    "small-batch": "Take a larger batch, 16 rows or more, in training and here, or layer norm, which takes each row "
+    "alone.",
     "rank-collapse": "Use an activation nearer to linear, norms or residual blocks: they keep samples apart.",
     "large-head": "Lower the head's weights until the output's second moment is about 1.",
     "input-scale": _standardise,

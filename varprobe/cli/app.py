@@ -26,6 +26,7 @@ COMMANDS = (
     "compare",
     "sweep",
     "lesson",
+    "lab",
     "guide",
 )
 

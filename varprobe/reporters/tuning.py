@@ -22,6 +22,7 @@ _WAYS = {
     By.BIAS: "biases of 0",
     By.NORM: "the norms' eps",
     By.MEAN: "weights without a mean",
+    By.SCHEME: "the scheme of the neighbours",
     By.LAYER: "the scale of one layer",
     By.BRANCH: "the scale of the residual branches",
     By.SCALE: "one factor for all weights",

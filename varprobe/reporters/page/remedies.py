@@ -6,6 +6,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from varprobe.config.overrides import Override, apply_overrides, parse_assignment
 from varprobe.config.rewriting import write_config
@@ -13,6 +14,9 @@ from varprobe.config.yaml_tree import plant
 from varprobe.errors import Place, VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
+from varprobe.reporters.code.frameworks import FRAMEWORKS
+from varprobe.reporters.code.names import FrameworkName
+from varprobe.reporters.code.write import code_of_changes
 from varprobe.verdict.records import Finding
 
 _OPTIONS = re.compile(r"`(--set [^`]+)`")
@@ -46,7 +50,7 @@ def notes_of(report: Report) -> tuple[Finding, ...]:
 
 
 def forms_of(report: Report, finding: Finding, file: str) -> tuple[Form, ...]:
-    """Every form of the finding's remedy; none where it has no options."""
+    """Every form of the finding's remedy; none where it has neither options nor changes."""
     made = ((name, "\n".join(write(report, finding, file))) for name, write in _FORMS)
     return tuple(Form(name, text) for name, text in made if text)
 
@@ -81,7 +85,13 @@ def _edits_of(finding: Finding) -> Iterator[tuple[Override, ...]]:
             continue
 
 
+def _write_code(framework: FrameworkName, report: Report, finding: Finding, file: str) -> Iterator[str]:
+    code = code_of_changes(finding.changes, framework)
+    return iter([code] if code else [])
+
+
 _FORMS: tuple[tuple[str, Callable[[Report, Finding, str], Iterator[str]]], ...] = (
     ("--set", _write_commands),
     ("YAML", _write_yaml),
+    *((FRAMEWORKS[each].title, partial(_write_code, each)) for each in FrameworkName),
 )

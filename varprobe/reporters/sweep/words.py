@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from varprobe.formatting import count, printable
 from varprobe.reporters.verdict_phrases import DIRECTIONS, total_cell
 from varprobe.sweeps.axes import numbers
@@ -11,6 +14,68 @@ from varprobe.sweeps.records import Axis, Sweep, SweepPoint
 _TOLD, _NAMED = 3, 6
 # The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
 LETTERS = {"stable": "s", "borderline": "b", "inconclusive": "i", "vanishing": "v", "exploding": "e", "degenerate": "d"}
+
+# Settings in words, by the end of their path; the longest that fits is taken.
+_SETTINGS = {
+    "init": "initialiser",
+    "init.name": "initialiser",
+    "init.gain": "weight gain",
+    "init.std": "weight standard deviation",
+    "init.scale": "weight scale",
+    "init.mode": "fan",
+    "init.distribution": "weight distribution",
+    "init.slope": "slope that the weights allow for",
+    "init.sw": "weight spread sigma_w",
+    "init.sb": "bias spread sigma_b",
+    "activation": "activation",
+    "activation.name": "activation",
+    "activation.slope": "negative slope",
+    "bias": "bias",
+    "bias.std": "bias standard deviation",
+    "dense": "width",
+    "dense.width": "width",
+    "repeat": "depth",
+    "dropout": "drop probability",
+    "norm": "norm",
+    "norm.kind": "norm",
+    "norm.eps": "epsilon of the norm",
+    "residual.scale": "branch scale",
+    "residual.skip": "skip scale",
+    "input.features": "input features",
+    "input.distribution": "input distribution",
+    "input.mean": "input mean",
+    "input.std": "input standard deviation",
+    "probe.batch": "batch size",
+    "probe.trials": "trials",
+    "probe.seed": "seed",
+    "probe.dtype": "precision",
+    "probe.engine": "engine",
+    "probe.gradient": "objective",
+}
+_INDEX = re.compile(r"\[(\d+)\]")
+
+
+def setting_words(sweep: Sweep, axis: Axis) -> str:
+    """What an axis changes, in words: "weight gain", "depth"; which entry of the layers, where there are several.
+
+    A setting without words of its own is told by the end of its path.
+    """
+    names = _INDEX.sub(r".\1", axis.path).split(".")
+    entries = [name for name in names if name.isdigit()]
+    bare = [name for name in names if not name.isdigit()]
+    ends = (".".join(bare[start:]) for start in range(len(bare)))
+    known = next((_SETTINGS[end] for end in ends if end in _SETTINGS), "")
+    words = known or " ".join(bare[-2:] if bare[0] in ("defaults", "layers") else bare).replace("_", " ")
+    layers = sweep.spec.get("layers")
+    if not entries or not isinstance(layers, list) or len(layers) == 1 or _is_only_one(layers, known):
+        return printable(words)
+    return printable(f"{'repeats' if words == 'depth' else words} of layers[{']['.join(entries)}]")
+
+
+def _is_only_one(layers: list[Any], words: str) -> bool:
+    """Whether a depth is that of the one entry which is repeated."""
+    repeated = [one for one in layers if isinstance(one, dict) and one.get("repeat", 1) != 1]
+    return words == "depth" and len(repeated) == 1
 
 
 def sweep_title(sweep: Sweep) -> str:

@@ -141,6 +141,7 @@ def interval(hits: int, cases: int) -> str:
 
 
 def main() -> None:
+    """Counts, and writes the report."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     start = time.perf_counter()
     lines = ["# How often an audit is wrong", "", "Made by `python reports/audit_study.py`; seeds are fixed.", ""]
@@ -152,7 +153,8 @@ def main() -> None:
         lines += [
             "## Laws that fit",
             "",
-            f"{len(LAWS)} laws, {len(SHAPES)} shapes, {REPEATS} repeats of two draws pooled: the true law is in the set in "
+            f"{len(LAWS)} laws, {len(SHAPES)} shapes, {REPEATS} repeats of two draws pooled: the true law is in the "
+            f"set in "
             f"{interval(found, cases)}; a set has {sizes:.2f} laws in the mean, those that coincide counted once.",
             "",
             *(f"- {name}: {one} of {REPEATS}" for name, one, _ in results if one < REPEATS),

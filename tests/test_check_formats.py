@@ -231,7 +231,7 @@ def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
         ),
         (lambda plain: plain["checked"][0].pop("trials"), "checked.0.trials", "Field required"),
         (lambda plain: plain.update(more=1), "more", "Unexpected keyword argument"),
-        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 3"),
+        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 4"),
     ],
 )
 def test_a_damaged_check_is_refused_with_its_field(edit: Any, field: str, message: str) -> None:
@@ -718,7 +718,7 @@ def test_all_mistakes_of_a_config_are_told_at_their_places_in_every_format() -> 
 
 def test_every_expectation_of_a_config_has_a_rule() -> None:
     kinds = {one.name for one in fields(Expect)} - {"allow"}
-    assert set(EXPECTATIONS) == kinds | {"findings", "baseline"}
+    assert set(EXPECTATIONS) == kinds | {"findings", "baseline", "weights"}
 
 
 def test_many_configs_make_one_file() -> None:

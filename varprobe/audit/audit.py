@@ -48,11 +48,14 @@ class AuditSettings:
     tolerance: float = TOLERANCE
 
 
-def audit_tensors(draws: Sequence[Iterable[Tensor]], settings: AuditSettings, name: str, source: str) -> Audit:
+def audit_tensors(
+    draws: Sequence[Iterable[Tensor]], settings: AuditSettings, name: str, source: str, config: str = ""
+) -> Audit:
     """The audit of one draw of some tensors, or of several draws of a model.
 
     Arguments:
         draws: the same tensors in each; the first is looked at whole, of the others the moments are pooled.
+        config: the file that says what was meant.
 
     Raises:
         VarprobeError: where a pattern matches nothing, or a law has no value for a tensor.
@@ -73,11 +76,13 @@ def audit_tensors(draws: Sequence[Iterable[Tensor]], settings: AuditSettings, na
     return Audit(
         audit_version=AUDIT_VERSION,
         name=name,
+        config=config,
         source=source,
         draws=len(others) + 1,
         layout=str(settings.layout),
         alpha=settings.alpha,
         tolerance=settings.tolerance,
+        baseline="",
         tensors=tuple(one.audit for one in looked),
         findings=tuple(findings),
         outcome=AuditOutcome.FAILED if failed else AuditOutcome.PASSED,

@@ -38,7 +38,7 @@ class Fans:
     """Of one map: inputs that an output sums over, and outputs that an input reaches.
 
     Attributes:
-        outputs: rows of the matrix (outputs, fan_in) that a kernel is as a linear map; fan_out where there is no kernel.
+        outputs: rows of the matrix (outputs, fan_in) that a kernel is as a map; fan_out where there is no kernel.
     """
 
     fan_in: int

@@ -139,7 +139,7 @@ def is_met(away: Deviation, limit: float, tolerance: float) -> bool:
 
 
 def _is_met(score: float, difference: float, limit: float, tolerance: float) -> bool:
-    """A difference, of which one standard error is `difference / score`, counts where its interval leaves the tolerance."""
+    """A difference, whose standard error is `difference / score`, counts where its interval leaves the tolerance."""
     return abs(score) <= limit or abs(difference) * (1 + _INTERVAL / abs(score)) <= tolerance
 
 

@@ -80,9 +80,7 @@ def moments_of(law: Law, fan_in: int, fan_out: int) -> LawMoments | None:
             if not kept or not std:
                 return moments_of(Constant(0.0), fan_in, fan_out)
             higher = [moment / kept ** (order / 2 - 1) for moment, order in zip(_NORMAL, (4, 6, 8), strict=True)]
-            return LawMoments(
-                0.0, std * math.sqrt(kept), higher[0], higher[1], higher[2], zeros=zeros
-            )
+            return LawMoments(0.0, std * math.sqrt(kept), higher[0], higher[1], higher[2], zeros=zeros)
         case _:
             return None
 

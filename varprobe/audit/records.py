@@ -44,6 +44,7 @@ class Intended:
         z: the largest score of its tests; null where no draw from the law looks like this.
         ratio: the tensor's standard deviation over the law's; null where the law has none.
         fault, instead: how it is off where it is not met, and what it looks like.
+        line: of its pattern in the config, where there is one.
     """
 
     pattern: str
@@ -54,6 +55,7 @@ class Intended:
     ratio: float | None
     fault: Fault | None = None
     instead: str = ""
+    line: int | None = None
 
 
 @record(frozen=True)
@@ -117,18 +119,22 @@ class Audit(Presentable):
     """A model's or file's weights, as they are and as they were meant.
 
     Attributes:
+        config: the file that says what was meant; empty where there is none.
         source: the file, or the factory.
         draws: independent draws that were pooled.
+        baseline: the stored audit that it was held to; empty where there is none.
         alpha, tolerance: the family-wise chance of a false alarm, and the practical limit, of what was intended.
     """
 
     audit_version: int
     name: str
+    config: str
     source: str
     draws: int
     layout: str
     alpha: float
     tolerance: float
+    baseline: str
     outcome: AuditOutcome
     varprobe: str
     numpy: str

@@ -56,7 +56,9 @@ def audit(
     format_: Annotated[Format, options.output_option("--format", help="What to print.")] = _PLAIN,
     output: Annotated[
         list[Path] | None,
-        options.output_option("-o", "--output", metavar="FILE", help="Write FILE: .json, .csv or .md. Repeatable."),
+        options.output_option(
+            "-o", "--output", metavar="FILE", help=f"Write FILE: {', '.join(RESULTS['audit'].formats)}. Repeatable."
+        ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -591,7 +591,8 @@ def test_exit_codes_and_streams(folder: Path) -> None:
     assert "--max-trials" in undecided.out
     wrong = command("check", "bad.yaml", "wrong.yaml", "nets/b.yaml", cwd=folder)
     assert wrong.code == 2
-    assert wrong.err.startswith("varprobe: wrong.yaml:2:11: layers[0].dens: unknown key 'dens'\n  hint: did you mean")
+    assert wrong.err == ""
+    assert "ERROR     wrong.yaml:2:11: layers[0].dens: unknown key 'dens'\n    hint: did you mean" in wrong.out
     assert wrong.out.splitlines()[-1] == "1 passed, 1 failed, 1 error"
 
 
@@ -616,7 +617,7 @@ def test_a_fault_is_exit_code_three_and_the_others_are_still_checked(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nets/.hidden"], "wrong"),
+        (["nets/.hidden"], "a config is a mapping"),
         (["empty"], "the folder has no .yaml or .yml file"),
         (["nets/*.json"], "no file matches the pattern"),
         (["nets", "--alpha", "0"], "between 0 and 1"),
@@ -631,7 +632,7 @@ def test_mistakes_end_with_two(arguments: list[str], message: str, folder: Path)
     (folder / "empty").mkdir()
     done = command("check", *arguments, cwd=folder)
     assert done.code == 2
-    assert message in done.err or arguments == ["nets/.hidden"]
+    assert message in done.err or message in done.out
     assert "Traceback" not in done.err
 
 
@@ -650,7 +651,7 @@ def test_baselines_from_the_command_line(folder: Path) -> None:
     arguments = ("check", "nets/b.yaml", "--baseline", "base.json")
     missing = command(*arguments, cwd=folder)
     assert missing.code == 2
-    assert "no such baseline" in missing.err
+    assert "no such baseline" in missing.out
     written = command(*arguments, "--update-baseline", cwd=folder)
     assert (written.code, written.err, written.out.splitlines()[0]) == (0, "", "wrote base.json")
     assert load_report(folder / "base.json").name == "b"
@@ -671,7 +672,7 @@ def test_two_networks_of_one_name_cannot_share_a_baseline(folder: Path) -> None:
     (folder / "bad.yaml").write_text("name: b\n" + GOOD)
     done = command("check", "nets/b.yaml", "bad.yaml", "--baseline", "bases", "--update-baseline", cwd=folder)
     assert done.code == 2
-    assert "bad.yaml: name: the network is called 'b' as that of nets/b.yaml" in done.err
+    assert "bad.yaml: name: the network is called 'b' as that of nets/b.yaml" in done.out
     assert load_report(folder / "bases" / "b.json").layers[0].path == "layers[0]"
 
 
@@ -717,19 +718,4 @@ def test_a_check_is_the_same_on_any_threads_and_in_any_folder(folder: Path) -> N
     assert here == there
     assert two["report"]["provenance"].pop("threads") == 2
     assert here["report"]["provenance"].pop("threads") == 1
-    # Small networks leave the threads to BLAS: the same draws, sums in another order, 1e-5 in float32.
-    _almost_equal(here, two)
-
-
-def _almost_equal(one: Any, other: Any) -> None:
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            _almost_equal(value, other[key])
-    elif isinstance(one, list):
-        for value, another in zip(one, other, strict=True):
-            _almost_equal(value, another)
-    elif isinstance(one, float):
-        assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
-    elif not isinstance(one, str):
-        assert one == other
+    assert here == two

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from varprobe.advice.amendments import find_amendments
 from varprobe.advice.changes import find_changes
 from varprobe.advice.lone_cures import find_lone_cures
 from varprobe.advice.plan import Plan, find_plan
@@ -21,7 +22,7 @@ from varprobe.verdict.findings import FINDINGS
 from varprobe.verdict.judge import conclude
 from varprobe.verdict.labels import Severity
 from varprobe.verdict.ranges import format_ranges
-from varprobe.verdict.records import Verdict
+from varprobe.verdict.records import Amendment, Verdict
 
 # Bias variance of the edge of chaos that is proposed against a slow decay.
 _EDGE_BIAS = 0.05
@@ -61,6 +62,7 @@ class Cure:
         mends: codes of the findings that are gone with it.
         follows: codes of those that are to be looked at after it.
         is_whole: it mends them; else it is all that can be said of them.
+        changes: what it changes.
     """
 
     code: str
@@ -68,6 +70,7 @@ class Cure:
     mends: frozenset[str] = frozenset()
     follows: frozenset[str] = frozenset()
     is_whole: bool = True
+    changes: tuple[Amendment, ...] = ()
 
     def point_back(self, code: str) -> str:
         """The remedy of a finding that this one takes with it."""
@@ -82,7 +85,7 @@ def find_cures(experiment: Experiment, settings: Settings, case: Case, verdict: 
     codes = [finding.code for finding in verdict.findings]
     found = list(_find_causes(experiment, settings, case, codes))
     lone = find_lone_cures(experiment, case, verdict.findings)
-    return (*found, *(Cure(code, text) for code, text in lone))
+    return (*found, *(Cure(code, text, changes=changes) for code, text, changes in lone))
 
 
 def _find_causes(experiment: Experiment, settings: Settings, case: Case, codes: list[str]) -> Iterator[Cure]:
@@ -129,7 +132,13 @@ def _cure(experiment: Experiment, settings: Settings, code: str, codes: list[str
         _mended(experiment.network, settings, codes, plan) if plan.is_whole and plan.found.by else set()
     )
     text = " ".join([*tell_plan(experiment.network, plan), *_tell_new(codes, plan)])
-    return Cure(code, text, frozenset(mends - told - {code}), is_whole=plan.is_whole)
+    return Cure(
+        code, text, frozenset(mends - told - {code}), is_whole=plan.is_whole, changes=_changes(experiment.network, plan)
+    )
+
+
+def _changes(spec: NetworkSpec, plan: Plan) -> tuple[Amendment, ...]:
+    return find_amendments(spec, plan.network) if plan.is_advised else ()
 
 
 def _tell_new(codes: list[str], plan: Plan) -> Iterator[str]:
@@ -171,4 +180,5 @@ def _hold_up(experiment: Experiment, settings: Settings) -> Iterator[Cure]:
     steady = [abs(each.total_log10 or 0.0) < 1 for each in (after.forward, after.backward)]
     if plan.edits and plan.is_whole and all(steady):
         text = f"{_ACCEPT}, or let biases hold the signal up, at the edge of chaos: {options_of(plan)}."
-        yield Cure("levelling-off", f"{text} {tell_outcome(plan)}")
+        changes = _changes(experiment.network, plan)
+        yield Cure("levelling-off", f"{text} {tell_outcome(plan)}", changes=changes)

@@ -43,7 +43,7 @@ Init = dict[str, Any]
 
 
 def find_edits(experiment: Experiment, change: Variation, digits: int = DIGITS) -> tuple[Override, ...]:
-    """What to set in the config to make that change, numbers to so many digits; of given input rows nothing can be set.
+    """What to set in the config to make that change, numbers to so many digits.
 
     Raises:
         ConfigError: where the config's own words cannot say it.
@@ -63,7 +63,9 @@ def find_edits(experiment: Experiment, change: Variation, digits: int = DIGITS) 
 
 def _input(spec: NetworkSpec, change: Variation) -> Iterator[tuple[str, str]]:
     source, wanted = spec.input, vary(spec, Variation(is_standard=change.is_standard)).input
-    if source.rows is None:
+    if source.rows is not None:
+        yield from [("input.standardize", "true")] * change.is_standard
+    else:
         yield from (
             (f"input.{key}", repr(new))
             for key in ("mean", "std")

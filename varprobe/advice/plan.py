@@ -40,7 +40,7 @@ class Plan:
         found: the proposal.
         edits: of the config; empty where nothing is changed, or only what no config says.
         tuned: the config with them.
-        network: what they make of the network; with them its given input is standardised too, if that is proposed.
+        network: what they make of the network.
         after: what is to be expected of it.
         measured: the verdict of a measurement of it, where one was needed.
         is_drawn: the search went by drawing variants, not by theory.
@@ -63,9 +63,9 @@ class Plan:
         return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors and self.is_of_draws
 
     @property
-    def needs_other_rows(self) -> bool:
-        """Whether the rows of the input file are to be standardised, which no edit does."""
-        return self.found.change.is_standard and self.network.input.rows is not None
+    def is_advised(self) -> bool:
+        """Whether its change is worth making: of draws only one that makes the network stable."""
+        return self.found.by is not None and not (self.is_drawn and self.found.outcome is not ProposalOutcome.SOUND)
 
 
 def find_plan(
@@ -193,7 +193,7 @@ def _realise(
     if largest_difference(spec, tuned.network, wanted) > _NEAR:
         hint = "give the layers an `init` of their own"
         raise ConfigError("its entries cannot hold what was found", hint=hint, place=spec.place)
-    network = replace(tuned.network, input=wanted.input) if found.change.is_standard else tuned.network
+    network = tuned.network
     plan = Plan(found, edits, tuned, network, found.after, is_drawn=isinstance(bench, MeasuringBench))
     if not is_final:
         return plan

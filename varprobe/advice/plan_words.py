@@ -39,7 +39,7 @@ def tell_plan(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
         return
     if outcome is not ProposalOutcome.SOUND:
         yield explain(plan.found, spec, is_drawn=plan.is_drawn)
-    if plan.found.by and not (plan.is_drawn and outcome is not ProposalOutcome.SOUND):
+    if plan.is_advised:
         yield from tell_changes(spec, plan)
         if plan.edits:
             yield f"That is {options_of(plan)}."
@@ -116,7 +116,7 @@ def _tell_weights(runs: Sequence[Sequence[ScaleChange]]) -> Iterator[str]:
 
 def _tell_input(spec: NetworkSpec, plan: Plan) -> str:
     source = spec.input
-    if plan.needs_other_rows:
+    if source.rows is not None:
         return "Standardise the input: mean 0 and standard deviation 1 for each column of the file."
     parts = [
         f"{name} {number(before)} -> {number(after)}"

@@ -113,13 +113,14 @@ def _candidates(
 
 
 def is_unusual(source: InputLaw) -> bool:
-    """Whether the input is far from mean 0 and standard deviation 1."""
-    if source.rows is None:
+    """Whether the input is far from mean 0 and standard deviation 1; of a code, as one-hot, whether its entries are."""
+    density = 1.0 if source.code_density is None else source.code_density
+    if source.rows is None:  # density is in no number of its law
         square, second = source.mean**2, source.mean**2 + (source.std**2 if source.distribution != "constant" else 0.0)
     else:
         rows = source.rows.astype(float)
-        square, second = float(rows.mean()) ** 2, float((rows**2).mean())
+        square, second = float(rows.mean()) ** 2, float((rows**2).mean()) / density
     if not second or (standardise(source) == source and source.rows is None):
         return False
-    offset = square / second > USUAL_OFFSET and source.distribution != "constant"
+    offset = square / second > USUAL_OFFSET and source.distribution != "constant" and density == 1
     return abs(math.log10(second)) > USUAL_SIZE or offset

@@ -113,7 +113,7 @@ class ScaleSearch:
     def is_chaotic(self, found: Proposal) -> bool:
         """Whether the gradient grows for ever if the layers are repeated, however little it does over this depth."""
         point = find_fixed_point(vary(self.whole.spec, found.change), 1.0)
-        return point is not None and point.regime == "chaotic"
+        return point is not None and point.regime in ("chaotic", "exploding")
 
     def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:
         """Whether it is worth trying on the whole of a deep network."""

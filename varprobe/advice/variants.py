@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from varprobe.config.data import standardise_columns
 from varprobe.frozen import dataclass, field
 from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal, TruncatedNormal, Uniform
 from varprobe.network.layers import Dense, Join, Layer, Norm
@@ -176,10 +177,7 @@ def standardise(source: InputLaw) -> InputLaw:
     """The input with mean 0 and standard deviation 1: of each column, where it is given."""
     if source.rows is None:
         return replace(source, mean=1.0) if source.distribution == "constant" else replace(source, mean=0.0, std=1.0)
-    rows = source.rows.astype(float)
-    spread = rows.std(axis=0)
-    spread[spread == 0] = 1.0
-    return replace(source, rows=(rows - rows.mean(axis=0)) / spread)
+    return replace(source, rows=standardise_columns(source.rows))
 
 
 def centre(law: Law, fan_in: int, fan_out: int) -> Law:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
 from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.comparison.histograms import draw_histograms
-from varprobe.reporters.page.parts import Question, common, environment
+from varprobe.reporters.page.parts import common, environment
+from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.report_phrases import made_with
 from varprobe.reporters.verdict_phrases import DIRECTIONS
@@ -166,19 +167,6 @@ def _seen(direction: DirectionVerdict) -> str:
     return "-" if direction.total_log10 is None else f"x {power(direction.total_log10)}"
 
 
-def _questions(networks: Sequence[LessonNetwork]) -> tuple[Question, ...]:
-    nouns = ("the activations", "the gradient, on its way back")
-    return tuple(
-        Question(
-            f"{one.name}: what becomes of {noun}?",
-            way.label,
-            f"{one.name}, {way.name}: {way.label}, {way.seen} between the first layer and the last.",
-        )
-        for one in networks
-        for noun, way in zip(nouns, one.ways, strict=False)
-    )
-
-
 def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
     pairs = zip(above.trials, below.trials, strict=True)
     logs = np.array([(a - b) * math.log(10) for a, b in pairs if a is not None and b is not None])
@@ -194,9 +182,13 @@ def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Les
     if lesson.histograms:
         said = f"Histograms of activations and gradients by layer of {names}, in absolute units."
         histograms = picture(draw_histograms, comparison, "histograms", said)
+    quizzes = tuple(
+        Quiz(f"{one.name}.yaml", one.shown, ask_about(report.verdict, lesson.because[one.name]))
+        for one, report in zip(networks, reports, strict=True)
+    )
     page = _environment().get_template(f"{lesson.folder}/{PAGE}")
     return page.render(
-        **common(f"{number + 1}. {lesson.title}", _questions(networks)),
+        **common(f"{number + 1}. {lesson.title}", quizzes),
         lesson=lesson,
         before=LESSONS[number - 1] if number else None,
         after=LESSONS[number + 1] if number + 1 < len(LESSONS) else None,

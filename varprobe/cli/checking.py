@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from varprobe.results.baseline import baseline_path, load_baseline
 from varprobe.results.store import to_json
 
 if TYPE_CHECKING:
+    from varprobe.gate.drafting import Draft
     from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
 
@@ -61,16 +61,28 @@ def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
     return gather(found)
 
 
+def draft_one(config: str, gate: Gate, *, quiet: bool) -> Draft:
+    """What a config's network may be held to.
+
+    Raises:
+        VarprobeError: where it cannot be measured.
+    """
+    from varprobe.gate.drafting import draft_expect
+
+    experiment = load(config, gate.overrides)
+    settings = with_threads(experiment.network.settings, gate.threads)
+    return wait_for(
+        lambda reached: draft_expect(experiment, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials),
+        experiment.network.name,
+        quiet=quiet,
+    )
+
+
 def _one(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[], str], *, quiet: bool) -> CheckResult:
     try:
         return _check(config, gate, baselines, kept, quiet=quiet)
     except VarprobeError as error:
-        print(f"varprobe: {error}", file=sys.stderr)
-        place = error.place
-        line, column = (place.line, place.column) if place else (None, None)
-        elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
-        trouble = CheckError(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
-        return _give_up(config, gate, "error", trouble)
+        return _give_up(config, gate, "error", *_troubles(config, error))
     except MemoryError:
         return _give_up(config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths"))
     except Exception as error:
@@ -115,5 +127,18 @@ def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tupl
     return None, path
 
 
-def _give_up(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
-    return CheckResult(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)
+def _troubles(config: str, error: VarprobeError) -> Iterator[CheckError]:
+    """Every mistake that is told at once, in the order of the file."""
+    for one in error.told:
+        place = one.place
+        line, column = (place.line, place.column) if place else (None, None)
+        elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
+        yield CheckError(f"{elsewhere}{one.message}", one.hint, one.field, line, column)
+    if error.has_more:
+        yield CheckError("there are more mistakes behind these", "mend these first, then check again")
+
+
+def _give_up(config: str, gate: Gate, outcome: str, trouble: CheckError, *further: CheckError) -> CheckResult:
+    return CheckResult(
+        config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble, further
+    )

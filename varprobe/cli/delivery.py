@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.cli.options import Output
+    from varprobe.reporters.code.names import FrameworkName
 
 TERMINAL = "terminal"
 
@@ -59,17 +60,22 @@ class Delivery:
             show_window(find(self.kind.figure), result)
 
 
-def plan_delivery(noun: str, output: Output, name: str = "", suffixes: Sequence[str] = ()) -> Delivery:
+def plan_delivery(
+    noun: str, output: Output, name: str = "", suffixes: Sequence[str] = (), code: FrameworkName | None = None
+) -> Delivery:
     """The delivery of a result; `-o -` is JSON on standard output.
 
     Arguments:
         noun: a key of `RESULTS`.
         name: of the network, for files `reports/NAME` of those suffixes.
+        code: the framework in whose lines the remedies of a report are printed.
 
     Raises:
         OutputError: for a file that could not be written, a window without a screen, a lesson without a page.
     """
-    planned = plan_files(noun, output.output, "json" if output.as_json else TERMINAL)
+    if code is not None and output.as_json:
+        raise OutputError("prints code, and --json prints JSON", hint="leave one out", place=Place("--as"))
+    planned = plan_files(noun, output.output, code or ("json" if output.as_json else TERMINAL))
     if output.window:
         if not planned.kind.figure:
             raise OutputError(f"a {noun} has no picture", hint="leave it out", place=Place("--show"))

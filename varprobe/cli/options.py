@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from varprobe.frozen import dataclass
+from varprobe.reporters.code.names import FrameworkName
 
 if TYPE_CHECKING:
     from varprobe.config.overrides import Override
@@ -34,6 +35,9 @@ EngineName = Annotated[
 ]
 Threads = Annotated[
     int | None, measuring_option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
+]
+AsCode = Annotated[
+    FrameworkName | None, output_option("--as", help="Print the remedies alone, as lines of that framework.")
 ]
 AsJson = Annotated[bool, output_option("--json", help="Print JSON in place of the text.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="No progress bar.")]

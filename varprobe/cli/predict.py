@@ -6,7 +6,7 @@ from typing import Annotated
 
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
-from varprobe.cli.options import Config, Network, Output, Sampling, View, output_option, overrides_of
+from varprobe.cli.options import AsCode, Config, Network, Output, Sampling, View, output_option, overrides_of
 
 
 @command("predict", "varprobe predict configs/he_relu.yaml --explain")
@@ -16,12 +16,13 @@ def predict(
     sampling: Sampling,
     output: Output,
     view: View,
+    code: AsCode = None,
     explain: Annotated[bool, output_option("--explain", help="Write out how each layer's numbers come about.")] = False,
 ) -> None:
     """Say by theory alone what becomes of the signal; nothing is drawn."""
     from varprobe.config.loading import load
     from varprobe.diagnose import predict_report
 
-    shown, delivery = view.choose(), plan_delivery("report", output)
+    shown, delivery = view.choose(), plan_delivery("report", output, code=code)
     experiment = load(config, overrides_of(network, sampling))
     deliver(predict_report(experiment), delivery, **shown, explain=explain)

@@ -26,6 +26,7 @@ def run(
     view: options.View,
     engine: options.EngineName = None,
     threads: options.Threads = None,
+    code: options.AsCode = None,
     watch: Annotated[
         bool, options.output_option("--watch", help="Run again when the config changes, or a file that it names.")
     ] = False,
@@ -38,7 +39,7 @@ def run(
 
     def work() -> None:
         experiment = load(config, edits)
-        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes)
+        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
         deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
     if not watch:

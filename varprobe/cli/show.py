@@ -9,7 +9,7 @@ import typer
 
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
-from varprobe.cli.options import Output, View
+from varprobe.cli.options import AsCode, Output, View
 
 
 @command("show", "varprobe show report.json -o report.md")
@@ -19,6 +19,7 @@ def show(
     ],
     output: Output,
     view: View,
+    code: AsCode = None,
 ) -> None:
     """Print or convert a stored report, comparison, sweep or check; nothing is measured."""
     from varprobe.results.kinds import noun_of
@@ -29,4 +30,6 @@ def show(
     if noun != "report" and any(shown.values()):
         options = "--brief, --all, --columns and --number-formats"
         raise typer.BadParameter(f"{options} are for reports, and this is a {noun}")
-    deliver(result, plan_delivery(noun, output), **(shown if noun == "report" else {}))
+    if noun != "report" and code is not None:
+        raise typer.BadParameter(f"--as is for reports, and this is a {noun}")
+    deliver(result, plan_delivery(noun, output, code=code), **(shown if noun == "report" else {}))

@@ -8,6 +8,7 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import FromFile
+from varprobe.network.layers import Join
 from varprobe.network.spec import NetworkSpec, Step
 
 
@@ -26,6 +27,8 @@ class LayerDescription:
         group: (path of the repeated entry around it, which copy, from 1), or None.
         curved: its activation is not straight on both sides of 0, so that the rate depends on the size of the signal.
         is_head: it is the network's head, which is not judged with its body.
+        variant: which norm it is; None where it is none.
+        skip: what a residual join multiplies its skip by.
     """
 
     kind: str
@@ -45,6 +48,8 @@ class LayerDescription:
     group: tuple[str, int] | None
     curved: bool = False
     is_head: bool = False
+    variant: str | None = None
+    skip: float = 1.0
 
 
 def describe_rows(
@@ -76,4 +81,6 @@ def _describe(step: Step, engine: str | None, *, is_head: bool) -> LayerDescript
         group=step.group,
         curved=layer.activation is not None and layer.activation.degree != 1,
         is_head=is_head,
+        variant=layer.variant,
+        skip=layer.skip if isinstance(layer, Join) else 1.0,
     )

@@ -14,6 +14,7 @@ class Measurement:
     Attributes:
         statistics: per trial and row; the rows are `layers`, in order.
         dtype: what the arithmetic ran in.
+        code_density: as the input law has it; None where the input is no code, or not known to be.
         threads: how many were used.
         seconds: wall time.
     """
@@ -27,3 +28,4 @@ class Measurement:
     objective: str
     threads: int
     seconds: float
+    code_density: float | None = None

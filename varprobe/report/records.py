@@ -239,12 +239,13 @@ class NetworkPrediction:
     All of it is None where no dense layer of a plain chain keeps its width.
 
     Attributes:
-        regime: ordered (chi1 below 1), edge of chaos or chaotic; None where no layer repeats.
+        regime: ordered (chi1 below 1), edge of chaos, chaotic, or exploding where the second moment grows without end;
+            None where no layer repeats.
         fixed_point: the second moment q* of z that the network is drawn to; None where it grows without end.
         chi1: the gradient's factor per layer there.
         xi_q, xi_c, xi_gradient: depth scales of the second moment, of the correlation of two samples, and of the
             gradient; None where there is no exponential decay or growth.
-        trainable_depth: 6 xi_c; None where it is unlimited.
+        trainable_depth: 6 xi_c, where exploding 6 xi_gradient; None where it is unlimited.
         input_second_moment, input_gradient_second_moment: of the batch, and of dObjective/d(batch).
     """
 

@@ -53,6 +53,10 @@ RESULTS: dict[str, ResultKind] = {
             **_PICTURES,
             ".html": "reporters.report.page:render_page",
         },
+        printed={
+            "json": "results.store:render_json",
+            **{name: f"reporters.code.write:render_{name}" for name in ("torch", "keras", "flax", "numpy")},
+        },
         terminal="reporters.report.terminal:print_report",
         figure="reporters.report.figure:draw_report",
         axes="reporters.report.figure:draw_variances",

@@ -10,14 +10,14 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription, describe_rows
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import InputLaw, NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
-from varprobe.verdict.head import judge_head
+from varprobe.verdict.head import is_zero_model, judge_head
 from varprobe.verdict.judged import JudgedLayer, Stretch, pick_points, stretches
 from varprobe.verdict.labels import Direction
 from varprobe.verdict.records import FormatRange, HeadVerdict
 from varprobe.verdict.rule import STABLE, Judged, JudgedSignal, judge_direction, judge_signal
-from varprobe.verdict.traces import Traces, trace_measurement, trace_prediction
+from varprobe.verdict.traces import Traces, end_at_input, trace_measurement, trace_prediction
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
@@ -33,17 +33,23 @@ class InputFacts:
         mean_share: squared mean over second moment.
         column_share: of the sum of squares, what the largest tenth of the columns carries; None where it is not known.
         features: how many columns.
+        code_density: share of entries that are not zero, of an input that is a code, as one-hot; None of any other.
     """
 
     second_moment_log: float
     mean_share: float
     column_share: float | None
     features: int
+    code_density: float | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a check of the change over depth may look at, measured or predicted."""
+    """What a check of the change over depth may look at, measured or predicted.
+
+    Attributes:
+        is_zero_model: it is one layer that starts at zero, and its traces end at the input.
+    """
 
     layers: tuple[LayerDescription, ...]
     points: tuple[JudgedLayer, ...]
@@ -58,6 +64,7 @@ class Case:
     agreement: Agreement | None = None
     measurement: Measurement | None = None
     formats: tuple[FormatRange, ...] = ()
+    is_zero_model: bool = False
 
     @property
     def measured(self) -> Measurement:
@@ -100,7 +107,7 @@ def foresee_case(
     layers = describe_rows(spec)
     points = pick_points(layers)
     traces = trace_prediction(spec, agreement.prediction, points)
-    source = _foresee_input(agreement.prediction, spec.input.features)
+    source = _foresee_input(agreement.prediction, spec.input)
     return _case(layers, points, traces, source, agreement, formats, settings.batch, settings.dtype)
 
 
@@ -117,6 +124,9 @@ def _case(
     *,
     overflow: bool = False,
 ) -> Case:
+    is_model = is_zero_model(layers, traces)
+    if is_model:
+        traces = end_at_input(traces)
     cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
     for_forward, for_backward = traces.foreseen
     judge = partial(judge_direction, cut=cut, overflow=overflow, exact=exact)
@@ -134,20 +144,22 @@ def _case(
         agreement=agreement,
         measurement=measurement,
         formats=formats,
+        is_zero_model=is_model,
     )
 
 
 def _input_of(measurement: Measurement) -> InputFacts:
     s = measurement.statistics
     size, offset, columns = s.log_input_second_moment, s.input_mean_squared_share, s.input_column_share
-    return InputFacts(float(size.mean()), float(offset.mean()), float(columns.mean()), measurement.features)
+    shares = float(offset.mean()), float(columns.mean())
+    return InputFacts(float(size.mean()), *shares, measurement.features, measurement.code_density)
 
 
-def _foresee_input(prediction: Prediction, features: int) -> InputFacts:
+def _foresee_input(prediction: Prediction, law: InputLaw) -> InputFacts:
     source = prediction.input
     size = source.second_moment
     share = float(source.mean**2 / size) if size else math.nan
-    return InputFacts(size.log, share, None, features)
+    return InputFacts(size.log, share, None, law.features, law.code_density)
 
 
 def first_beyond(case: Case, judged: Judged) -> int | None:

@@ -13,10 +13,25 @@ from varprobe.network.description import LayerDescription
 from varprobe.verdict.judged import JudgedLayer, find_head_row
 from varprobe.verdict.records import HeadVerdict
 from varprobe.verdict.rule import LN10
+from varprobe.verdict.traces import Traces
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
     from varprobe.theory.records import Prediction
+
+# Activations that a linear model may end with, as logistic regression does.
+_STEEP_AT_ZERO = ("linear", "sigmoid", "tanh")
+
+
+def is_zero_model(layers: Sequence[LayerDescription], traces: Traces) -> bool:
+    """Whether the network is one layer of weights that start at zero, as linear and logistic regression may.
+
+    It learns from there: each unit has a gradient of its own. Behind an activation that is flat at 0 it would not.
+    """
+    if len(layers) != 1 or layers[0].kind != "dense" or layers[0].expected_std != 0 or layers[0].given:
+        return False
+    passes = (layers[0].activation or "").split("(")[0] in _STEEP_AT_ZERO
+    return passes and bool(np.isneginf(traces.backward_input).all())
 
 
 def judge_head(

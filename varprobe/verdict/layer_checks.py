@@ -1,4 +1,4 @@
-"""Findings about single layers: saturation, dead units, widths, branches, number formats, the bands of theory."""
+"""Findings about single layers: saturation, dead units, widths, number formats, the bands of theory."""
 
 from __future__ import annotations
 
@@ -107,15 +107,6 @@ def find_width_ratio(case: Case) -> Iterator[Found]:
     if ratio >= 2:
         message = f"Widths change {number(ratio)}-fold, and the gradient per entry with them; judged is width times it."
         yield Found("width-ratio", message, case.row(int(np.argmin(widths))), ratio, 2.0)
-
-
-def find_zero_branches(case: Case) -> Iterator[Found]:
-    """Residual branches that add nothing."""
-    rows = np.flatnonzero((case.measured.statistics.zero_branch == 1).all(axis=0)).tolist()
-    if rows:
-        blocks = count(len(rows), "residual block")
-        message = f"{blocks}: the branch adds exactly zero, the block starts as the identity."
-        yield Found("zero-branch", message, rows[0] + 1, float(len(rows)), 0.0)
 
 
 def find_end_of_theory(case: Case) -> Iterator[Found]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
-from varprobe.report.records import Report
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.page import parts
+from varprobe.reporters.page.quizzes import Quiz, ask_about
+from varprobe.reporters.page.remedies import advise, notes_of
 from varprobe.reporters.page.svg import picture
-from varprobe.reporters.report.figure import draw_report
+from varprobe.reporters.picture import ACTIVATION, GRADIENT
+from varprobe.reporters.report.figure import draw_ridges, draw_variances, ridge_rows
 from varprobe.reporters.report.layers import HEADINGS, layer_cells
 from varprobe.reporters.text import Row
 from varprobe.reporters.verdict_phrases import verdict_words
+
+_NOTE = (
+    "Both variances are means over the trials: of each layer's output, and of the gradient with respect to the same "
+    "output, in units of the gradient at the network's output. The verdict is about a typical draw, from the first "
+    "layer to the last."
+)
 
 
 def render_page(report: Report, *, lesson: bool = False) -> str:
@@ -19,12 +32,10 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
     marked = phrases.marks(report)
     file = parts.file_name(report.name)
     verb = "predict" if phrases.is_predicted(report) else "run"
-    said = verdict_words(report.verdict)
-    words = f"{phrases.title(report)}: activation and gradient variance by layer, and histograms. {said}"
     return parts.render_template(
         "report.html",
         phrases.title(report),
-        parts.questions_on(report.verdict, _setting(report)) if lesson else (),
+        (Quiz(_setting(report), parts.question_config(report), ask_about(report.verdict)),) if lesson else (),
         made=phrases.made_with(report),
         verdict=report.verdict,
         lines=[
@@ -32,7 +43,11 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
             for line in (phrases.theory_line(report), phrases.tested_line(report), *phrases.expectation_lines(report))
             if line
         ],
-        picture=picture(partial(draw_report, header=False), report, "figure", words),
+        variances=_variances(report),
+        histograms=_histograms(report),
+        note=_NOTE,
+        advised=advise(report, file),
+        notes=notes_of(report),
         headings=HEADINGS,
         rows=[Row(layer_cells(row, marked.get(row.index, ""))) for row in report.layers],
         config=parts.config_of(report),
@@ -48,3 +63,55 @@ def _setting(report: Report) -> str:
     activations = sorted({row.activation_function for row in dense if row.activation_function})
     schemes = sorted({row.init for row in dense if row.init})
     return f"{phrases.title(report)}, {' and '.join(activations[:3])}, weights {' and '.join(schemes[:3])}"
+
+
+def _variances(report: Report) -> Markup:
+    """Both variances over depth, for wide screens and for narrow ones."""
+    words = f"{phrases.title(report)}: activation and gradient variance by layer. {verdict_words(report.verdict)}"
+    wide = picture(partial(_draw_variances, size=(8.0, 4.6), columns=5), report, "figure", words, "wide")
+    narrow = picture(partial(_draw_variances, size=(4.6, 4.9), columns=2), report, "narrow", words, "narrow")
+    return Markup('<div data-slide aria-label="Variance over depth">{}</div>').format(wide + narrow)
+
+
+def _draw_variances(report: Report, size: tuple[float, float], columns: int) -> Figure:
+    """Size in inches; columns of the legend."""
+    drawn = Figure(figsize=size, layout="constrained")
+    axes = drawn.subplots()
+    draw_variances(axes, report)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, fontsize=10, ncols=columns)
+    return drawn
+
+
+def _histograms(report: Report) -> list[Markup]:
+    """Those of the activations, and of the gradients; none where nothing was counted."""
+    if not ridge_rows(report):
+        return []
+    sides: tuple[tuple[str, str, str, Callable[[LayerRow], tuple[int, ...]]], ...] = (
+        ("activations", "activations", ACTIVATION, lambda row: row.histogram.activation if row.histogram else ()),
+        (
+            "gradients",
+            "gradients with respect to z",
+            GRADIENT,
+            lambda row: row.histogram.gradient if row.histogram else (),
+        ),
+    )
+    return [
+        picture(
+            partial(_draw_histograms, heading=heading, colour=colour, counts=counts),
+            report,
+            name,
+            f"{phrases.title(report)}: histograms of the {heading} by layer.",
+        )
+        for name, heading, colour, counts in sides
+    ]
+
+
+def _draw_histograms(
+    report: Report, heading: str, colour: str, counts: Callable[[LayerRow], tuple[int, ...]]
+) -> Figure:
+    drawn = Figure(figsize=(4.4, 3.9), layout="constrained")
+    axes = drawn.subplots()
+    draw_ridges(axes, ridge_rows(report), counts, colour)
+    axes.set_ylabel("layer")
+    axes.set_title(heading, fontsize=11)
+    return drawn

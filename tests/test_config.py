@@ -519,7 +519,7 @@ def test_a_mapping_is_loaded_as_a_file_is() -> None:
     with pytest.raises(ConfigError) as caught:
         load({"input": {"features": 4, "std": float("nan")}, "layers": [{"dense": 8}]})
     assert str(caught.value) == (
-        "config: input.std: must be a finite number, given nan\n  hint: see `varprobe schema config`"
+        "config: input.std: must be a finite number, given nan\n  hint: write it as in `std: 0.02`"
     )
 
 
@@ -898,12 +898,12 @@ HOSTILE: dict[str, tuple[str | bytes, str, str]] = {
     "huge integer": (
         top("input: {features: " + "9" * 200_000 + "}"),
         ":1:19: input.features: must be a whole number, given inf",
-        "see `varprobe schema config`",
+        "write it as in `features: 784`",
     ),
     "large integer": (
         top("input: {features: " + "9" * 300 + "}"),
         ":1:19: input.features: must be at most 100,000,000, given " + "9" * 60,
-        "see `varprobe schema config` for the ranges",
+        "write a number that is at most 100,000,000",
     ),
     "tab": (
         "input:\n\tfeatures: 4\n",
@@ -934,12 +934,12 @@ HOSTILE: dict[str, tuple[str | bytes, str, str]] = {
     "open brace": (
         "input: {features: 4\nlayers: []\n",
         ":2:7: not valid YAML: while parsing a flow mapping expected ',' or '}', but got ':'",
-        "check the indentation, colons and brackets around this place",
+        "close the { on line 1, or write a comma between its entries; comments begin with #",
     ),
     "open quote": (
         'input: "abc\n',
-        ":2:1: not valid YAML: while scanning a quoted scalar found unexpected end of stream",
-        "check the indentation, colons and brackets around this place",
+        ":1:8: not valid YAML: while scanning a quoted scalar found unexpected end of stream",
+        "close the quote that begins here",
     ),
     "control character": (
         "a: \x07\n",

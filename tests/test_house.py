@@ -31,7 +31,7 @@ RANKS = (
     ("results",),
     ("reporters",),
     ("presentation",),
-    ("classroom",),
+    ("classroom", "lab"),
     ("api",),
     ("testing",),
     ("pytest_plugin",),

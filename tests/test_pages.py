@@ -23,6 +23,8 @@ from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.rewriting import write_config
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
+from varprobe.reporters.code.names import FrameworkName
+from varprobe.reporters.code.write import code_of_report
 from varprobe.reporters.glossary import GLOSSARY
 from varprobe.reporters.page.quizzes import CHOICES, Question
 from varprobe.reporters.report_phrases import (
@@ -31,7 +33,7 @@ from varprobe.reporters.report_phrases import (
     gradient_cells,
     gradient_log10,
 )
-from varprobe.reporters.verdict_phrases import verdict_words
+from varprobe.reporters.verdict_phrases import verdict_sentences, verdict_words
 from varprobe.results.kinds import render
 from varprobe.results.store import from_json
 from varprobe.sweeps.records import Sweep
@@ -354,6 +356,10 @@ def test_remedies_are_shown_as_what_is_pasted(pages: dict[str, str], report: Rep
     options = re.findall(r"`(--set [^`]+)`", report.verdict.findings[0].remedy)
     assert options
     assert f"varprobe run net.yaml {options[0]}" in page.text
+    for sentence in verdict_sentences(report.verdict):
+        assert sentence in page.text
+    for framework in FrameworkName:
+        assert code_of_report(report, framework).splitlines()[0] in page.text
     path, _, value = options[0].removeprefix("--set ").partition("=")
     assert path == "defaults.init.std"
     changed = html.unescape(re.findall(r"<pre>((?:[-+] .*\n?)+)</pre>", pages["run"])[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -13,15 +14,16 @@ from latex2mathml.converter import convert
 from markupsafe import Markup
 
 from varprobe.classroom.lessons import LESSONS, Lesson
-from varprobe.comparison import compare_reports
+from varprobe.comparison import Comparison, compare_reports
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.diagnose import diagnose, predict_report
 from varprobe.formatting import power
 from varprobe.frozen import dataclass
 from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
-from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.comparison.histograms import draw_histograms
+from varprobe.reporters.comparison.panels import curve_panels, histogram_panels
+from varprobe.reporters.page.panels import draw_panel
 from varprobe.reporters.page.parts import common, environment
 from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.svg import picture
@@ -176,12 +178,7 @@ def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
 
 def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[LessonNetwork]) -> str:
     comparison = compare_reports(lesson.networks, reports)
-    names = ", ".join(lesson.networks)
-    words = f"Activation and gradient variance by layer of {names}, and their histograms."
-    histograms = Markup("")
-    if lesson.histograms:
-        said = f"Histograms of activations and gradients by layer of {names}, in absolute units."
-        histograms = picture(draw_histograms, comparison, "histograms", said)
+    histograms = _densities(comparison) if lesson.histograms else []
     quizzes = tuple(
         Quiz(f"{one.name}.yaml", one.shown, ask_about(report.verdict, lesson.because[one.name]))
         for one, report in zip(networks, reports, strict=True)
@@ -194,6 +191,21 @@ def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[Les
         after=LESSONS[number + 1] if number + 1 < len(LESSONS) else None,
         networks=networks,
         net={one.name: one for one in networks},
-        picture=picture(draw_comparison, comparison, "figure", words),
+        curves=curve_panels(comparison),
+        ridges=histogram_panels(comparison),
         histograms=histograms,
     )
+
+
+def _densities(comparison: Comparison) -> list[Markup]:
+    """The histograms in absolute units, a panel a network: activations above gradients."""
+    count = len(comparison.names)
+    return [
+        picture(
+            partial(draw_panel, draw_histograms, places=(place, place + count)),
+            comparison,
+            f"densities-{place}",
+            f"Histograms of activations and gradients by layer of {name}, in absolute units.",
+        )
+        for place, name in enumerate(comparison.names)
+    ]

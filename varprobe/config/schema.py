@@ -84,7 +84,10 @@ def _check_entry(data: Any, inner: Callable[[Any], Entry], info: ValidationInfo)
         data = {"dense": data}
     legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
     if not isinstance(data, dict):
-        raise problem(f"must be a layer, given {shown(data)}", legal, (), data)
+        from varprobe.config.vocabulary import find_layer
+
+        meant = find_layer(data) if isinstance(data, str) else ""
+        raise problem(f"must be a layer, given {shown(data)}", meant or legal, (), data)
     kinds = [kind for kind in LAYER_KINDS if kind in data]
     if not kinds and all(key in _BESIDE for key in data):
         raise problem("names no layer", legal, (), data)

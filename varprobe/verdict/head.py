@@ -28,7 +28,7 @@ def is_zero_model(layers: Sequence[LayerDescription], traces: Traces) -> bool:
 
     It learns from there: each unit has a gradient of its own. Behind an activation that is flat at 0 it would not.
     """
-    if len(layers) != 1 or layers[0].kind != "dense" or layers[0].expected_std != 0 or layers[0].given:
+    if len(layers) != 1 or not layers[0].has_weights or layers[0].expected_std != 0 or layers[0].given:
         return False
     passes = (layers[0].activation or "").split("(")[0] in _STEEP_AT_ZERO
     return passes and bool(np.isneginf(traces.backward_input).all())

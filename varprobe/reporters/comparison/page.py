@@ -10,11 +10,10 @@ from varprobe.frozen import dataclass
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.comparison.changes import change_lines
-from varprobe.reporters.comparison.figure import draw_comparison
+from varprobe.reporters.comparison.panels import curve_panels, histogram_panels
 from varprobe.reporters.page import parts
 from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.remedies import Advised, advise, notes_of
-from varprobe.reporters.page.svg import picture
 from varprobe.reporters.text import Cell, Heading, Row
 from varprobe.reporters.verdict_phrases import DIRECTIONS
 from varprobe.verdict.records import Finding
@@ -42,7 +41,6 @@ def render_page(comparison: Comparison, *, lesson: bool = False) -> str:
         Quiz(one.name, parts.question_config(one.report, one.name), ask_about(one.report.verdict)) for one in networks
     )
     heading = f"{count(len(names), 'network')} side by side"
-    words = f"Activation and gradient variance by layer of {', '.join(names)}, and their histograms."
     return parts.render_template(
         "comparison.html",
         heading,
@@ -51,8 +49,8 @@ def render_page(comparison: Comparison, *, lesson: bool = False) -> str:
         headings=_HEADINGS,
         rows=list(map(_row, networks)),
         changes="\n".join(change_lines(comparison)),
-        curves=[picture(draw_comparison, comparison, "figure", words)],
-        histograms=[],
+        curves=curve_panels(comparison),
+        histograms=histogram_panels(comparison),
         networks=networks,
         layer_headings=_layer_headings(names),
         layers=_layers(comparison.reports),

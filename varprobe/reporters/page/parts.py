@@ -14,7 +14,7 @@ from varprobe.report.records import Report
 from varprobe.reporters.glossary import GLOSSARY
 from varprobe.reporters.page.glosses import Glosses, mark_code
 from varprobe.reporters.page.quizzes import CHOICES, Quiz
-from varprobe.reporters.report_phrases import finding_head, made_with
+from varprobe.reporters.report_phrases import finding_head, is_predicted, is_shallow, made_with
 from varprobe.reporters.text import Cell, Heading
 from varprobe.reporters.verdict_phrases import (
     DIRECTIONS,
@@ -22,6 +22,7 @@ from varprobe.reporters.verdict_phrases import (
     direction_figures,
     total_cell,
     verdict_lines,
+    verdict_sentences,
     verdict_words,
 )
 from varprobe.verdict.records import DirectionVerdict
@@ -43,7 +44,7 @@ def environment(package: str = "", folder: str = "") -> Environment:
         function.__name__: function
         for function in (
             *(config_of, digest, direction_figures, finding_head, made_with, sign),
-            *(total_cell, verdict_lines, verdict_words),
+            *(sentences_of, total_cell, verdict_lines, verdict_words),
         )
     }
     return made
@@ -52,6 +53,11 @@ def environment(package: str = "", folder: str = "") -> Environment:
 def digest(text: str) -> str:
     """What a page's policy allows a script or a style by: the SHA-256 of its text."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def sentences_of(report: Report) -> list[str]:
+    """What each direction does, in a sentence."""
+    return verdict_sentences(report.verdict, shallow=is_shallow(report), exact=is_predicted(report))
 
 
 def sign(overall: str) -> str:

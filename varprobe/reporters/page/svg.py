@@ -29,19 +29,23 @@ _DECIMALS = re.compile(r"(\.\d\d)\d+")
 _ID = re.compile(r'( id="|url\(#|href="#)([^")]+)')
 
 
-def picture(draw: Callable[[T], Figure], what: T, name: str, words: str, kind: str = "") -> Markup:
+def picture(
+    draw: Callable[[T], Figure], what: T, name: str, words: str, kind: str = "", *, keep: bool = False
+) -> Markup:
     """The figure as an `svg` element.
 
     Arguments:
         name: of this picture, unlike any other on the page.
         words: what it shows, for who cannot see it.
         kind: `wide` or `narrow`, for screens of which it is shown; on all where it is empty.
+        keep: the colours of areas, where words stand on them, are the same on every page.
     """
     text = save_figure(draw, what, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'<style type="text/css">.*?</style>', "", text, flags=re.S)
-    text = _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found[0].lower()]})", text)
+    colour = re.compile(rf"(?<!fill: ){_COLOUR.pattern}", re.I) if keep else _COLOUR
+    text = colour.sub(lambda found: f"var(--{_VARIABLES[found[0].lower()]})", text)
     text = _PATH.sub(lambda found: _DECIMALS.sub(r"\1", " ".join(found[0].split())), text)
     text = _ID.sub(lambda found: f"{found[1]}{name}-{found[2]}", _once(text))
     head, _, body = text.partition(">")

@@ -84,7 +84,7 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
         tone=_tone(sweep),
         counts=counts_line(sweep),
         failures=failure_lines(sweep),
-        picture=picture(partial(draw_sweep, header=False), sweep, "map", said),
+        picture=picture(partial(draw_sweep, header=False), sweep, "map", said, keep=True),
         axes=[_Slider(printable(axis.path), axis.values, place) for axis, place in zip(sweep.axes, start, strict=True)],
         shown=shown[index],
         curves=_curves(frame, shown[index]),
@@ -185,8 +185,8 @@ def _pick(curves: Curves | None, name: str, places: Sequence[int]) -> list[float
 
 
 def _frame(sweep: Sweep) -> _Frame:
-    drawn = Figure(figsize=(8.0, 4.2), dpi=72)
-    drawn.subplots_adjust(left=0.125, right=0.97, top=0.9, bottom=0.13)
+    drawn = Figure(figsize=(5.6, 4.2), dpi=72)
+    drawn.subplots_adjust(left=0.165, right=0.97, top=0.85, bottom=0.13)
     axes = drawn.subplots()
     curves = [point.curves for point in sweep.points if point.curves]
     values = [v for one in curves for name in (*_LINES, *_BANDS) for v in getattr(one, name) if v is not None]
@@ -201,7 +201,7 @@ def _frame(sweep: Sweep) -> _Frame:
         Line2D([], [], color=THEORY, linewidth=1.0, linestyle=":", label="theory"),
         Patch(facecolor="#dddddd", label="middle 90 % of the trials"),
     ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False, fontsize=9.5)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, fontsize=9.5)
     place = axes.transData.transform
     (x0, y0), (x1, y1) = place((0.0, 0.0)), place((1.0, 1.0))
     height = drawn.get_figheight() * 72

@@ -35,7 +35,7 @@
       word.addEventListener("click", (event) => { event.preventDefault(); show(word); });
   }
   box.addEventListener("mouseleave", () => { if (document.activeElement !== owner) hide(); });
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  document.addEventListener("scroll", () => { if (owner) show(owner); }, { capture: true, passive: true });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || box.hidden) return;
     hide();

@@ -12,7 +12,7 @@
   function find() {
     const found = [];
     for (const section of document.querySelectorAll("[data-slide]")) {
-      if (section.closest("[hidden], .waiting")) continue;
+      if (section.closest("[hidden], .waiting, details:not([open])")) continue;
       const pieces = section.dataset.slide === "pieces" ? piecesOf(section) : [[]];
       for (const piece of pieces) found.push({ section, piece });
     }
@@ -33,8 +33,8 @@
   }
 
   function titleOf(section) {
-    const heading = section.querySelector("h1, h2, h3, h4, legend");
-    return (heading?.textContent ?? section.getAttribute("aria-label") ?? "").replace(/\s+/g, " ").trim();
+    const heading = section.querySelector("h1, h2, h3, h4");
+    return (section.getAttribute("aria-label") ?? heading?.textContent ?? "").replace(/\s+/g, " ").trim();
   }
 
   function show(place) {

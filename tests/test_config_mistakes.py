@@ -132,7 +132,7 @@ def test_one_mistake_is_told_as_ever(capfd: Any) -> None:
     assert run_command(["run", "net.yaml"]) == 2
     assert capfd.readouterr().err == (
         "varprobe: net.yaml:2:18: layers[0].dense.width: must be at least 1, given 0\n"
-        "  hint: see `varprobe schema config` for the ranges\n"
+        "  hint: write a number that is at least 1\n"
     )
 
 

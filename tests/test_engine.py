@@ -283,7 +283,7 @@ class Reference:
 
 def _histogram(x: np.ndarray) -> np.ndarray:
     unit = x / (math.sqrt(np.mean(x**2)) or 1.0)
-    return np.histogram(np.clip(unit, -5, 5), HISTOGRAM_EDGES)[0]
+    return np.append(np.histogram(np.clip(unit, -5, 5), HISTOGRAM_EDGES)[0], np.count_nonzero(x == 0))
 
 
 # --- the nets ---

@@ -171,14 +171,16 @@ def test_healthy_walks_pass_and_broken_ones_fail(sd: float) -> None:
 def test_at_the_edge_itself_it_is_wrong_no_more_often_than_it_says() -> None:
     # D is ln 100, where passing and failing are both wrong decisions by a hair: with alpha 0.2 each of the three
     # expectations has 0.067 over its four looks, and forward, the only one that varies, may be wrong that often.
-    runs = 300
+    runs = 120
     found = _outcomes(LN100, 0.2, runs, alpha=0.2)
     wrong = found["passed"] + found["failed"]
     assert found["undecided"] == runs - wrong
-    # Four standard errors above 0.067 are 0.125; the negative control without correction has more.
-    assert wrong / runs <= 0.125
+    # Four standard errors above 0.067 are 0.158. The negative control, without correction, is wrong in 0.28: three
+    # standard errors more.
+    bound = 0.067 + 4 * math.sqrt(0.067 * 0.933 / runs)
+    assert wrong / runs <= bound
     control = _outcomes(LN100, 0.2, runs, alpha=0.999 * 3 * 4 * 0.2)
-    assert (control["passed"] + control["failed"]) / runs > 0.125
+    assert (control["passed"] + control["failed"]) / runs > bound
 
 
 def test_the_level_is_shared_by_expectations_and_looks() -> None:

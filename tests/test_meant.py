@@ -180,3 +180,41 @@ def test_a_linear_network_that_grows_explodes_and_is_not_chaotic(init: Any, dept
     # Six depth scales of the size, 1/ln chi1 each: it has grown 400-fold by then.
     assert point.trainable_depth == pytest.approx(depth, rel=1e-3)
     assert "unlimited" not in str(both(layers, "linear", init)[1])
+
+
+# --- batch norm of few rows ---
+
+
+def normed(batch: int, kind: str = "batch", **norm: Any) -> tuple[Report, Report]:
+    block = [{"dense": {"width": 32, **LINEAR}}, {"norm": {"kind": kind, **norm}}, {"activation": "relu"}]
+    return both([{"block": block, "repeat": 5}], batch=batch)
+
+
+def test_batch_norm_of_two_rows_is_told_as_the_cause_and_a_larger_batch_as_the_remedy() -> None:
+    for report in normed(2):
+        found = {each.code: each for each in report.verdict.findings}
+        assert (found["small-batch"].severity, found["small-batch"].layer) == ("warning", 2)
+        assert "larger batch" in found["small-batch"].remedy
+        others = [each for code, each in found.items() if code != "small-batch"]
+        assert {each.remedy for each in others} == {"First mend small-batch, then look again."}
+
+
+@pytest.mark.parametrize(("batch", "kind", "norm"), [(3, "batch", {}), (2, "layer", {}), (2, "batch", {"eps": 100.0})])
+def test_it_is_told_only_where_the_norm_hands_on_signs(batch: int, kind: str, norm: dict[str, Any]) -> None:
+    for report in normed(batch, kind, **norm):
+        assert "small-batch" not in codes(report)
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_theory_alone_does_not_judge_a_gradient_whose_mean_rare_units_make(batch: int) -> None:
+    _, foreseen = normed(batch)
+    assert foreseen.verdict.forward.label == "stable"
+    assert foreseen.verdict.backward.label == "inconclusive"
+    assert "theory-ends" in codes(foreseen)
+
+
+def test_theory_judges_it_from_four_rows_on() -> None:
+    measured, foreseen = normed(4)
+    (one, other) = (each.verdict.backward.total_log10 or 0.0 for each in (measured, foreseen))
+    # Theory has the mean over draws, a draw the rest: half a variance apart, which is below 1 here.
+    assert abs(one - other) * np.log(10) < 1

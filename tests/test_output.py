@@ -61,7 +61,16 @@ PRINTING = (
     ),
     *("sweep small.yaml --vary probe.seed=1,2 --threads 1", "new other.yaml", "gain relu", "gain --json"),
     *("list activations", "list initializers", "list layers", "list findings"),
-    *("guide", "guide configs", "schema config", "schema report", "schema sweep", "schema comparison", "schema check"),
+    *(
+        "lab -o -",
+        "guide",
+        "guide configs",
+        "schema config",
+        "schema report",
+        "schema sweep",
+        "schema comparison",
+        "schema check",
+    ),
     *("--help", "run --help", "--version"),
 )
 

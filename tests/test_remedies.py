@@ -78,7 +78,7 @@ CASES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
              {"dense": 64, "repeat": 6}], "relu", "he",
         ),
         "forward-vanishing",
-        ["layers[1].dense.init.std"],
+        ["layers[1].dense.init"],
     ),
 }  # fmt: skip
 

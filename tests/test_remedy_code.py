@@ -23,6 +23,7 @@ from varprobe.network.spec import NetworkSpec
 from varprobe.reporters.code.frameworks import FRAMEWORKS
 from varprobe.reporters.code.names import FrameworkName
 from varprobe.reporters.code.write import CodedRemedy, code_of_report, write_code
+from varprobe.reporters.page.remedies import advise
 from varprobe.results.kinds import RESULTS
 from varprobe.results.store import from_json, to_json
 from varprobe.verdict.records import Amendment, Finding
@@ -333,3 +334,15 @@ def test_code_and_json_exclude_each_other(tmp_path: Any, capsys: pytest.CaptureF
     for command in ("run", "predict", "tune"):
         assert run([command, str(tmp_path / "net.yaml"), "--as", "torch", "--json"]) == 2
         assert "--as" in capsys.readouterr().err
+
+
+def test_a_page_has_a_tab_for_each_framework() -> None:
+    """Its text is that of the command, without the sentences that stand beside it."""
+    report = diagnose(load(SMALL))
+    told = next(each for each in advise(report, "net.yaml") if each.finding.code == "forward-vanishing")
+    forms = {form.name: form.text for form in told.forms}
+    for framework, says in FRAMEWORKS.items():
+        lines = [line for line in code_of_report(report, framework).splitlines() if not line.startswith("# ")]
+        assert [line for line in forms[says.title].splitlines() if line and not line.startswith("# ")] == [
+            line for line in lines if line
+        ]

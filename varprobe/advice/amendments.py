@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from varprobe.advice.variants import fan
+from varprobe.advice.neighbours import fan
 from varprobe.frozen import dataclass
 from varprobe.network.laws import (
     CUT_STD,

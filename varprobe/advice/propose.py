@@ -1,10 +1,11 @@
 """The simplest change that makes a network stable both ways, by theory or by measuring.
 
 What is no scale of weights comes first, where it is the cause: an input that is not standardised, biases that
-saturate, a norm's eps, weights with a mean. Then, in this order: the scale of the residual branches; one layer's scale,
-where a single step makes most of the change; one factor for all weights; a scheme with a name for all layers; a gain
-for every layer; the edge of chaos; branches and gains together. The head is never scaled. The first that is stable well
-inside the limits wins, without a jump, else the first that is stable. Where none is, the best of them is what remains.
+saturate, a norm's eps, weights with a mean, a layer whose scheme is not that of its neighbours. Then, in this order:
+the scale of the residual branches; one layer's scale, where a single step makes most of the change; one factor for all
+weights; a scheme with a name for all layers; a gain for every layer; the edge of chaos; branches and gains together.
+The head is never scaled. The first that is stable well inside the limits wins, without a jump, else the first that is
+stable. Where none is, the best of them is what remains.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from varprobe.advice.neighbours import find_schemes
 from varprobe.advice.predicted_verdict import Bench, PredictedVerdict, bench_for
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.scale_search import ScaleSearch
@@ -105,6 +107,9 @@ def _candidates(
         if By.MEAN in wanted:
             yield found
         base = found.change
+    if By.SCHEME in wanted:
+        for schemes in find_schemes(spec):
+            yield attempt(By.SCHEME, replace(base, schemes=schemes))
     if before.overall == "degenerate" and base == Variation():
         return
     variant = vary(spec, base)

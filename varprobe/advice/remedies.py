@@ -110,6 +110,8 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "excursion": "Look for a layer whose scale another one takes back, and give both the scheme of the rest.",
     "symmetric-units": "Draw the weights at random: units that start as one stay one.",
     "frozen-branch": "Start one map of the branch at zero, the last one, and draw the others.",
+    "small-batch": "Take a larger batch, 16 rows or more, in training and here, or layer norm, which takes each row "
+    "alone.",
     "rank-collapse": "Use an activation nearer to linear, norms or residual blocks: they keep samples apart.",
     "large-head": "Lower the head's weights until the output's second moment is about 1.",
     "input-scale": _standardise,
@@ -144,7 +146,9 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
         search: without it findings that a search might be for have an empty remedy, never another one than it would
             give: the points of a sweep and a check that has passed are read for what they show, and cost no search.
     """
-    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # most networks need none
+    if not verdict.findings:
+        return verdict
+    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # a healthy network needs none
 
     needs_search = any(finding.code in SEARCHED for finding in verdict.findings)
     cures = find_cures(experiment, settings, case, verdict) if search and needs_search else ()

@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import cached_property
 
 from varprobe.advice.gains import bias_moment, edge_of_chaos, find_gains
+from varprobe.advice.neighbours import fan
 from varprobe.advice.predicted_verdict import Bench, PredictedVerdict, TheoryBench, bench_for
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.search import balance, find_largest
-from varprobe.advice.variants import Recipe, Variation, fan, find_tunable, shorten, std_of, vary
+from varprobe.advice.variants import Recipe, Variation, find_tunable, shorten, std_of, vary
 from varprobe.advice.ways import By
 from varprobe.network.layers import Dense, Join
 from varprobe.network.spec import NetworkSpec

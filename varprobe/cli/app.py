@@ -25,6 +25,7 @@ COMMANDS = (
     "compare",
     "sweep",
     "lesson",
+    "lab",
     "guide",
 )
 

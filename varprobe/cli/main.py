@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+    # The interpreter, as it ends, need not look for cycles in all that was imported: a fifth of a short run.
+    gc.freeze()
     sys.exit(code)
 
 

@@ -85,6 +85,9 @@ class Output:
     ] = None
     as_json: AsJson = False
     window: Annotated[bool, output_option("--show", help="Open a window with the picture.")] = False
+    own_scale: Annotated[
+        bool, output_option("--own-scale", help="Pictures show each layer's histogram in units of its own size.")
+    ] = False
     lesson: Annotated[
         bool, output_option("--lesson", help="Pages ask what the reader expects before they show it.")
     ] = False

@@ -7,6 +7,7 @@ from typing import Annotated
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
 from varprobe.cli.options import AsCode, Config, Network, Output, Sampling, View, output_option, overrides_of
+from varprobe.errors import OutputError, Place
 
 
 @command("predict", "varprobe predict configs/he_relu.yaml --explain")
@@ -23,6 +24,9 @@ def predict(
     from varprobe.config.loading import load
     from varprobe.diagnose import predict_report
 
+    if output.own_scale:
+        hint = "leave it out; `varprobe run` measures them"
+        raise OutputError("theory alone has no histograms", hint=hint, place=Place("--own-scale"))
     shown, delivery = view.choose(), plan_delivery("report", output, code=code)
     experiment = load(config, overrides_of(network, sampling))
     deliver(predict_report(experiment), delivery, **shown, explain=explain)

@@ -125,7 +125,8 @@ def _plain(
 
 
 def _step(condition: Any, x: Array) -> Array:
-    return np.asarray(condition).astype(x.dtype)
+    step: Array = condition.astype(x.dtype)
+    return step
 
 
 def _leaky_relu(slope: float) -> Activation:

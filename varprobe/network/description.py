@@ -18,6 +18,7 @@ class LayerDescription:
 
     Attributes:
         kind: dense, norm, activation, dropout or residual (the join).
+        has_weights: it draws or is given some, as a dense layer.
         name, path, line, repeat_index: its place in the config; see `network.spec.Step`.
         activation, init: labels, None in rows that have none.
         expected_std: standard deviation of one weight by its law; None where there is none.
@@ -32,6 +33,7 @@ class LayerDescription:
     """
 
     kind: str
+    has_weights: bool
     name: str
     path: str
     line: int | None
@@ -65,6 +67,7 @@ def _describe(step: Step, engine: str | None, *, is_head: bool) -> LayerDescript
     variance = layer.weights.variance(step.fan_in, step.fan_out) if layer.weights else None
     return LayerDescription(
         kind=layer.kind,
+        has_weights=layer.weights is not None,
         name=step.name,
         path=step.path,
         line=step.line,

@@ -71,7 +71,13 @@ def measure(
         threads=plan.threads,
         seconds=time.perf_counter() - started,
         code_density=spec.input.code_density,
+        target_square=_target_square(spec),
     )
+
+
+def _target_square(spec: NetworkSpec) -> float | None:
+    targets = spec.objective.targets
+    return float(np.square(targets).mean()) if spec.objective.kind == "mse" and targets is not None else None
 
 
 def more(

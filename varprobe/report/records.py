@@ -141,11 +141,18 @@ class Predicted:
 
 @record(frozen=True)
 class Histogram:
-    """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins."""
+    """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins.
+
+    Attributes:
+        activation_zeros, gradient_zeros: how many values are exactly zero; they are in their bin too. None in a report
+            that did not count them.
+    """
 
     edges: tuple[float, ...]
     activation: tuple[int, ...]
     gradient: tuple[int, ...]
+    activation_zeros: int | None = None
+    gradient_zeros: int | None = None
 
 
 @record(frozen=True)
@@ -180,7 +187,7 @@ class LayerRow:
     @property
     def is_dense(self) -> bool:
         """Whether it has weights."""
-        return self.kind == "dense"
+        return self.weights is not None
 
 
 @record(frozen=True)

@@ -24,8 +24,8 @@ DECADES, STABLE_DECADES = 3, STABLE / LN10
 _LINEAR_DECADES = 3.0
 # Ends of a linear axis, at least, in units of the input's root mean square; and of the widest histogram in its own.
 _LEAST, _REACH = 3.0, 5.0
-# Ticks on either side of 0.
-_SIDE = 3
+# Ticks on either side of 0, on a linear axis; decades that may lie between two on a logarithmic one.
+_SIDE, _STEPS = 3, (1, 2, 3, 4, 5, 8)
 
 Log = float | None
 Values = NDArray[np.float64]
@@ -162,11 +162,15 @@ class HistogramAxis:
             step = next(s for s in (m * 10.0**e for e in range(-9, 300) for m in (1, 2, 5)) if _SIDE * s > self.end)
             numbers = np.arange(-_SIDE, _SIDE + 1) * step
             return tuple((float(n), f"{n:g}") for n in numbers if abs(n) <= self.end)
-        decades = round(self.end) - 1
-        step = max(1, -(-decades // _SIDE))
-        powers = [(1.0 + k, round(self.threshold) + k) for k in range(decades % step, decades + 1, step)]
-        sides = [(sign * place, f"{'-' * (sign < 0)}{_power(power)}") for sign in (-1, 1) for place, power in powers]
-        return tuple(sorted([*sides, (0.0, "0")]))
+        # Two or three powers, of which the input's own size is one where it has room beside the 0; each has a mirrored
+        # place, and the last one its words there too.
+        decades, low = round(self.end) - 1, round(self.threshold)
+        step = next(s for s in (m * 10**e for e in range(300) for m in _STEPS) if 2.5 * s >= decades)
+        first = math.ceil((low + 0.2 * decades) / step) * step
+        powers = [(1.0 + power - low, power) for power in range(first, low + decades + 1, step)]
+        right = [(place, _power(power)) for place, power in powers]
+        left = [(-place, f"-{words}" if place == right[-1][0] else "") for place, words in right]
+        return (*left[::-1], (0.0, "0"), *right)
 
 
 def _power(exponent: int) -> str:

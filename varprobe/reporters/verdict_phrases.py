@@ -16,7 +16,7 @@ SUBJECTS = {"forward": "activations", "backward": "gradient", "signal": "signal"
 # Headings of `direction_figures`.
 FIGURES = ("over the depth", "to a factor", "rate per layer (95 %)", "e-fold in")
 # What the activations do, and what the gradient does.
-_SIZE = {
+SIZE_WORDS = {
     "stable": ("keep their size", "keeps its size"),
     "borderline": ("are borderline", "is borderline"),
     "vanishing": ("vanish", "vanishes"),
@@ -24,7 +24,7 @@ _SIZE = {
     "inconclusive": ("cannot be judged from so few trials", "cannot be judged from so few trials"),
     "degenerate": ("die: they are exactly zero", "dies: it is exactly zero"),
 }
-_SAMPLES = {
+SAMPLE_WORDS = {
     "preserved": "samples stay distinct",
     "fading": "samples grow alike",
     "collapsing": "samples become the same",
@@ -96,7 +96,7 @@ def _uncertainty(error: float | None) -> str:
 def _signal_sentence(direction: DirectionVerdict, whose: str) -> str:
     what, total = f"{SUBJECTS['signal']}: {direction.label}", direction.total_log10
     if direction.label == SignalLabel.UNDEFINED or total is None:
-        return f"{what}; {_SAMPLES.get(direction.label, 'nothing is left')}."
+        return f"{what}; {SAMPLE_WORDS.get(direction.label, 'nothing is left')}."
     left = f"{what}; x {power(total)} of what tells samples apart is left at the last layer {whose}"
     if direction.label == SignalLabel.INCONCLUSIVE:
         return f"{left}, {_uncertainty(direction.error_log10)}."
@@ -108,11 +108,11 @@ def verdict_words(verdict: Verdict) -> str:
     forward, backward, signal = verdict.forward, verdict.backward, verdict.signal
     activations = f"the activations {_label_words(forward, 0)}{_over_the_depth(forward)}"
     gradient = f"the gradient {_label_words(backward, 1)}{_over_the_depth(backward)}"
-    return f"{activations}; {gradient}; {_SAMPLES.get(signal.label, signal.label)} (signal {signal.label})."
+    return f"{activations}; {gradient}; {SAMPLE_WORDS.get(signal.label, signal.label)} (signal {signal.label})."
 
 
 def _label_words(direction: DirectionVerdict, which: int) -> str:
-    words = _SIZE.get(direction.label, ("", ""))[which]
+    words = SIZE_WORDS.get(direction.label, ("", ""))[which]
     level = is_levelling_off(direction) and direction.label == "stable"
     return f"level{'s' if which else ''} off" if level else words
 

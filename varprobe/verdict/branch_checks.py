@@ -59,7 +59,7 @@ def find_frozen_branches(case: Case) -> Iterator[Found]:
 
 def _is_frozen(case: Case, branch: Branch) -> bool:
     s = case.measured.statistics
-    dense = [row for row in branch.rows if case.layers[row].kind == "dense"]
+    dense = [row for row in branch.rows if case.layers[row].has_weights]
     if not dense or not np.isneginf(s.log_activation_second_moment[:, branch.rows[-1]]).all():
         return False
     learns = not np.isneginf(s.log_weight_gradient_second_moment[:, dense]).all()
@@ -82,7 +82,7 @@ def _adds_nothing(case: Case, branch: Branch) -> bool:
 
 def _is_foreseen_frozen(case: Case, branch: Branch) -> bool:
     """A weight's gradient is zero where what comes in is, or the gradient behind it."""
-    dense = [row for row in branch.rows if case.layers[row].kind == "dense"]
+    dense = [row for row in branch.rows if case.layers[row].has_weights]
     if not dense or not _is_zero(case, branch.rows[-1]):
         return False
     return all(_is_zero(case, row - 1) or _rows(case)[row].log_gradient == -np.inf for row in dense)

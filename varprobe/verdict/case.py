@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ from varprobe.verdict.traces import Traces, end_at_input, trace_measurement, tra
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
     from varprobe.theory.records import Prediction
+
+
+# Rows below which the mean over draws of a variance's inverse, of a batch of Gaussians, is infinite but for eps.
+FEWEST_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Case:
     measurement: Measurement | None = None
     formats: tuple[FormatRange, ...] = ()
     is_zero_model: bool = False
+    batch: int = 0
 
     @property
     def measured(self) -> Measurement:
@@ -107,6 +113,9 @@ def foresee_case(
     layers = describe_rows(spec)
     points = pick_points(layers)
     traces = trace_prediction(spec, agreement.prediction, points)
+    if settings.batch < FEWEST_ROWS and any(layer.variant == "batch" for layer in layers):
+        # The mean over draws, which theory has, is made by rare units there, and tells nothing of a draw.
+        traces = replace(traces, backward=np.full_like(traces.backward, np.nan))
     source = _foresee_input(agreement.prediction, spec.input)
     return _case(layers, points, traces, source, agreement, formats, settings.batch, settings.dtype)
 
@@ -145,6 +154,7 @@ def _case(
         measurement=measurement,
         formats=formats,
         is_zero_model=is_model,
+        batch=batch,
     )
 
 

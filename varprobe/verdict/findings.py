@@ -30,6 +30,7 @@ from varprobe.verdict.layer_checks import (
     find_end_of_theory,
     find_mismatch,
     find_saturation,
+    find_small_batch,
     find_width_ratio,
 )
 from varprobe.verdict.records import Finding
@@ -75,6 +76,7 @@ FINDINGS: dict[str, FindingKind] = {
     ),
     "symmetric-units": _error("the units of a layer are all the same unit", find_symmetric_units, _TRIALS),
     "frozen-branch": _error("a residual branch is zero, and its weights have no gradient", find_frozen_branches),
+    "small-batch": _warning("batch norm of two rows hands on signs alone", find_small_batch),
     "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
     "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
     "rank-collapse": _warning("the samples end on one line: their effective rank is 1", find_rank_collapse, _TRIALS),

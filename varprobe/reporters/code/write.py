@@ -64,6 +64,13 @@ def code_of_tuning(tuning: Tuning, framework: FrameworkName) -> str:
     return write_code(tuning.network.name, found, framework)
 
 
+def code_of_changes(changes: Sequence[Amendment], framework: FrameworkName) -> str:
+    """The code of one remedy by itself, as a page shows it; empty where nothing is changed."""
+    says = FRAMEWORKS[framework]
+    parts = [line for change in changes for line in write_change(change, says)]
+    return "\n\n".join(_with_head(["\n".join(parts)], changes, says)) if parts else ""
+
+
 def write_code(name: str, remedies: Sequence[CodedRemedy], framework: FrameworkName) -> str:
     """Python that makes the changes of remedies in a model that exists, with its imports.
 
@@ -73,15 +80,18 @@ def write_code(name: str, remedies: Sequence[CodedRemedy], framework: FrameworkN
     says = FRAMEWORKS[framework]
     if not remedies:
         return f"# {printable(name)}: nothing to change\n"
-    targets = [Target(change.target) for remedy in remedies for change in remedy.changes]
-    parts = [f"# {printable(name)}: remedies in lines of {says.title}"]
-    if targets:
-        loops = dict.fromkeys(says.loops[target].made for target in targets if target in says.loops)
-        parts += ["\n".join(loops)] if loops else []
-    parts += ["\n".join(_write_remedy(remedy, says)) for remedy in remedies]
-    if targets:
-        parts.insert(1, _keep_used(says.imports, "\n".join(parts)))
-    return "\n\n".join(parts) + "\n"
+    changes = [change for remedy in remedies for change in remedy.changes]
+    title = f"# {printable(name)}: remedies in lines of {says.title}"
+    code = _with_head(["\n".join(_write_remedy(remedy, says)) for remedy in remedies], changes, says)
+    return "\n\n".join([title, *code]) + "\n"
+
+
+def _with_head(code: list[str], changes: Sequence[Amendment], says: Framework) -> list[str]:
+    """Code behind the imports and lists that it needs."""
+    targets = [Target(change.target) for change in changes]
+    loops = dict.fromkeys(says.loops[target].made for target in targets if target in says.loops)
+    parts = [*(["\n".join(loops)] if loops else []), *code]
+    return [head, *parts] if targets and (head := _keep_used(says.imports, "\n".join(parts))) else parts
 
 
 def _keep_used(imports: str, code: str) -> str:

@@ -14,8 +14,9 @@ from varprobe.config.yaml_tree import plant
 from varprobe.errors import Place, VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
+from varprobe.reporters.code.frameworks import FRAMEWORKS
 from varprobe.reporters.code.names import FrameworkName
-from varprobe.reporters.code.write import CodedRemedy, write_code
+from varprobe.reporters.code.write import code_of_changes
 from varprobe.verdict.records import Finding
 
 _OPTIONS = re.compile(r"`(--set [^`]+)`")
@@ -49,7 +50,7 @@ def notes_of(report: Report) -> tuple[Finding, ...]:
 
 
 def forms_of(report: Report, finding: Finding, file: str) -> tuple[Form, ...]:
-    """Every form of the finding's remedy; none where it changes nothing that has one."""
+    """Every form of the finding's remedy; none where it has neither options nor changes."""
     made = ((name, "\n".join(write(report, finding, file))) for name, write in _FORMS)
     return tuple(Form(name, text) for name, text in made if text)
 
@@ -84,14 +85,13 @@ def _edits_of(finding: Finding) -> Iterator[tuple[Override, ...]]:
             continue
 
 
-def _write_framework(report: Report, finding: Finding, file: str, *, framework: FrameworkName) -> Iterator[str]:
-    if finding.changes:
-        remedy = CodedRemedy(finding.code, finding.remedy, finding.changes)
-        yield write_code(report.name, (remedy,), framework).rstrip()
+def _write_code(framework: FrameworkName, report: Report, finding: Finding, file: str) -> Iterator[str]:
+    code = code_of_changes(finding.changes, framework)
+    return iter([code] if code else [])
 
 
 _FORMS: tuple[tuple[str, Callable[[Report, Finding, str], Iterator[str]]], ...] = (
     ("--set", _write_commands),
     ("YAML", _write_yaml),
-    *((name.value, partial(_write_framework, framework=name)) for name in FrameworkName),
+    *((FRAMEWORKS[each].title, partial(_write_code, each)) for each in FrameworkName),
 )

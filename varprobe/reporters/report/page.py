@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from varprobe.report.records import LayerRow, Report
+from varprobe.report.records import Report
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.page import parts
 from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.remedies import advise, notes_of
 from varprobe.reporters.page.svg import picture
-from varprobe.reporters.picture import ACTIVATION, GRADIENT
-from varprobe.reporters.report.figure import draw_ridges, draw_variances, ridge_rows
+from varprobe.reporters.picture import SMALL
+from varprobe.reporters.report.figure import draw_variances
 from varprobe.reporters.report.layers import HEADINGS, layer_cells
+from varprobe.reporters.report.ridges import SIDES, RidgeSide, draw_ridges, find_ridge_axis, ridge_rows
 from varprobe.reporters.text import Row
 from varprobe.reporters.verdict_phrases import verdict_words
 
 _NOTE = (
-    "Both variances are means over the trials: of each layer's output, and of the gradient with respect to the same "
-    "output, in units of the gradient at the network's output. The verdict is about a typical draw, from the first "
-    "layer to the last."
+    "Both variances, of each layer's output and of the gradient with respect to the same output, in units of the "
+    "gradient at the network's output: the curves are a typical draw, which the verdict is about, from the first layer "
+    "to the last; the table has means over the trials."
 )
 
 
@@ -69,8 +69,8 @@ def _setting(report: Report) -> str:
 def _variances(report: Report) -> Markup:
     """Both variances over depth, for wide screens and for narrow ones."""
     words = f"{phrases.title(report)}: activation and gradient variance by layer. {verdict_words(report.verdict)}"
-    wide = picture(partial(_draw_variances, size=(8.0, 4.6), columns=5), report, "figure", words, "wide")
-    narrow = picture(partial(_draw_variances, size=(4.6, 4.9), columns=2), report, "narrow", words, "narrow")
+    wide = picture(partial(_draw_variances, size=(8.0, 4.8), columns=3), report, "figure", words, "wide")
+    narrow = picture(partial(_draw_variances, size=(4.6, 5.2), columns=1), report, "narrow", words, "narrow")
     return Markup('<div data-slide aria-label="Variance over depth">{}</div>').format(wide + narrow)
 
 
@@ -78,8 +78,7 @@ def _draw_variances(report: Report, size: tuple[float, float], columns: int) -> 
     """Size in inches; columns of the legend."""
     drawn = Figure(figsize=size, layout="constrained")
     axes = drawn.subplots()
-    draw_variances(axes, report)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, fontsize=10, ncols=columns)
+    draw_variances(axes, report, columns=columns)
     return drawn
 
 
@@ -87,32 +86,23 @@ def _histograms(report: Report) -> list[Markup]:
     """Those of the activations, and of the gradients; none where nothing was counted."""
     if not ridge_rows(report):
         return []
-    sides: tuple[tuple[str, str, str, Callable[[LayerRow], tuple[int, ...]]], ...] = (
-        ("activations", "activations", ACTIVATION, lambda row: row.histogram.activation if row.histogram else ()),
-        (
-            "gradients",
-            "gradients with respect to z",
-            GRADIENT,
-            lambda row: row.histogram.gradient if row.histogram else (),
-        ),
-    )
     return [
         picture(
-            partial(_draw_histograms, heading=heading, colour=colour, counts=counts),
+            partial(_draw_histograms, side=side),
             report,
-            name,
-            f"{phrases.title(report)}: histograms of the {heading} by layer.",
+            side.heading.replace(" ", "-"),
+            f"{phrases.title(report)}: histograms of the {side.heading} by layer.",
         )
-        for name, heading, colour, counts in sides
+        for side in SIDES
     ]
 
 
-def _draw_histograms(
-    report: Report, heading: str, colour: str, counts: Callable[[LayerRow], tuple[int, ...]]
-) -> Figure:
-    drawn = Figure(figsize=(4.4, 3.9), layout="constrained")
+def _draw_histograms(report: Report, side: RidgeSide) -> Figure:
+    """All layers on one axis, as in pictures."""
+    drawn, rows = Figure(figsize=(4.4, 3.9), layout="constrained"), ridge_rows(report)
     axes = drawn.subplots()
-    draw_ridges(axes, ridge_rows(report), counts, colour)
+    told = draw_ridges(axes, report, rows, side, find_ridge_axis([(report, rows)], side))
     axes.set_ylabel("layer")
-    axes.set_title(heading, fontsize=11)
+    axes.set_xlabel(f"in units of {side.whose} root mean square", fontsize=SMALL)
+    axes.set_title(f"{side.heading}{', and the share of zeros' if told else ''}", fontsize=11)
     return drawn

@@ -406,7 +406,7 @@ def test_a_gloss_is_shown_on_hover_and_on_focus_and_put_away_by_escape(tab: Any)
 def test_tabs_show_one_form_of_a_remedy_at_a_time(tab: Any) -> None:
     page = tab("small.html").page
     tabs = page.locator("[role=tab]")
-    assert tabs.all_inner_texts()[:6] == ["--set", "YAML", "torch", "keras", "flax", "numpy"]
+    assert tabs.all_inner_texts()[:6] == ["--set", "YAML", "PyTorch", "Keras", "Flax", "NumPy"]
     forms = page.locator(".finding").first.locator(".form")
     for place in (0, 1):
         assert [forms.nth(k).is_visible() for k in range(2)] == [place == 0, place == 1]

@@ -704,5 +704,5 @@ def test_a_signal_ends_a_long_run_at_once_and_leaves_nothing(
     out, err = process.communicate(timeout=60)
     assert time.monotonic() - started < 1.5
     assert (process.returncode, out) == (code, b"")
-    assert b"Traceback" not in err
+    assert err in (b"", b"varprobe: stopped; nothing is kept\n")  # empty where it came while modules were loaded
     assert [path.name for path in here.iterdir()] == ["small.yaml"]

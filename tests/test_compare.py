@@ -61,10 +61,11 @@ def test_the_table_says_what_the_reports_say(three: Comparison) -> None:
     text = _printed(three)
     assert all(len(line) <= 80 for line in text.splitlines())
     for name, report in zip(three.names, three.reports, strict=True):
-        after = text.split(name, 1)[1]
-        for direction in ("forward", "backward", "signal"):
-            line = next(line for line in f"{name}{after}".splitlines() if direction in line)
-            assert getattr(report.verdict, direction).label in line
+        (row,) = [line.split() for line in text.splitlines() if line.startswith(f"{name} ")]
+        verdict = report.verdict
+        assert [row[1], row[4], row[7]] == [getattr(verdict, way).label for way in ("forward", "backward", "signal")]
+        (told,) = [line for line in text.splitlines() if line.startswith(f"{verdict.overall}: ") and name in line]
+        assert told in text.splitlines()[-len(three.names) :]
     assert three.tested == 0
     assert change_lines(three) == []
 

@@ -359,7 +359,7 @@ def test_remedies_are_shown_as_what_is_pasted(pages: dict[str, str], report: Rep
     for sentence in verdict_sentences(report.verdict):
         assert sentence in page.text
     for framework in FrameworkName:
-        assert code_of_report(report, framework).splitlines()[0] in page.text
+        assert code_of_report(report, framework).splitlines()[-1].strip() in page.text
     path, _, value = options[0].removeprefix("--set ").partition("=")
     assert path == "defaults.init.std"
     changed = html.unescape(re.findall(r"<pre>((?:[-+] .*\n?)+)</pre>", pages["run"])[0])

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from varprobe.sweeps.journal import Journal
 from varprobe.sweeps.point import Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import Axis, Sweep
+from varprobe.verdict.records import DirectionVerdict
 
 CONFIG: dict[str, Any] = {
     "name": "net",
@@ -377,6 +379,10 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, never_en
     _, errors = first.communicate()
     assert first.returncode == (-by if by == signal.SIGKILL else 128 + by)
     assert "Traceback" not in errors
+    if by != signal.SIGKILL:
+        kept = re.fullmatch(r"varprobe: stopped; (\d+) of 16 points kept; the same command goes on\n", errors)
+        assert kept, errors
+        assert held <= int(kept[1]) <= _lines(tmp_path)
     assert not (tmp_path / "cut.json").exists()
     assert _lines(tmp_path) >= held > 0
     again = tool("net.json", *AXES, "-o", "cut.json", folder=tmp_path)
@@ -471,6 +477,21 @@ def test_one_axis_is_a_line_a_point(line: Sweep) -> None:
         assert point.verdict.forward.label in row
         assert point.verdict.backward.label in row
         assert point.verdict.signal.label in row
+
+
+def test_a_long_axis_folds_what_is_alike_and_ends_with_where_each_label_holds() -> None:
+    found = swept("probe.seed=1:30:30", layers=[{"dense": 4}], probe={"batch": 2, "trials": 2})
+    verdict = replace(found.points[0].verdict, overall="stable")  # type: ignore[type-var]  # it was measured
+    good, bad = (replace(point, verdict=verdict) for point in found.points[:2])
+    bad = replace(bad, verdict=replace(verdict, overall="vanishing", forward=DirectionVerdict("vanishing")))
+    labels = [bad] * 10 + [good] * 12 + [bad] * 8
+    points = tuple(replace(one, values=point.values) for one, point in zip(labels, found.points, strict=True))
+    lines = printed(replace(found, points=points)).splitlines()
+    assert [line.split()[0] for line in lines[4:-3]] == ["1", "...", "10", "11", "...", "22", "23", "...", "30"]
+    assert [line.split()[1:] for line in lines if line.split()[:1] == ["..."]] == [
+        [amount, "more", "alike"] for amount in ("8", "10", "6")
+    ]
+    assert lines[-2:] == ["vanishing: seed 1 to 10, 23 to 30 (18 points)", "stable: seed 11 to 22 (12 points)"]
 
 
 @pytest.mark.parametrize("width", [80, 14])

@@ -576,7 +576,7 @@ def test_the_command_prints_changes_scheme_and_verdicts(
     assert shown.err == ""
     assert "--set defaults.init.std=0.0625" in shown.out
     # All but the rows of the table, which hold what was measured.
-    rows = ("forward ", "backward ", "signal ")
+    rows = ("activations ", "gradient ", "signal ")
     said("\n".join(line for line in shown.out.splitlines() if line and not line.startswith(rows)))
     assert all(len(line) <= 80 for line in shown.out.splitlines())
 

@@ -12,6 +12,7 @@ from varprobe.cli.interruptible import wait_for
 from varprobe.config.loading import load
 from varprobe.config.overrides import Override
 from varprobe.errors import ConfigError, VarprobeError
+from varprobe.formatting import count
 from varprobe.frozen import dataclass
 from varprobe.gate.check import check, gather
 from varprobe.gate.records import CheckError, CheckResult, CheckRun
@@ -50,7 +51,14 @@ def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
     """Checks them in turn."""
     gate = replace(gate, several=len(configs) > 1)
     baselines: dict[Path, str] = {}
-    return gather([_one(config, gate, baselines, quiet=quiet) for config in configs])
+    found: list[CheckResult] = []
+
+    def kept() -> str:
+        written = count(len(baselines) - 1, "baseline") if gate.update and len(baselines) > 1 else "nothing"
+        return f"{len(found):,} of {count(len(configs), 'config')} checked; {written} kept"
+
+    found.extend(_one(config, gate, baselines, kept, quiet=quiet) for config in configs)
+    return gather(found)
 
 
 def draft_one(config: str, gate: Gate, *, quiet: bool) -> Draft:
@@ -70,9 +78,9 @@ def draft_one(config: str, gate: Gate, *, quiet: bool) -> Draft:
     )
 
 
-def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
+def _one(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[], str], *, quiet: bool) -> CheckResult:
     try:
-        return _check(config, gate, baselines, quiet=quiet)
+        return _check(config, gate, baselines, kept, quiet=quiet)
     except VarprobeError as error:
         return _give_up(config, gate, "error", *_troubles(config, error))
     except MemoryError:
@@ -83,7 +91,7 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) ->
         return _give_up(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
 
 
-def _check(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
+def _check(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[], str], *, quiet: bool) -> CheckResult:
     experiment = load(config, gate.overrides)
     spec = experiment.network
     stored, target = _baseline(spec, gate, baselines)
@@ -94,6 +102,7 @@ def _check(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) 
         ),
         spec.name,
         quiet=quiet,
+        kept=kept,
     )
     if target is not None and done.report is not None:
         write_file(target, to_json(done.report))

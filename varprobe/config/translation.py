@@ -101,10 +101,13 @@ def _describe(value: Any) -> str:
     return f"{value}"[:60]
 
 
+_INNER = (["bias", "value"], ["dropout", "rate"])
+
+
 def _key(item: Any) -> str:
-    """The last word of the field's path; of a bias's value the bias."""
+    """The last word of the field's path; of a bias's value and a dropout's rate the one before."""
     words = [step for step in item["loc"] if isinstance(step, str)]
-    return str(words[-2] if words[-2:] == ["bias", "value"] else words[-1]) if words else ""
+    return str(words[-2] if words[-2:] in _INNER else words[-1]) if words else ""
 
 
 def _hint_type(kind: str, item: Any) -> str:

@@ -96,7 +96,7 @@ def _uncertainty(error: float | None) -> str:
 def _signal_sentence(direction: DirectionVerdict, whose: str) -> str:
     what, total = f"{SUBJECTS['signal']}: {direction.label}", direction.total_log10
     if direction.label == SignalLabel.UNDEFINED or total is None:
-        return f"{what}; {_SAMPLES.get(direction.label, 'nothing is left')}."
+        return f"{what}; {SAMPLE_WORDS.get(direction.label, 'nothing is left')}."
     left = f"{what}; x {power(total)} of what tells samples apart is left at the last layer {whose}"
     if direction.label == SignalLabel.INCONCLUSIVE:
         return f"{left}, {_uncertainty(direction.error_log10)}."

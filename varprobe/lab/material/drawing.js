@@ -32,7 +32,7 @@ function openPen(canvas) {
 /** Whole numbers, at most `most` of them, from 1 to depth. @param {number} depth @param {number} most */
 function layerTicks(depth, most) {
   const step = [1, 2, 5, 10, 20, 25, 50].find((one) => depth / one <= most) || 50, found = [1];
-  for (let layer = step === 1 ? 2 : step; layer <= depth; layer += step) if (layer > 1) found.push(layer);
+  for (let layer = Math.max(2, step); layer <= depth; layer += step) if (layer - 1 >= 0.75 * step) found.push(layer);
   return found;
 }
 
@@ -71,7 +71,7 @@ function drawProfile(canvas, view) {
   const last = draws[view.shown];
   /** @type {["variance" | "gradientVariance", string, boolean][]} */
   const kinds = [["variance", look.activation, false], ["gradientVariance", look.gradient, true]];
-  for (const [name, colour, square] of kinds) {
+  for (const [name, colour] of kinds) {
     if (draws.length > 1) {
       pen.fillStyle = colour;
       pen.globalAlpha = 0.2;
@@ -171,8 +171,8 @@ function drawHistograms(canvas, view, backward) {
   pen.strokeStyle = look.grid;
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  for (const [at, text] of /** @type {[number, string][]} */ ([[bottom, -reach], [(top + bottom) / 2, 0], [top + 0.3 * size, reach]].map(([y, value]) => [y, value === 0 ? "0" : Number(value).toPrecision(2)]))) {
-    pen.fillText(text, left - 0.4 * size, at);
+  for (const [y, value] of [[bottom, -reach], [(top + bottom) / 2, 0], [top + 0.3 * size, reach]]) {
+    pen.fillText(value === 0 ? "0" : value.toPrecision(2), left - 0.4 * size, y);
   }
   pen.strokeRect(left + 0.5, top + 0.5, right - left - 1, bottom - top - 1);
   pen.textAlign = "center";
@@ -184,11 +184,12 @@ function drawHistograms(canvas, view, backward) {
 function drawClouds(canvas, view) {
   const { pen, width, height, look, size } = openPen(canvas), last = view.draws.find((draw) => draw.clouds.length);
   if (!last) return;
-  const room = Math.max(2, Math.floor(width / (7 * size))), places = pickPlaces(view.depth, room), wide = width / places.length;
+  const room = Math.max(2, Math.floor(width / (7 * size))), all = pickPlaces(view.depth, CLOUDS);
+  const shown = pickPlaces(all.length - 1, room), wide = width / shown.length;
   const half = Math.min(wide / 2 - 4, (height - 1.8 * size) / 2), middle = half + 2;
   pen.textAlign = "center";
-  places.forEach((place, i) => {
-    const centre = (i + 0.5) * wide, points = last.clouds[place];
+  shown.forEach((index, i) => {
+    const centre = (i + 0.5) * wide, points = last.clouds[index], place = all[index];
     pen.strokeStyle = look.grid;
     pen.strokeRect(Math.round(centre - half) + 0.5, Math.round(middle - half) + 0.5, 2 * half - 1, 2 * half - 1);
     /** @param {number[]} point @returns {[number, number]} */
@@ -209,12 +210,6 @@ function drawClouds(canvas, view) {
   });
 }
 
-/** Layers from the input to the last, evenly. @param {number} depth @param {number} most */
-function pickPlaces(depth, most) {
-  const count = Math.min(most, depth + 1);
-  return [...new Set(Array.from({ length: count }, (_, i) => Math.round(i * depth / Math.max(1, count - 1))))];
-}
-
 /** The activation and its slope, with the signal's reach under them. @param {HTMLCanvasElement} canvas
  * @param {Activation} phi @param {number} p @param {number} std of z at the last layer */
 function drawActivation(canvas, phi, p, std) {
@@ -227,10 +222,11 @@ function drawActivation(canvas, phi, p, std) {
   pen.strokeStyle = look.grid;
   line(pen, 0, height / 2, width, height / 2);
   line(pen, width / 2, 0, width / 2, height);
-  for (const [f, colour, dash] of /** @type {[(x: number, p: number) => number, string, number[]][]} */ ([[phi.value, look.activation, []], [phi.slope, look.gradient, [6, 3]]])) {
-    pen.strokeStyle = colour;
+  for (const isSlope of [false, true]) {
+    const f = isSlope ? phi.slope : phi.value;
+    pen.strokeStyle = isSlope ? look.gradient : look.activation;
     pen.lineWidth = 2;
-    pen.setLineDash(dash);
+    pen.setLineDash(isSlope ? [6, 3] : []);
     pen.beginPath();
     for (let i = 0; i <= 240; i++) pen.lineTo(...at((i / 120 - 1) * reach, f((i / 120 - 1) * reach, p)));
     pen.stroke();
@@ -252,7 +248,10 @@ function drawLoss(canvas, progress) {
   pen.strokeStyle = look.ink;
   pen.lineWidth = 1.6;
   pen.beginPath();
-  progress.losses.forEach((loss, i) => pen.lineTo(progress.losses.length < 2 ? 0 : i / (progress.losses.length - 1) * width, height - Math.min(1, (Number.isFinite(loss) ? loss : top) / top) * height + 1));
+  progress.losses.forEach((loss, i) => {
+    const share = Math.min(1, (Number.isFinite(loss) ? loss : top) / top);
+    pen.lineTo(i / Math.max(1, progress.losses.length - 1) * width, height - share * height + 1);
+  });
   pen.stroke();
 }
 

@@ -146,30 +146,47 @@ function drawUpTo(net, seed, slot) {
 
 /**
  * z = factor x W^T, two rows by four units at a time.
- * @param {Float32Array} x (rows, n) @param {Float32Array} w (m, n) @param {Float32Array} z (rows, m)
- * @param {number} rows even @param {number} n @param {number} m a multiple of four @param {number} factor
+ * @param {Float32Array} x (rows, n) @param {Float32Array} w (n, n) @param {Float32Array} z (rows, n)
+ * @param {number} rows even @param {number} n a multiple of four @param {number} factor
  */
-function multiply(x, w, z, rows, n, m, factor) {
-  for (let row = 0; row < rows; row += 2) {
-    const x0 = row * n, x1 = x0 + n;
-    for (let unit = 0; unit < m; unit += 4) {
-      const w0 = unit * n, w1 = w0 + n, w2 = w1 + n, w3 = w2 + n;
+function multiply(x, w, z, rows, n, factor) {
+  for (let unit = 0; unit < n; unit += 4) {
+    const w0 = unit * n, w1 = w0 + n, w2 = w1 + n, w3 = w2 + n;
+    for (let row = 0; row < rows; row += 2) {
+      const x0 = row * n, x1 = x0 + n;
       let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
       for (let i = 0; i < n; i++) {
         const p = w[w0 + i], q = w[w1 + i], r = w[w2 + i], s = w[w3 + i], u = x[x0 + i], v = x[x1 + i];
         a0 += u * p; a1 += u * q; a2 += u * r; a3 += u * s;
         b0 += v * p; b1 += v * q; b2 += v * r; b3 += v * s;
       }
-      const k = row * m + unit, l = k + m;
+      const k = x0 + unit, l = x1 + unit;
       z[k] = a0 * factor; z[k + 1] = a1 * factor; z[k + 2] = a2 * factor; z[k + 3] = a3 * factor;
       z[l] = b0 * factor; z[l + 1] = b1 * factor; z[l + 2] = b2 * factor; z[l + 3] = b3 * factor;
     }
   }
 }
 
-/** @param {Float32Array} w (n, n) @param {Float32Array} out @param {number} n */
-function transpose(w, out, n) {
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) out[j * n + i] = w[i * n + j];
+/**
+ * g = factor delta W, in the same blocks.
+ * @param {Float32Array} delta (rows, n) @param {Float32Array} w (n, n) @param {Float32Array} g (rows, n)
+ * @param {number} rows even @param {number} n a multiple of four @param {number} factor
+ */
+function multiplyBack(delta, w, g, rows, n, factor) {
+  for (let unit = 0; unit < n; unit += 4) {
+    for (let row = 0; row < rows; row += 2) {
+      const d0 = row * n, d1 = d0 + n;
+      let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+      for (let o = 0, at = unit; o < n; o++, at += n) {
+        const p = w[at], q = w[at + 1], r = w[at + 2], s = w[at + 3], u = delta[d0 + o], v = delta[d1 + o];
+        a0 += u * p; a1 += u * q; a2 += u * r; a3 += u * s;
+        b0 += v * p; b1 += v * q; b2 += v * r; b3 += v * s;
+      }
+      const k = d0 + unit, l = d1 + unit;
+      g[k] = a0 * factor; g[k + 1] = a1 * factor; g[k + 2] = a2 * factor; g[k + 3] = a3 * factor;
+      g[l] = b0 * factor; g[l + 1] = b1 * factor; g[l + 2] = b2 * factor; g[l + 3] = b3 * factor;
+    }
+  }
 }
 
 /** @param {Float32Array} v @param {number} count */
@@ -371,7 +388,7 @@ function goForward(net, weights, rows, see) {
     };
     /** @param {Float32Array} from @param {number} e @returns {number} */
     const mix = (from, e) => {
-      multiply(from, weights.weights[layer], z, rows, n, n, std);
+      multiply(from, weights.weights[layer], z, rows, n, std);
       if (bias > 0) e = addBias(z, rows, n, e, weights.biases[layer], bias);
       return settle(z, count, e);
     };
@@ -417,11 +434,11 @@ function addBias(z, rows, n, exponent, biases, std) {
  */
 function goBackward(net, weights, trace, g, rows, exponent, see, learn) {
   const n = net.width, count = rows * n, std = weightStd(net);
-  const across = buffer("w", n * n), delta = buffer("delta", count), next = buffer("next", count);
+  const delta = buffer("delta", count), next = buffer("next", count);
   see(net.depth, g, exponent);
   for (let layer = net.depth - 1; layer >= 0; layer--) {
     const d = buffer(`d${layer}`, count);
-    transpose(weights.weights[layer], across, n);
+    const w = weights.weights[layer];
     /** @param {Float32Array} v @param {number} e @returns {number} */
     const bend = (v, e) => {
       for (let i = 0; i < count; i++) v[i] *= d[i];
@@ -435,12 +452,12 @@ function goBackward(net, weights, trace, g, rows, exponent, see, learn) {
     if (net.residual === null) {
       exponent = bend(g, exponent);
       if (learn) learn(layer, g, exponent);
-      multiply(g, across, next, rows, n, n, std);
+      multiplyBack(g, w, next, rows, n, std);
       g.set(next.subarray(0, count));
     } else {
       for (let i = 0; i < count; i++) delta[i] = net.residual * g[i];
       if (learn) learn(layer, delta, exponent);
-      multiply(delta, across, next, rows, n, n, std);
+      multiplyBack(delta, w, next, rows, n, std);
       const branch = bend(next, settle(next, count, exponent)) - exponent, scale = 2 ** Math.max(-300, Math.min(120, branch));
       for (let i = 0; i < count; i++) g[i] += scale * next[i];
     }
@@ -460,6 +477,11 @@ function propagate(net, seed, from, to, circle, slot) {
   const backward = new Tally(net.depth + 1, n);
   /** @type {number[][][]} */
   const clouds = [];
+  const places = new Set(pickPlaces(net.depth, CLOUDS));
+  /** @param {number} place @param {Float32Array} v @param {number} start */
+  const look = (place, v, start) => {
+    if (places.has(place)) clouds.push(flatten(v, start, n));
+  };
   const apart = net.norm === "batch"; // they are a batch of their own there
   const rows = own + (circle && !apart ? CIRCLE : 0), padded = rows + (rows & 1), x = buffer("x0", padded * n);
   x.fill(0);
@@ -467,7 +489,7 @@ function propagate(net, seed, from, to, circle, slot) {
   if (circle && !apart) fillCircle(seed, n, x, own * n);
   const trace = goForward(net, weights, apart ? own : padded, (place, v, exponent) => {
     forward.see(place, v, own, exponent);
-    if (circle && !apart) clouds.push(flatten(v, own * n, n));
+    if (circle && !apart) look(place, v, own * n);
   });
   const g = buffer("g", padded * n);
   g.fill(0);
@@ -475,7 +497,7 @@ function propagate(net, seed, from, to, circle, slot) {
   goBackward(net, weights, trace, g, apart ? own : padded, 0, (place, v, exponent) => backward.see(place, v, own, exponent), null);
   if (circle && apart) {
     fillCircle(seed, n, buffer("x0", CIRCLE * n), 0);
-    goForward(net, weights, CIRCLE, (place, v) => clouds.push(flatten(v, 0, n)));
+    goForward(net, weights, CIRCLE, (place, v) => look(place, v, 0));
   }
   return { rows: own, forward, backward, clouds };
 }

@@ -30,10 +30,13 @@ function reasonFor(backward) {
   const half = Math.floor(last / 2), rate = Math.exp((logs[last] - logs[half]) / Math.max(1, last - half));
   const noun = backward ? "the gradient" : "the activations", gain = backward ? "E[phi'²]" : "E[phi²]/q";
   const total = way.total === null ? "" : ` A typical draw: x ${power(way.total / Math.LN10)} over ${net.depth} layers.`;
-  const norm = net.norm === "none" ? "" : backward ? " The norm divides the gradient by the deviation that it takes out of the signal." : " The norm sets the scale anew in every layer.";
+  const norms = [" The norm sets the scale anew in every layer.", " The norm divides the gradient by the deviation of the signal."];
+  const norm = net.norm === "none" ? "" : norms[Number(backward)];
   const skip = net.residual === null ? "" : " The skip adds what came in, so that nothing falls below it.";
-  const levels = Math.abs(rate - 1) < 0.05 && Math.abs(way.total || 0) > 1 ? " It is a power of the depth and no longer a rate: the first layers change it, the deep ones hardly do." : "";
-  return `Deep inside, a layer multiplies ${noun} by ${short(rate)}: width × Var W = ${short(net.width * weightStd(net) ** 2)} times ${gain}${norm || skip ? ", and what surrounds it" : ""}.${norm}${skip}${levels}${total}`;
+  const isPower = Math.abs(rate - 1) < 0.05 && Math.abs(way.total || 0) > 1, size = short(net.width * weightStd(net) ** 2);
+  const levels = isPower ? " It is a power of the depth, not a rate: the first layers change it, the deep ones hardly do." : "";
+  const whole = `width × Var W = ${size} times ${gain}${norm || skip ? ", and what surrounds it" : ""}`;
+  return `Deep inside, a layer multiplies ${noun} by ${short(rate)}: ${whole}.${norm}${skip}${levels}${total}`;
 }
 
 /** @param {Event} event */
@@ -81,7 +84,8 @@ function seekEdge() {
   isSeeking = true;
   best = 0;
   const others = PUZZLES.filter((name) => name !== state.activation), name = others[Math.floor(Math.random() * others.length)];
-  change({ activation: name, slope: ACTIVATIONS[name].standard, scheme: "lecun", gain: Math.random() < 0.5 ? 0.4 : 3, bias: null, depth: 100, norm: "none", residual: null, axes: 40 });
+  const begin = { scheme: "lecun", gain: Math.random() < 0.5 ? 0.4 : 3, bias: null, depth: 100, norm: "none", residual: null, axes: 40 };
+  change({ ...begin, activation: name, slope: ACTIVATIONS[name].standard });
   get("edge").setAttribute("aria-pressed", "true");
 }
 

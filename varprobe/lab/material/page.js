@@ -24,11 +24,11 @@ const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 /** The state that an address asks for; what it does not say, or says wrongly, is as usual. @param {string} address */
 function readAddress(address) {
   const state = { ...DEFAULTS }, given = new URLSearchParams(address.replace(/^#/, ""));
-  /** @param {string} name @param {number} low @param {number} high @param {number} [step] */
-  const numberOf = (name, low, high, step) => {
+  /** @param {string} name @param {number} low @param {number} high @param {number} [grain] */
+  const numberOf = (name, low, high, grain) => {
     const text = given.get(name), value = Number(text);
     if (text === null || text.trim() === "" || !Number.isFinite(value)) return null;
-    return clamp(step ? Math.round(value / step) * step : value, low, high);
+    return clamp(grain ? Math.round(value / grain) * grain : value, low, high);
   };
   const activation = given.get("activation"), scheme = given.get("scheme"), norm = given.get("norm");
   if (activation && Object.hasOwn(ACTIVATIONS, activation)) state.activation = activation;
@@ -38,10 +38,11 @@ function readAddress(address) {
   state.gain = numberOf("gain", 1e-6, 1e6) || 1;
   state.bias = numberOf("bias", 0, 100);
   state.residual = numberOf("residual", 1e-6, 100);
-  for (const [name, low, high, step] of /** @type {["depth" | "width" | "batch" | "seed" | "axes" | "keep" | "guess" | "presenter", number, number, number][]} */ ([
+  /** @typedef {"depth" | "width" | "batch" | "seed" | "axes" | "keep" | "guess" | "presenter"} Whole */
+  for (const [name, low, high, grain] of /** @type {[Whole, number, number, number][]} */ ([
     ["depth", 1, 100, 1], ["width", 8, 512, 4], ["batch", 2, 512, 2], ["seed", 0, 2 ** 31 - 1, 1], ["axes", 4, 40, 1],
     ["keep", 0, 1, 1], ["guess", 0, 1, 1], ["presenter", 0, 1, 1]])) {
-    state[name] = numberOf(name, low, high, step) ?? state[name];
+    state[name] = numberOf(name, low, high, grain) ?? state[name];
   }
   state.ask = (given.get("ask") || "").slice(0, 500);
   state.answer = (given.get("answer") || "").slice(0, 2000);
@@ -81,7 +82,8 @@ function writeYaml(state, trials) {
   else if (state.residual === null) {
     layers = ["  - block:", ...[dense, ...norm, bend].map((one) => `      - ${one}`), `    repeat: ${state.depth}`];
   } else {
-    layers = ["  - residual:", `      scale: ${tidy(state.residual)}`, "      layers:", ...[...norm, bend, dense].map((one) => `        - ${one}`), `    repeat: ${state.depth}`];
+    const branch = [...norm, bend, dense].map((one) => `        - ${one}`);
+    layers = ["  - residual:", `      scale: ${tidy(state.residual)}`, "      layers:", ...branch, `    repeat: ${state.depth}`];
   }
   return [
     "name: lab", `input: {features: ${state.width}}`, `defaults: {activation: ${isPlain ? phi : "linear"}, init: ${init}${bias}}`,
@@ -122,7 +124,7 @@ let turn = 0, isBusy = false, isStale = false, changedAt = 0;
 /** Rows of the batch that each worker takes; batch norm needs them together. @param {Net} net */
 function shareRows(net) {
   if (net.norm === "batch" || net.batch < 16) return [[0, net.batch], [0, 0]];
-  const cut = 2 * Math.round((net.batch + CIRCLE / 2) / 4);
+  const cut = 2 * Math.round((net.batch + 0.8 * CIRCLE) / 4);
   return [[0, cut], [cut, net.batch]];
 }
 
@@ -225,6 +227,7 @@ function showAll() {
   get("headline").className = overall;
   get("sentence").textContent = words[0].toUpperCase() + words.slice(1);
   get("beside").textContent = besideWords(verdict, count);
+  get("network").textContent = describe(state);
   /** @type {View} */
   const view = { depth: net.depth, reach: state.axes, draws: found.draws, theory: found.theory, shown: state.keep ? count - 1 : 0 };
   drawProfile(picture("profile"), view);
@@ -243,7 +246,9 @@ function showAll() {
 function besideWords(verdict, count) {
   const theory = found.theory && judgeTheory(found.theory), ways = [verdict.forward, verdict.backward];
   const known = ways.map((way) => (way.half === null ? null : power(way.half / Math.LN10)));
-  const draws = count === 1 ? "One draw: the tool judges none by it, and wants about 20." : `${count} draws; the changes are known to factors of ${known.map((one) => one || "-").join(" and ")}.`;
+  const factors = known.map((one) => one || "-").join(" and ");
+  const draws = count === 1 ? "One draw: the tool judges none by it, and wants about 20."
+    : `${count} draws; the changes are known to factors of ${factors}.`;
   return theory ? `${draws} Theory of infinite width: activations ${theory.forward.label}, gradient ${theory.backward.label}.` : draws;
 }
 
@@ -259,8 +264,14 @@ function showBookkeeping(net) {
   const last = theory.steps[net.depth - 1], q = last.z.log, second = last.moments.second, slope = last.moments.slope;
   const fans = ["fan-in", "fan-out"].map((id) => clamp(Number(field(id).value) || net.width, 1, 100000));
   const forward = Math.exp(second - q), backward = Math.exp(slope), own = weightStd(net) ** 2;
-  get("gains").textContent = `At layer ${net.depth}, z has variance q = ${short(Math.exp(q))}: E[phi²]/q = ${short(forward)} and E[phi'²] = ${short(backward)}. With width × Var W = ${short(net.width * own)} a layer multiplies the activations by ${short(net.width * own * forward)} and the gradient, on its way back, by ${short(net.width * own * backward)}.`;
-  const rules = /** @type {[string, number][]} */ ([["1/n_in", 1 / fans[0]], ["1/n_out", 1 / fans[1]], ["2/(n_in + n_out)", 2 / (fans[0] + fans[1])], [`this scheme: ${short(own)}`, own]]);
+  const size = net.width * own, where = `At layer ${net.depth}, z has variance q = ${short(Math.exp(q))}`;
+  const products = `the activations by ${short(size * forward)} and the gradient, on its way back, by ${short(size * backward)}`;
+  get("gains").textContent = `${where}: E[phi²]/q = ${short(forward)} and E[phi'²] = ${short(backward)}. `
+    + `With width × Var W = ${short(size)} a layer multiplies ${products}.`;
+  const rules = /** @type {[string, number][]} */ ([
+    ["1/n_in", 1 / fans[0]], ["1/n_out", 1 / fans[1]], ["2/(n_in + n_out)", 2 / (fans[0] + fans[1])],
+    [`this scheme: ${short(own)}`, own],
+  ]);
   get("rules").replaceChildren(...rules.map(([name, variance]) => {
     const row = document.createElement("tr");
     for (const text of [name, short(fans[0] * variance * forward), short(fans[1] * variance * backward)]) row.append(make("td", text));

@@ -36,7 +36,10 @@ const KEYS = {
   ArrowRight: () => nudge("std", 4),
   ArrowUp: () => nudge("depth", 1),
   ArrowDown: () => nudge("depth", -1),
-  g: () => change({ guess: state.guess ? 0 : 1 }),
+  g: () => {
+    change({ guess: state.guess ? 0 : 1 });
+    scrollTo({ top: 0 });
+  },
   t: () => toggleTraining(),
   "?": () => toggleHelp(),
 };
@@ -94,7 +97,8 @@ function save(blob, name) {
 /** The network in words. @param {State} state */
 function describe(state) {
   const residual = state.residual === null ? "" : `, residual x + ${short(state.residual)} branch`;
-  return `${state.depth} layers of ${state.width}, ${state.activation}, ${state.scheme}, weights' std ${short(relativeStd(netOf(state)))}/√fan-in, norm ${state.norm}${residual}, batch ${state.batch}, seed ${state.seed}`;
+  const scale = `weights' std ${short(relativeStd(netOf(state)))}/√fan-in`, around = `norm ${state.norm}${residual}`;
+  return `${state.depth} layers of ${state.width}, ${state.activation}, ${state.scheme}, ${scale}, ${around}, batch ${state.batch}, seed ${state.seed}`;
 }
 
 /** @param {string} text @param {string} what */
@@ -141,7 +145,7 @@ function connect() {
 /** For a teacher's console, and for tests: any state measured, judged and predicted as the page does it. */
 const lab = {
   get state() { return { ...state, address: writeAddress(state) }; },
-  get found() { return { draws: found.draws.length, stepTime: found.stepTime, theoryTime: found.theoryTime, settled: found.settled }; },
+  get found() { return { turn, isBusy, draws: found.draws.length, stepTime: found.stepTime, theoryTime: found.theoryTime, settled: found.settled }; },
   /** @param {string} address @param {number} count */
   async measure(address, count) {
     const asked = readAddress(address), net = netOf(asked);
@@ -155,7 +159,10 @@ const lab = {
     };
     await Promise.all([take(0), take(1)]);
     const { theory } = await workers[0]({ kind: "theory", net });
-    return { draws: draws.map(({ second, variance, sample, gradient, gradientVariance }) => ({ second: [...second], variance: [...variance], sample: [...sample], gradient: [...gradient], gradientVariance: [...gradientVariance] })), verdict: judge(draws), words: verdictWords(judge(draws)), theory: { outputs: theory.outputs, gradients: theory.gradients }, yaml: writeYaml(asked, count) };
+    const verdict = judge(draws), plain = draws.map(({ second, sample, gradient }) => ({
+      second: [...second], sample: [...sample], gradient: [...gradient],
+    }));
+    return { draws: plain, verdict, words: verdictWords(verdict), theory, yaml: writeYaml(asked, count) };
   },
   activations: ACTIVATIONS,
 };

@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _ABOVE, _BELOW, _LINE = 4.6, 3.5, 0.78, 0.5, 0.4
 
 
 def draw_panel(draw: Callable[[T], Figure], what: T, places: Sequence[int], heading: str = "") -> Figure:
-    """Some axes of a figure, below each other; the figure's legend stays where they have curves.
+    """Some axes of a figure, below each other; the figure's legend stays with one alone.
 
     Arguments:
         places: of the axes, in the order in which the figure made them.
@@ -25,7 +25,7 @@ def draw_panel(draw: Callable[[T], Figure], what: T, places: Sequence[int], head
         axes.remove()
     for text in list(drawn.texts):
         text.remove()
-    lines = _stack_legend(drawn) if kept[0].lines else _drop_legend(drawn)
+    lines = _stack_legend(drawn) if len(kept) == 1 else _drop_legend(drawn)
     head = _ABOVE + _LINE * lines
     height = head + len(kept) * (_HEIGHT - _ABOVE) - _BELOW / 3
     drawn.set_size_inches(_WIDTH, height)

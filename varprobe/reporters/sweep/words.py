@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from typing import Any
 
 from varprobe.formatting import count, printable
@@ -106,6 +107,34 @@ def counts_line(sweep: Sweep) -> str:
     failed = sum(bool(point.failure) for point in sweep.points)
     parts = [f"{labels.count(label)} {label}" for label in LETTERS if label in labels]
     return ", ".join([*parts, *([f"{failed} failed"] if failed else [])])
+
+
+def label_lines(sweep: Sweep) -> list[str]:
+    """Of a sweep over one setting, for which of its values each label holds; the best label last."""
+    axis, values = sweep.axes[0], sweep.axes[0].values
+    labels = ["failed" if point.verdict is None else point.verdict.overall for point in sweep.points]
+    lines = []
+    for label in ("failed", *reversed(LETTERS)):
+        runs = [
+            [place for place, _ in run]
+            for found, run in groupby(enumerate(labels), lambda one: one[1])
+            if found == label
+        ]
+        if not runs:
+            continue
+        ordered = numbers(axis) is not None
+        told = [
+            text
+            for run in runs
+            for text in (
+                [f"{values[run[0]]} to {values[run[-1]]}"] if ordered and len(run) > 1 else [values[at] for at in run]
+            )
+        ]
+        more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
+        amount = count(sum(map(len, runs)), "point")
+        name = axis.path.rsplit(".", 1)[-1]
+        lines.append(printable(f"{label}: {name} {', '.join(told[:_NAMED])}{more} ({amount})"))
+    return lines
 
 
 def failure_lines(sweep: Sweep) -> list[str]:

@@ -182,10 +182,11 @@ def _find_intended(
             idle.setdefault(intended.law, ([], reach))[0].append(one.audit.name)
     found = []
     for tensors in off.values():
-        worst = max((intended for _, intended in tensors), key=_distance)
-        message = f"{worst.law} was meant: {worst.instead}"
-        seen = Remark(tuple(name for name, _ in tensors), message, worst.ratio, None if worst.ratio is None else 1.0)
-        found.append(make_finding("not-as-intended", seen, f"Initialise it by {worst.law}."))
+        typical = sorted((intended for _, intended in tensors), key=_distance)[len(tensors) // 2]
+        message = f"{typical.law} was meant: {typical.instead}"
+        limit = None if typical.ratio is None else 1.0
+        seen = Remark(tuple(name for name, _ in tensors), message, typical.ratio, limit)
+        found.append(make_finding("not-as-intended", seen, f"Initialise it by {typical.law}."))
     for law, (names, reach) in idle.items():
         seen = Remark(tuple(names), f"{law} is cut at {reach:.3g} standard deviations", reach, CUT_REACH)
         found.append(make_finding("truncation-never-acts", seen))

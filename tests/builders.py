@@ -14,6 +14,7 @@ from varprobe.probe.measurement import Measurement
 
 def a_layer(kind: str = "dense", likeness: str = "same", width: int = 64, **parts: Any) -> LayerDescription:
     given = {
+        "has_weights": kind == "dense",
         "name": kind,
         "path": "layers[0]",
         "line": None,

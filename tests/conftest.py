@@ -6,12 +6,16 @@ import os
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 pytest_plugins = ["pytester", "golden"]
 
 # Rich and typer look at these; tests must not depend on the terminal they run in.
 os.environ.pop("FORCE_COLOR", None)
 os.environ["COLUMNS"] = "80"
+# Tests run side by side: BLAS threads that wait for busy cores would cost more than they save.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of what is still to be loaded, here and in processes that tests start
+threadpool_limits(1, user_api="blas")  # of what a plugin has loaded
 
 
 @pytest.fixture(autouse=True)

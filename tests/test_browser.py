@@ -70,6 +70,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"run{depth}.html").write_text(str(render(varprobe.run(config(depth)), ".html")))
     small = varprobe.run(config(10, defaults={"activation": "tanh", "init": "small"}))
     (place / "lesson.html").write_text(str(render(small, ".html", lesson=True)))  # type: ignore[call-arg]
+    wider = config(input={"features": 32}, layers=[{"dense": 32, "repeat": 10}])
+    broken = varprobe.run({**wider, "defaults": {"activation": "tanh", "init": "small"}})
+    (place / "small.html").write_text(str(render(broken, ".html")))
     comparison = compare_reports(("one", "two"), (varprobe.run(config()), small))
     (place / "compare.html").write_text(str(render(comparison, ".html")))
     sweep = varprobe.sweep(config(12), {"defaults.init.gain": "0.5:2:4", "layers.0.repeat": [6, 12]}, threads=2)
@@ -110,7 +113,8 @@ def tab(browser: Any, folder: Path) -> Iterator[Any]:
         one.page.close()
 
 
-PAGES = ["run3.html", "run50.html", "run1000.html", "lesson.html", "compare.html", "sweep.html", "sweep_lesson.html"]
+PAGES = ["run3.html", "run50.html", "run1000.html", "small.html", "lesson.html", "compare.html", "sweep.html",
+         "sweep_lesson.html"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -127,13 +131,21 @@ def test_a_page_loads_without_complaints_in_light_and_dark(tab: Any, name: str, 
     )
 
 
+# Elements whose text or picture reaches beyond the screen, or is cut by a box that must be scrolled sideways.
+_CUT = """() => [...document.querySelectorAll('body *')].filter((one) => {
+  const box = one.getBoundingClientRect();
+  if (!box.width || !box.height || one.closest('.skip, thead, #gloss, math, svg *')) return false;
+  const sideways = one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible';
+  return box.right > innerWidth + 1 || box.left < -1 || sideways;
+}).map((one) => `${one.tagName}.${one.className.baseVal ?? one.className}`)"""
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_screen_scrolls_one_way_only(tab: Any, name: str) -> None:
+def test_on_a_narrow_screen_nothing_is_cut(tab: Any, name: str) -> None:
     page = tab(name, viewport={"width": 400, "height": 800}).page
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    # The pictures stay large enough to be read, and scroll within the page.
-    widths = page.evaluate("[...document.querySelectorAll('.picture')].map((one) => one.getBoundingClientRect().width)")
-    assert name.endswith("lesson.html") or min(widths) >= 500
+    assert page.evaluate(_CUT) == []
 
 
 @pytest.mark.parametrize(("name", "layers"), [("run3.html", 3), ("run50.html", 50), ("run1000.html", 1000)])
@@ -219,29 +231,53 @@ def test_a_row_chooses_its_point(tab: Any) -> None:
     assert page.locator("tr.here").get_attribute("data-point") == "2"
 
 
+def shown_questions(page: Any) -> Any:
+    return page.locator(".question:visible")
+
+
 @pytest.mark.parametrize("choice", ["vanishing", "stable"])
-def test_a_lesson_reveals_what_happens_after_the_learner_has_said_it(tab: Any, choice: str) -> None:
+def test_a_lesson_asks_one_question_after_the_other_and_marks_each(tab: Any, choice: str) -> None:
     page = tab("lesson.html").page
-    assert page.locator("#results").is_hidden()
-    assert "vanishing:" not in page.locator("body").inner_text()
-    page.locator("button[type=submit]").click()
-    assert page.locator("#results").is_hidden()  # nothing is chosen yet
-    for question in range(1, 3):
-        page.locator(f"input[name=question-{question}][value={choice}]").check()
-    page.locator("button[type=submit]").focus()
-    page.keyboard.press("Enter")
+    for asked in (1, 2):
+        assert shown_questions(page).count() == asked
+        question = shown_questions(page).last
+        assert question.locator("input:checked").count() == 0
+        assert page.locator("#results").is_hidden()
+        question.locator("button").click()
+        assert question.locator(".reason").inner_text() == ""  # nothing is chosen yet
+        question.locator(f"input[value={choice}]").check()
+        question.locator("button").focus()
+        page.keyboard.press("Enter")
+        right = choice == "vanishing"
+        reason = question.locator(".reason").inner_text()
+        assert reason.startswith("Right. It is vanishing, x " if right else "Wrong. It is vanishing, x ")
+        assert question.locator("label.right").inner_text().split() == (
+            ["vanishing", "\u2713", "right"] if right else ["vanishing", "\u2713", "this", "is", "it"]
+        )
+        assert question.locator("label.wrong").count() == (not right)
+        assert question.locator("input").first.is_disabled()
+        assert shown_questions(page).count() == asked
+        page.keyboard.press("Enter")  # the focus is on what leads on
     assert page.locator("#results").is_visible()
-    said = page.locator("#said p").all_text_contents()
-    assert len(said) == 2
-    assert all(line.startswith("Right." if choice == "vanishing" else "You said stable.") for line in said)
+    assert page.locator("#said").inner_text().startswith("2 of 2" if choice == "vanishing" else "0 of 2")
     assert page.evaluate("document.activeElement.id") == "answer"
+
+
+def test_a_question_stands_beside_what_it_asks_about(tab: Any) -> None:
+    page = tab("lesson.html").page
+    shown, asked = page.locator(".quiz pre").bounding_box(), shown_questions(page).first.bounding_box()
+    assert shown["x"] + shown["width"] <= asked["x"]
+    assert shown["y"] < asked["y"] + asked["height"]
 
 
 def test_a_lesson_without_scripts_shows_everything(browser: Any, folder: Path) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto((folder / "lesson.html").as_uri())
     assert page.locator("#results").is_visible()
-    assert page.locator("#lesson").is_hidden()
+    assert page.locator(".question").first.is_hidden()
+    assert page.locator("#present").is_hidden()
+    assert page.locator("[role=tablist]").first.is_hidden()
+    assert all(page.locator(".form").nth(place).is_visible() for place in range(page.locator(".form").count()))
     page.close()
 
 
@@ -253,6 +289,182 @@ def test_pages_print(tab: Any) -> None:
         assert back == "rgb(255, 255, 255)"
         assert page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflow") == "visible"
         assert page.pdf().startswith(b"%PDF")
+
+
+# Texts that are on the screen, or on paper.
+_SEEN = """() => [...document.querySelectorAll('pre, dd, h3, .form')].filter(
+    (one) => one.getClientRects().length && one.checkVisibility({ contentVisibilityAuto: true })).length"""
+
+
+def test_what_is_folded_is_printed_with_every_form_of_a_remedy(tab: Any) -> None:
+    page = tab("small.html").page
+    folded = page.evaluate(_SEEN)
+    page.emulate_media(media="print")
+    everything = page.evaluate("() => document.querySelectorAll('pre, dd, h3, .form').length")
+    assert folded < page.evaluate(_SEEN) == everything
+    assert page.locator("#present").is_hidden()
+    assert page.locator("[role=tablist]").first.is_hidden()
+
+
+def test_an_unanswered_lesson_prints_its_questions_and_no_answer(tab: Any) -> None:
+    page = tab("lesson.html").page
+    page.emulate_media(media="print")
+    assert page.locator(".question:visible").count() == page.locator(".question").count() == 2
+    assert page.locator("#results").is_hidden()
+    assert page.locator(".question button:visible").count() == 0
+
+
+def now(page: Any) -> str:
+    return page.locator("#presenter output").inner_text()
+
+
+@pytest.mark.parametrize("name", ["small.html", "compare.html", "sweep.html"])
+def test_p_presents_one_idea_a_screen(tab: Any, name: str) -> None:
+    page = tab(name, viewport={"width": 1280, "height": 720}).page
+    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    plain = page.evaluate(size)
+    page.keyboard.press("p")
+    assert page.evaluate(size) >= 1.3 * plain
+    count = int(now(page).split(":")[0].split(" of ")[1])
+    assert count > 3
+    seen = []
+    for place in range(1, count + 1):
+        assert now(page).startswith(f"{place} of {count}: ")
+        assert page.locator(".now").count() == 1
+        assert page.locator(".now").is_visible()
+        seen.append(page.locator(".now").inner_text())
+        # All of it is on the screen, but where a sweep's point has much to tell.
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        assert tall <= 720 or name == "sweep.html"
+        others = page.locator("[data-slide]:not(.now, .now *):visible")
+        assert others.count() == 0
+        page.keyboard.press("ArrowRight")
+    assert now(page).startswith(f"{count} of {count}")  # there is no further one
+    assert len(set(seen)) == count
+    page.keyboard.press("ArrowLeft")
+    assert now(page).startswith(f"{count - 1} of ")
+    page.keyboard.press("Home")
+    assert now(page).startswith("1 of ")
+    assert page.locator("h1").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#presenter").is_hidden()
+    assert page.locator(".now, .apart").count() == 0
+    assert page.evaluate(size) == plain
+    assert page.locator("table").first.is_visible()
+
+
+def test_the_presenter_leaves_the_arrows_to_a_slider(tab: Any) -> None:
+    page = tab("sweep.html").page
+    page.keyboard.press("p")
+    while not page.locator("#axis-0").is_visible():
+        page.keyboard.press("ArrowRight")
+    here, value = now(page), page.locator("#axis-0").input_value()
+    page.locator("#axis-0").focus()
+    page.keyboard.press("ArrowRight")
+    assert now(page) == here
+    assert page.locator("#axis-0").input_value() != value
+
+
+def test_a_presented_lesson_goes_from_question_to_question(tab: Any) -> None:
+    page = tab("lesson.html").page
+    page.locator("#present").click()
+    page.locator("#presenter button").last.click()
+    assert now(page).startswith("2 of 2")
+    for _ in range(2):
+        assert page.locator(".question:visible").count() == 1
+        page.locator(".question:visible input").first.check()
+        page.locator(".question:visible button").click()
+        page.locator(".question:visible button").click()
+    assert page.locator(".banner.now").is_visible()
+    assert now(page).startswith("3 of ")
+
+
+def test_a_gloss_is_shown_on_hover_and_on_focus_and_put_away_by_escape(tab: Any) -> None:
+    page = tab("small.html").page
+    word = page.locator("a.gloss").first
+    told = page.evaluate("(one) => document.getElementById(one.dataset.gloss).textContent", word.element_handle())
+    box = page.locator("#gloss")
+    assert box.is_hidden()
+    word.hover()
+    assert box.inner_text() == told
+    page.mouse.move(1, 1)
+    assert box.is_hidden()
+    word.focus()
+    assert box.is_visible()
+    page.keyboard.press("Escape")
+    assert box.is_hidden()
+    assert word.get_attribute("aria-describedby") == word.get_attribute("data-gloss")
+    heading = page.locator("th button[data-gloss]").first
+    heading.focus()
+    assert box.is_visible()
+    edges = page.evaluate(
+        "(({ left, right }) => [left, right])(document.getElementById('gloss').getBoundingClientRect())"
+    )
+    assert 0 <= edges[0] < edges[1] <= 1100
+
+
+def test_tabs_show_one_form_of_a_remedy_at_a_time(tab: Any) -> None:
+    page = tab("small.html").page
+    tabs = page.locator("[role=tab]")
+    assert tabs.all_inner_texts()[:6] == ["--set", "YAML", "PyTorch", "Keras", "Flax", "NumPy"]
+    forms = page.locator(".finding").first.locator(".form")
+    for place in (0, 1):
+        assert [forms.nth(k).is_visible() for k in range(2)] == [place == 0, place == 1]
+        assert tabs.nth(place).get_attribute("aria-selected") == "true"
+        tabs.nth(place).focus()
+        page.keyboard.press("ArrowRight")
+
+
+# Pairs of colours below 4.5 to 1, 3 to 1 for large type, of texts that are on the screen.
+_FAINT = """() => {
+  const rgb = (colour) => {
+    const found = colour.match(/[\\d.]+/g).map(Number);
+    return colour.startsWith('color(') ? found.map((part, place) => (place < 3 ? part * 255 : part)) : found;
+  };
+  const light = (colour) => colour.slice(0, 3).map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+  const back = (one) => {
+    for (; one; one = one.parentElement) {
+      const colour = rgb(getComputedStyle(one).backgroundColor);
+      if ((colour[3] ?? 1) > 0.99) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  for (const one of document.querySelectorAll('body *')) {
+    const text = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!text || one.closest('svg, script, :disabled') || !one.checkVisibility()) continue;
+    const style = getComputedStyle(one);
+    const [low, high] = [light(rgb(style.color)), light(back(one))].sort((a, b) => a - b);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if ((high + 0.05) / (low + 0.05) < (large ? 3 : 4.5)) faint.push(`${one.tagName}.${one.className}: ${style.color}`);
+  }
+  return faint;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_what_is_behind_them(tab: Any, scheme: str) -> None:
+    for name in ("small.html", "compare.html", "sweep.html", "lesson.html"):
+        page = tab(name, color_scheme=scheme).page
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        if name == "lesson.html":
+            page.locator("input[value=stable]").first.check()
+            page.locator(".question button").first.click()
+        assert page.evaluate(_FAINT) == []
+
+
+def test_words_in_figures_can_be_read_on_a_narrow_screen(tab: Any) -> None:
+    for name in ("small.html", "compare.html"):
+        page = tab(name, viewport={"width": 400, "height": 800}).page
+        sizes = page.evaluate(
+            """() => [...document.querySelectorAll('.picture text')].filter((one) => one.getClientRects().length)
+                .map((one) => [one, one.getScreenCTM()])
+                .map(([one, { a, b }]) => parseFloat(getComputedStyle(one).fontSize) * Math.hypot(a, b))"""
+        )
+        assert len(sizes) > 20
+        assert min(sizes) >= 8
 
 
 def test_everything_that_can_be_operated_has_a_name(tab: Any) -> None:
@@ -279,9 +491,12 @@ def test_the_lessons_load_and_lead_to_each_other(browser: Any, tmp_path: Path) -
     while True:
         visited.append(page.locator("h1").inner_text())
         assert page.locator("#results").is_hidden()
-        for question in page.locator("#lesson fieldset").all():
+        for _ in range(page.locator(".question").count()):
+            question = page.locator(".question:visible:not(.answered)")
+            assert question.count() == 1
             question.locator("input").first.check()
-        page.locator("button[type=submit]").click()
+            question.locator("button").click()
+            page.locator(".question.answered button:visible").click()
         assert page.locator("#results").is_visible()
         assert page.locator("math").count() > 3
         heights = page.evaluate(

@@ -157,7 +157,8 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
         "    0.77)\n"
         "    at configs/narrow.yaml:7, layer 3 (hidden, layers[0])\n"
         "    -> 400 trials did not decide it; about 1,200 probably would\n"
-        "ERROR     configs/bad.yaml:4:17: could not be checked\n"
+        "ERROR     configs/bad.yaml:4:17: layers[0].activation: unknown activation 'rellu'\n"
+        "    hint: did you mean 'relu'?\n"
         "\n"
         "1 passed, 1 failed, 1 undecided, 1 error\n"
     )
@@ -230,7 +231,7 @@ def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
         ),
         (lambda plain: plain["checked"][0].pop("trials"), "checked.0.trials", "Field required"),
         (lambda plain: plain.update(more=1), "more", "Unexpected keyword argument"),
-        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 2"),
+        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 3"),
     ],
 )
 def test_a_damaged_check_is_refused_with_its_field(edit: Any, field: str, message: str) -> None:
@@ -504,7 +505,8 @@ def test_findings_are_warnings_and_notes_of_a_passed_check() -> None:
 def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> None:
     rules = [rule["id"] for rule in sarif(four())["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules)
-    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), "expect/other", "config", "fault"}
+    others = {"expect/other", "config", "fault", "since-baseline"}
+    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
     unknown = replace(FAILED, expectation="magic.of.it")
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 
@@ -683,8 +685,10 @@ def test_the_odd_cases_are_told_in_words() -> None:
 def test_a_fault_of_varprobes_is_no_mistake_of_the_config() -> None:
     made = checks(checked("a.yaml", "passed", MET), replace(bad(), outcome="fault"), bad())
     assert printed(made).endswith(
-        "FAULT     configs/bad.yaml:4:17: could not be checked\n"
-        "ERROR     configs/bad.yaml:4:17: could not be checked\n\n1 passed, 1 error, 1 fault\n"
+        "FAULT     configs/bad.yaml:4:17: layers[0].activation: unknown activation 'rellu'\n"
+        "    hint: did you mean 'relu'?\n"
+        "ERROR     configs/bad.yaml:4:17: layers[0].activation: unknown activation 'rellu'\n"
+        "    hint: did you mean 'relu'?\n\n1 passed, 1 error, 1 fault\n"
     )
     assert [case.get("type") for case in junit(made).iter("error")] == ["fault", "error"]
     results = [result["ruleId"] for result in sarif(made)["results"] if result["level"] == "error"]
@@ -692,6 +696,24 @@ def test_a_fault_of_varprobes_is_no_mistake_of_the_config() -> None:
     assert headings(markdown(made))[1:3] == ["FAULT: bad", "ERROR: bad"]
     assert "\n- **FAULT** at " in text_of("markdown", made)
     assert [command[0] for command in commands(made)][:3] == ["error", "error", "warning"]
+
+
+def test_all_mistakes_of_a_config_are_told_at_their_places_in_every_format() -> None:
+    further = CheckError("must be at least 1, given 0", "write 1 or more", "probe.batch", 9, 17)
+    made = checks(replace(bad(), further=(further,)))
+    assert printed(made) == (
+        "ERROR     configs/bad.yaml:4:17: layers[0].activation: unknown activation 'rellu'\n"
+        "    hint: did you mean 'relu'?\n"
+        "  configs/bad.yaml:9:17: probe.batch: must be at least 1, given 0\n"
+        "    hint: write 1 or more\n\n1 error\n"
+    )
+    assert [command[1]["line"] for command in commands(made)] == ["4", "9"]
+    (error,) = junit(made).iter("error")
+    assert "probe.batch: must be at least 1, given 0\nat configs/bad.yaml:9:17\nhint: write" in str(error.text)
+    lines = [result["locations"][0]["physicalLocation"]["region"]["startLine"] for result in sarif(made)["results"]]
+    assert lines == [4, 9]
+    assert text_of("markdown", made).count("- **ERROR** at configs/bad.yaml:") == 2
+    assert from_json(render_json(made).encode(), "check.json") == made
 
 
 def test_every_expectation_of_a_config_has_a_rule() -> None:

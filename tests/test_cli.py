@@ -130,22 +130,22 @@ def terminal(*arguments: str, cwd: Path, **changes: str) -> tuple[int, str, str]
 # --- run: what is printed -------------------------------------------------------------------------------------------
 
 
-def test_a_run_prints_header_table_curve_and_verdict_and_nothing_else(here: Path, said: Said) -> None:
+def test_a_run_prints_header_table_and_verdict_and_nothing_else(here: Path) -> None:
     done = varprobe("run", "small.yaml", cwd=here)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0] == "tiny: 4 dense layers, width 8"
     assert re.fullmatch(r"explicit engine, 3 trials of batch 16, float32, seed 0, \d+\.\d\d s", lines[1])
-    assert lines[3].split() == ["activation", "se", "gradient", "se"]
-    assert lines[4].split() == ["#", "layer", "width", "variance", "theory", "off", "variance", "theory", "off"]
+    assert lines[3].split() == ["activation", "│", "theory", "gradient", "│", "theory"]
+    assert lines[4].split() == ["#", "layer", "width", *(2 * ["variance", "0.001", "1", "1000"])]
     assert [line.split()[:3] for line in lines[5:9]] == [[str(i), f"dense{i}", "8"] for i in range(1, 5)]
-    said(lines[10])
-    panel = lines[next(number for number, line in enumerate(lines) if line.startswith("╭")) :]
-    assert all(line[0] in "╭│╰" for line in panel)
-    assert re.match(r"╭─ \w+ \((no findings|(\d+ (error|warning|note)s?(, )?)+)\) ─+╮$", panel[0])
-    assert [line.split()[1] for line in panel[2:5]] == ["forward", "backward", "signal"]
-    words = " ".join(" ".join(panel).replace("│", " ").split())
-    assert re.search(r"expected forward stable: .*expected backward vanishing: not met, it is \w+ ╰", words)
+    assert lines[2] == lines[9] == ""
+    assert any(re.match(r"expected forward stable: ", line) for line in lines)
+    verdict = lines[len(lines) - lines[::-1].index("") :]
+    assert re.match(r"\w+( \((\d+ (error|warning|note)s?(, )?)+\))?$", verdict[0])
+    started = [re.match(r"(\w+): |-> |  \S", line) for line in verdict[1:]]
+    assert all(started)
+    assert [one[1] for one in started if one and one[1]] == ["activations", "gradient", "signal"]
 
 
 def test_a_pipe_gets_plain_text_of_at_most_80_columns(tool: Any, here: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_terminal_gets_colour_and_no_color_takes_it_away(here: Path) -> None:
 def test_a_long_run_shows_a_bar_on_the_error_stream_unless_quiet(here: Path) -> None:
     slow = here / "slow.yaml"
     slow.write_text(
-        "name: slow\ninput: {features: 64}\nlayers: [{dense: 64, repeat: 60}]\nprobe: {batch: 128, trials: 400}\n"
+        "name: slow\ninput: {features: 64}\nlayers: [{dense: 64, repeat: 60}]\nprobe: {batch: 128, trials: 160}\n"
     )
     code, out, err = terminal("run", "slow.yaml", "--threads", "1", cwd=here)
     assert code == 0
@@ -200,7 +200,7 @@ def test_a_long_run_shows_a_bar_on_the_error_stream_unless_quiet(here: Path) -> 
     passed = [int(done) for done, _ in found]
     assert passed == sorted(passed)
     assert 0 < passed[0] < passed[-1] <= int(found[0][1])
-    assert "%" not in out.split("variance over depth")[0]
+    assert "layer passes" not in out
     assert terminal("run", "slow.yaml", "--quiet", "--threads", "1", cwd=here)[2] == ""
 
 
@@ -209,7 +209,7 @@ def test_long_networks_are_folded_unless_all_is_given(tool: Any) -> None:
     every = tool("run", "small.yaml", "--set", "layers.0.repeat=40", "--all").out
     rows = re.compile(r"^ *\d+ dense\d+", re.MULTILINE)
     assert len(rows.findall(every)) == 40
-    assert "more" not in every.split("variance over depth")[0]
+    assert "..." not in every
     left_out = sum(int(number) for number in re.findall(r"\.\.\. (\d+) more", folded))
     assert left_out > 0
     assert len(rows.findall(folded)) + left_out == 40
@@ -495,7 +495,7 @@ BAD_CONFIGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         f"{HEAD}layers: [{{block: [{{block: [{{dense: 4}}], repeat: 9999}}], repeat: 9999}}]\n",
         ("layers[0].repeat: ",),
     ),
-    "drop-everything": (f"{HEAD}layers: [{{dropout: 1}}, {{dense: 4}}]\n", ("layers[0].dropout: ", "below 1")),
+    "drop-everything": (f"{HEAD}layers: [{{dropout: 1}}, {{dense: 4}}]\n", ("layers[0].dropout.rate: ", "below 1")),
     "uneven-branch": (f"{HEAD}layers: [{{residual: {{layers: [{{dense: 5}}]}}}}]\n", ("layers[0]: ", "4 into 5")),
     "batch-norm-of-one": (
         "input: {features: 4}\nprobe: {batch: 1}\nlayers: [{dense: 4}, {norm: batch}]\n",
@@ -704,5 +704,5 @@ def test_a_signal_ends_a_long_run_at_once_and_leaves_nothing(
     out, err = process.communicate(timeout=60)
     assert time.monotonic() - started < 1.5
     assert (process.returncode, out) == (code, b"")
-    assert b"Traceback" not in err
+    assert err in (b"", b"varprobe: stopped; nothing is kept\n")  # empty where it came while modules were loaded
     assert [path.name for path in here.iterdir()] == ["small.yaml"]

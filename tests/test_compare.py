@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from rich.console import Console
 from scipy import stats
 
@@ -28,6 +29,7 @@ from varprobe.report.records import LayerRow, Report
 from varprobe.reporters.comparison.changes import change_lines
 from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.comparison.terminal import print_comparison
+from varprobe.reporters.picture import house_style
 from varprobe.results.kinds import RESULTS, render
 from varprobe.results.store import from_json
 
@@ -59,10 +61,11 @@ def test_the_table_says_what_the_reports_say(three: Comparison) -> None:
     text = _printed(three)
     assert all(len(line) <= 80 for line in text.splitlines())
     for name, report in zip(three.names, three.reports, strict=True):
-        after = text.split(name, 1)[1]
-        for direction in ("forward", "backward", "signal"):
-            line = next(line for line in f"{name}{after}".splitlines() if direction in line)
-            assert getattr(report.verdict, direction).label in line
+        (row,) = [line.split() for line in text.splitlines() if line.startswith(f"{name} ")]
+        verdict = report.verdict
+        assert [row[1], row[4], row[7]] == [getattr(verdict, way).label for way in ("forward", "backward", "signal")]
+        (told,) = [line for line in text.splitlines() if line.startswith(f"{verdict.overall}: ") and name in line]
+        assert told in text.splitlines()[-len(three.names) :]
     assert three.tested == 0
     assert change_lines(three) == []
 
@@ -234,7 +237,7 @@ def test_the_picture_holds_every_network(three: Comparison) -> None:
     for axes, get in zip(drawn.axes[:2], ("activation", "activation_gradient"), strict=True):
         assert [str(line.get_label()) for line in axes.lines] == list(three.names)
         for line, report in zip(axes.lines, three.reports, strict=True):
-            rows = [getattr(row, get).variance.log10_mean for row in report.layers]
+            rows = [getattr(row, get).variance.log10_typical for row in report.layers]
             assert line.get_ydata() == pytest.approx(rows)
     assert len(drawn.axes) == 2 + 2 * 3
     ElementTree.fromstring(render(three, ".svg"))
@@ -321,3 +324,27 @@ def test_the_command_compares_schemes_and_stored_reports(tmp_path: Path) -> None
         assert failed.returncode == 2
         assert word in failed.stderr
         assert "Traceback" not in failed.stderr
+
+
+def test_all_networks_have_the_same_axes(three: Comparison) -> None:
+    drawn = draw_comparison(three)
+    activation, gradient = drawn.axes[:2]
+    assert activation.get_ylim() == gradient.get_ylim()
+    shown = [line.get_ydata() for axes in (activation, gradient) for line in axes.lines]
+    assert activation.get_ylim()[0] <= min(map(min, shown))
+    assert activation.get_ylim()[1] >= max(3, *map(max, shown))
+    for line in (drawn.axes[2:5], drawn.axes[5:8]):
+        assert len({axes.get_xlim() for axes in line}) == 1
+    own = draw_comparison(three, own_scale=True)
+    assert {axes.get_xlim() for axes in own.axes[2:]} == {(-5.0, 5.0)}
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_from_the_last_row_all_words_of_a_comparison_can_be_read(three: Comparison, count: int) -> None:
+    reports = [three.reports[number % 3] for number in range(count)]
+    with house_style():
+        drawn = draw_comparison(compare_reports([f"network {number}" for number in range(count)], reports))
+        FigureCanvasAgg(drawn).draw()
+    sizes = [text.get_fontsize() for text in drawn.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    assert (drawn.get_figwidth(), drawn.get_figheight()) == (12.8, 7.2)
+    assert min(sizes) * 100 / 72 >= 14

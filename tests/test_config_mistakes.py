@@ -132,16 +132,36 @@ def test_one_mistake_is_told_as_ever(capfd: Any) -> None:
     assert run_command(["run", "net.yaml"]) == 2
     assert capfd.readouterr().err == (
         "varprobe: net.yaml:2:18: layers[0].dense.width: must be at least 1, given 0\n"
-        "  hint: see `varprobe schema config` for the ranges\n"
+        "  hint: write a number that is at least 1\n"
     )
 
 
 def test_several_are_told_on_standard_error_and_end_with_2(capfd: Any) -> None:
     Path("net.yaml").write_text("input: {features: 0}\nlayers: [{dense: 0}]\n")
-    for command in ("run", "predict", "check", "tune"):
+    for command in ("run", "predict", "tune"):
         assert run_command([command, "net.yaml"]) == 2
         told = capfd.readouterr().err.split("\n")
         assert [line[:25] for line in told if "hint" not in line][:2] == [
             "varprobe: net.yaml:1:19: ",
             "net.yaml:2:18: layers[0].",
         ]
+
+
+def test_a_check_tells_them_once_where_the_result_stands(capfd: Any) -> None:
+    Path("nets").mkdir()
+    Path("nets/net.yaml").write_text("input: {features: 0}\nlayers: [{dense: 0}]\n")
+    Path("nets/other.yaml").write_text("input: {features: 4}\nlayers: [{dense: 4}]\nprobe: {batch: 4}\n")
+    for form in ("terminal", "github", "junit", "sarif", "markdown", "json"):
+        assert run_command(["check", "nets", "--format", form]) == 2
+        told = capfd.readouterr()
+        assert told.err == ""
+        assert told.out.count("given 0") == (4 if form == "junit" else 2)  # there a message, a text and an output
+
+
+def test_a_check_tells_as_many_as_a_run(capfd: Any) -> None:
+    entries = "".join("  - dense: 0\n" for _ in range(MOST_TOLD + 5))
+    Path("net.yaml").write_text("input: {features: 4}\nlayers:\n" + entries)
+    assert run_command(["check", "net.yaml"]) == 2
+    told = capfd.readouterr().out
+    assert told.count("must be at least 1, given 0") == MOST_TOLD
+    assert "there are more mistakes behind these" in told

@@ -48,8 +48,8 @@ WRONG = {
         top(HEAD + "\nexpect: {layers: {1: {weight_gradient.variance: [0, 1], activation.saturated: [0, 1]}}}"),
         (2, 79, "expect.layers.1.activation.saturated"),
     ),
-    "a number in quotes": (layers("  - dropout: '0.1'\n  - dense: 4"), (3, 14, "layers[0].dropout")),
-    "true for a number": (layers("  - dropout: true\n  - dense: 4"), (3, 14, "layers[0].dropout")),
+    "a number in quotes": (layers("  - dropout: '0.1'\n  - dense: 4"), (3, 14, "layers[0].dropout.rate")),
+    "true for a number": (layers("  - dropout: true\n  - dense: 4"), (3, 14, "layers[0].dropout.rate")),
     "two kinds of bias": (
         layers("  - dense: {width: 4, bias: {value: 1, path: b.npy}}"),
         (3, 29, "layers[0].dense.bias"),
@@ -58,7 +58,7 @@ WRONG = {
     # The first by line, then by column, whatever the order of the schema.
     "the first by column": (top(HEAD + "\nprobe: {trials: 0, batch: 0}"), (2, 17, "probe.trials")),
     "an open range": (top(HEAD + "\nexpect: {rate: {forward: [null, null]}}"), (2, 26, "expect.rate.forward")),
-    "all dropped": (layers("  - dropout: 1\n  - dense: 4"), (3, 14, "layers[0].dropout")),
+    "all dropped": (layers("  - dropout: 1\n  - dense: 4"), (3, 14, "layers[0].dropout.rate")),
     "a negative seed": ("layers: [{dense: 4}]\ninput: {features: 4}\nprobe: {seed: -1}", (3, 15, "probe.seed")),
     "a list for a mapping": ("layers: [{dense: 4}]\ninput: [4]", (2, 8, "input")),
     "nothing": (" \n\n", (None, None, "")),

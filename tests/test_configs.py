@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 import varprobe
+from varprobe.report.records import Report
+from varprobe.reporters.report.terminal import print_report
+from varprobe.reporters.verdict_phrases import verdict_sentences
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@cache
+def measured(path: Path) -> Report:
+    return varprobe.run(path)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -18,7 +30,7 @@ def test_a_config_shows_what_it_promises(path: Path) -> None:
     assert first.startswith("# Teaches: ")
     promised = re.fullmatch(r"# Expect: forward (\w+), backward (\w+), signal (\w+)", second)
     assert promised
-    verdict = varprobe.run(path).verdict
+    verdict = measured(path).verdict
     assert (verdict.forward.label, verdict.backward.label, verdict.signal.label) == promised.groups()
 
 
@@ -29,6 +41,24 @@ def test_the_promise_is_the_expect_block_too(path: Path) -> None:
     assert expect is not None
     allowed = (expect.forward, expect.backward, expect.signal)
     assert all(labels and label in labels for label, labels in zip(promised, allowed, strict=True))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_what_is_printed_fits_a_terminal_and_ends_with_the_verdict_and_the_remedies(path: Path) -> None:
+    report, stream = measured(path), StringIO()
+    print_report(report, Console(file=stream, width=80, color_system=None, highlight=False, markup=False))
+    lines = stream.getvalue().splitlines()
+    verdict = report.verdict
+    healthy = verdict.forward.label == verdict.backward.label == "stable"
+    assert len(lines) <= (24 if healthy else 40)
+    assert max(map(cell_len, lines)) <= 80
+    # What goes on is set in, so that an entry is what begins at the left edge.
+    last = stream.getvalue().rstrip("\n").rpartition("\n\n")[2]
+    head, *entries = (" ".join(entry.split()) for entry in re.split(r"\n(?! )", last))
+    assert re.fullmatch(rf"{verdict.overall}( \(.+\))?", head)
+    assert entries[:3] == verdict_sentences(verdict)
+    assert all(entry.startswith("-> ") for entry in entries[3:])
+    assert bool(entries[3:]) == any(one.severity != "info" for one in verdict.findings) == (not healthy)
 
 
 def test_the_lessons_are_all_there() -> None:

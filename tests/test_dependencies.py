@@ -22,11 +22,12 @@ DISTRIBUTIONS = {
     "pytest": "pytest",
     "rich": "rich",
     "ruamel": "ruamel.yaml",
+    "safetensors": "safetensors",
     "threadpoolctl": "threadpoolctl",
     "typer": "typer",
 }
 # What is needed for one thing alone, and its extra.
-OPTIONAL = {"distributed": "cluster", "pandas": "notebook", "pytest": "test"}
+OPTIONAL = {"distributed": "cluster", "pandas": "notebook", "pytest": "test", "safetensors": "models"}
 
 
 def imported() -> set[str]:

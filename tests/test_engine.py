@@ -283,7 +283,7 @@ class Reference:
 
 def _histogram(x: np.ndarray) -> np.ndarray:
     unit = x / (math.sqrt(np.mean(x**2)) or 1.0)
-    return np.histogram(np.clip(unit, -5, 5), HISTOGRAM_EDGES)[0]
+    return np.append(np.histogram(np.clip(unit, -5, 5), HISTOGRAM_EDGES)[0], np.count_nonzero(x == 0))
 
 
 # --- the nets ---
@@ -559,9 +559,9 @@ def test_the_first_trials_stay_when_more_are_asked_for() -> None:
             assert np.array_equal(getattr(few, field.name), getattr(many, field.name)[:4], equal_nan=True), field.name
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
-def test_the_number_of_threads_changes_only_roundings(dtype: str, tolerance: float) -> None:
-    # 20 stacks of one trial, on one and two threads; and one stack whose products BLAS itself may split.
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_number_of_threads_changes_nothing(dtype: str) -> None:
+    # 20 stacks of one trial, on one and two threads; and one stack, whose products BLAS would split if it were let.
     for batch, width in ((256, 256), (16, 300)):
         config = _config(
             [{"dense": width, "repeat": 3}], width, defaults={"activation": "tanh"}, probe={"batch": batch}
@@ -571,12 +571,7 @@ def test_the_number_of_threads_changes_only_roundings(dtype: str, tolerance: flo
         assert (one.threads, two.threads) == (1, 2)
         for field in fields(StackStatistics):
             first, second = getattr(one.statistics, field.name), getattr(two.statistics, field.name)
-            if field.name.endswith("_histogram"):
-                # A rounding may carry a value over an edge; it never changes how many there are.
-                assert first.sum() == second.sum()
-                assert np.abs(first - second).sum() <= 1e-4 * first.sum()
-            else:
-                np.testing.assert_allclose(first, second, rtol=tolerance, atol=tolerance, err_msg=field.name)
+            assert np.array_equal(first, second, equal_nan=True), field.name
 
 
 def test_trials_are_drawn_apart() -> None:

@@ -80,6 +80,10 @@ CASES: dict[str, tuple[Mapping[str, Any], int | None]] = {
     "non-finite": (OVERFLOWING, 52),
     "symmetric-units": (_config(HE, init={"name": "normal", "mean": 0.1, "std": 0.0}), 1),
     "frozen-branch": (_config([{"dense": 32}, {**FROZEN, "repeat": 3}, {"dense": 32}], activation="relu"), 4),
+    "small-batch": (
+        _config([{"block": [{"dense": {"width": 32, **LINEAR}}, {"norm": "batch"}], "repeat": 3}], probe={"batch": 2}),
+        2,
+    ),
     "chaotic": (CHAOTIC, None),
     # The first output keeps 0.148 of its second moment from the input, each layer 0.0557 of that, and 1.4e-12 is lost.
     "collapsed-signal": (_config([{"dense": 64, "repeat": 30}], 64, activation="sigmoid"), 10),

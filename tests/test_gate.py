@@ -171,14 +171,16 @@ def test_healthy_walks_pass_and_broken_ones_fail(sd: float) -> None:
 def test_at_the_edge_itself_it_is_wrong_no_more_often_than_it_says() -> None:
     # D is ln 100, where passing and failing are both wrong decisions by a hair: with alpha 0.2 each of the three
     # expectations has 0.067 over its four looks, and forward, the only one that varies, may be wrong that often.
-    runs = 300
+    runs = 120
     found = _outcomes(LN100, 0.2, runs, alpha=0.2)
     wrong = found["passed"] + found["failed"]
     assert found["undecided"] == runs - wrong
-    # Four standard errors above 0.067 are 0.125; the negative control without correction has more.
-    assert wrong / runs <= 0.125
+    # Four standard errors above 0.067 are 0.158. The negative control, without correction, is wrong in 0.28: three
+    # standard errors more.
+    bound = 0.067 + 4 * math.sqrt(0.067 * 0.933 / runs)
+    assert wrong / runs <= bound
     control = _outcomes(LN100, 0.2, runs, alpha=0.999 * 3 * 4 * 0.2)
-    assert (control["passed"] + control["failed"]) / runs > 0.125
+    assert (control["passed"] + control["failed"]) / runs > bound
 
 
 def test_the_level_is_shared_by_expectations_and_looks() -> None:
@@ -591,7 +593,8 @@ def test_exit_codes_and_streams(folder: Path) -> None:
     assert "--max-trials" in undecided.out
     wrong = command("check", "bad.yaml", "wrong.yaml", "nets/b.yaml", cwd=folder)
     assert wrong.code == 2
-    assert wrong.err.startswith("varprobe: wrong.yaml:2:11: layers[0].dens: unknown key 'dens'\n  hint: did you mean")
+    assert wrong.err == ""
+    assert "ERROR     wrong.yaml:2:11: layers[0].dens: unknown key 'dens'\n    hint: did you mean" in wrong.out
     assert wrong.out.splitlines()[-1] == "1 passed, 1 failed, 1 error"
 
 
@@ -616,7 +619,7 @@ def test_a_fault_is_exit_code_three_and_the_others_are_still_checked(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nets/.hidden"], "wrong"),
+        (["nets/.hidden"], "a config is a mapping"),
         (["empty"], "the folder has no .yaml or .yml file"),
         (["nets/*.json"], "no file matches the pattern"),
         (["nets", "--alpha", "0"], "between 0 and 1"),
@@ -631,7 +634,7 @@ def test_mistakes_end_with_two(arguments: list[str], message: str, folder: Path)
     (folder / "empty").mkdir()
     done = command("check", *arguments, cwd=folder)
     assert done.code == 2
-    assert message in done.err or arguments == ["nets/.hidden"]
+    assert message in done.err or message in done.out
     assert "Traceback" not in done.err
 
 
@@ -650,7 +653,7 @@ def test_baselines_from_the_command_line(folder: Path) -> None:
     arguments = ("check", "nets/b.yaml", "--baseline", "base.json")
     missing = command(*arguments, cwd=folder)
     assert missing.code == 2
-    assert "no such baseline" in missing.err
+    assert "no such baseline" in missing.out
     written = command(*arguments, "--update-baseline", cwd=folder)
     assert (written.code, written.err, written.out.splitlines()[0]) == (0, "", "wrote base.json")
     assert load_report(folder / "base.json").name == "b"
@@ -671,7 +674,7 @@ def test_two_networks_of_one_name_cannot_share_a_baseline(folder: Path) -> None:
     (folder / "bad.yaml").write_text("name: b\n" + GOOD)
     done = command("check", "nets/b.yaml", "bad.yaml", "--baseline", "bases", "--update-baseline", cwd=folder)
     assert done.code == 2
-    assert "bad.yaml: name: the network is called 'b' as that of nets/b.yaml" in done.err
+    assert "bad.yaml: name: the network is called 'b' as that of nets/b.yaml" in done.out
     assert load_report(folder / "bases" / "b.json").layers[0].path == "layers[0]"
 
 
@@ -717,19 +720,4 @@ def test_a_check_is_the_same_on_any_threads_and_in_any_folder(folder: Path) -> N
     assert here == there
     assert two["report"]["provenance"].pop("threads") == 2
     assert here["report"]["provenance"].pop("threads") == 1
-    # Small networks leave the threads to BLAS: the same draws, sums in another order, 1e-5 in float32.
-    _almost_equal(here, two)
-
-
-def _almost_equal(one: Any, other: Any) -> None:
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            _almost_equal(value, other[key])
-    elif isinstance(one, list):
-        for value, another in zip(one, other, strict=True):
-            _almost_equal(value, another)
-    elif isinstance(one, float):
-        assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
-    elif not isinstance(one, str):
-        assert one == other
+    assert here == two

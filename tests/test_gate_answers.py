@@ -873,7 +873,7 @@ def test_what_is_undecided_says_how_many_trials_would_do(said: Said) -> None:
 def test_what_is_degenerate_is_explained() -> None:
     report = diagnose(varprobe.load(_config(depth=DEPTH, init="zeros")))
     explained = _explained(_decision(), "failed", report)
-    assert explained.remedy.startswith("Look for weights or inputs that are zero")
+    assert explained.remedy.startswith("Draw the weights of layers 1 to 12, which are zero, by xavier")
     assert explained.layer == 1
 
 

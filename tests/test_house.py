@@ -50,6 +50,7 @@ FENCED = {
     "pandas": ("presentation/frames.py",),
     "jinja2": ("reporters/page/parts.py", "classroom/build.py"),
     "latex2mathml": ("classroom/build.py",),
+    "safetensors": ("config/tensor_files.py",),
     "distributed": ("sweeps/cluster.py",),
     "pytest": ("pytest_plugin.py",),
     "ruamel": ("config/yaml_tree.py", "config/rewriting.py"),

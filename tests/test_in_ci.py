@@ -278,5 +278,5 @@ def test_the_hook_checks_a_repository(tmp_path: Path) -> None:
 
     done = run(plain, **{"deep.varprobe.yml": BAD, "typo.varprobe.yml": GOOD.replace("relu", "rellu")})
     assert "- exit code: 2\n" in done.stdout
-    assert "varprobe: typo.varprobe.yml:3:36: layers[0].dense.activation: unknown activation 'rellu'" in done.stdout
+    assert "ERROR     typo.varprobe.yml:3:36: layers[0].dense.activation: unknown activation 'rellu'" in done.stdout
     assert done.stdout.endswith("\n1 passed, 1 failed, 1 error\n\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,6 @@ import mpmath
 import numpy as np
 import pytest
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from varprobe.config.loading import load
 from varprobe.engine.draws import draw, draw_haar
@@ -20,14 +18,6 @@ from varprobe.errors import VarprobeError
 from varprobe.network.initializers import INITIALIZERS, torch_gain
 from varprobe.network.laws import CUT_STD, Constant, Law, Lsuv, Normal, TruncatedNormal, Uniform, cut_normal_std
 from varprobe.network.layers import Dense
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Thousands of small QR factorisations: BLAS threads that wait for busy cores would cost more than they save."""
-    with threadpool_limits(1):
-        yield
-
 
 FAN_IN, FAN_OUT = 500, 2000
 ENTRIES = FAN_IN * FAN_OUT

@@ -8,6 +8,8 @@ import math
 import re
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -21,19 +23,25 @@ from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.rewriting import write_config
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
+from varprobe.reporters.code.names import FrameworkName
+from varprobe.reporters.code.write import code_of_report
+from varprobe.reporters.glossary import GLOSSARY
+from varprobe.reporters.page.quizzes import CHOICES, Question
 from varprobe.reporters.report_phrases import (
     activation_cells,
     activation_log10,
     gradient_cells,
     gradient_log10,
 )
-from varprobe.reporters.verdict_phrases import verdict_words
+from varprobe.reporters.verdict_phrases import verdict_sentences, verdict_words
 from varprobe.results.kinds import render
 from varprobe.results.store import from_json
 from varprobe.sweeps.records import Sweep
+from varprobe.verdict.labels import Label
 
 NAME = "<script>alert('x')</script> & \"co\" {{ 7 * 7 }} $x$"
 VOID = {"meta", "input", "br", "link"}
+INLINE = {"a", "span", "strong", "code", "em", "kbd"}
 
 
 def _config(**changes: Any) -> dict[str, Any]:
@@ -79,6 +87,8 @@ class Page(HTMLParser):
         self.addresses += [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
         if tag not in VOID:
             self.open.append(tag)
+        if tag not in INLINE:
+            self.words.append(" ")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -95,7 +105,12 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        return " ".join("".join(self.words).split())
+
+
+def plain(words: str) -> str:
+    """As a page has them, whose code is set as code."""
+    return " ".join(words.replace("`", "").split())
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +175,8 @@ def test_the_page_says_what_the_report_says(pages: dict[str, str], report: Repor
     text = Page(pages["run"]).text
     assert verdict_words(report.verdict) in text
     for finding in report.verdict.findings:
-        assert " ".join(finding.message.split()) in text
-        assert " ".join(finding.remedy.split()) in text
+        assert plain(finding.message) in text
+        assert plain(finding.remedy) in text
     for row in report.layers:
         cells = [cell for cell in (*activation_cells(row), *gradient_cells(row)) if cell]
         assert re.search(rf"\b{row.index} +{re.escape(row.name)}\b", text)
@@ -170,7 +185,7 @@ def test_the_page_says_what_the_report_says(pages: dict[str, str], report: Repor
 
 
 def test_the_config_on_the_page_makes_the_report_again(pages: dict[str, str], report: Report) -> None:
-    config = html.unescape(re.findall(r"<pre>(.*?)</pre>", pages["run"], re.S)[0])
+    config = html.unescape(re.findall(r"<pre>(name: .*?)</pre>", pages["run"], re.S)[0])
     again = varprobe.run(load_text(ConfigText(config, "page", Path(), "page")))
     assert again.layers[-1].gradient == report.layers[-1].gradient
     assert again.verdict.forward == report.verdict.forward
@@ -186,14 +201,13 @@ def test_a_config_written_out_is_the_same_config(path: Path) -> None:
 
 def test_the_page_of_a_comparison_tells_all_of_every_network(pages: dict[str, str], comparison: Comparison) -> None:
     page = Page(pages["compare"])
-    heads = [index for index, word in enumerate(page.words) if "Networks" in word or "Variance over depth" in word]
-    top = " ".join(" ".join(page.words[: heads[0]]).split())
+    top = page.text.split("Variance over depth")[0]
     for name, report in zip(comparison.names, comparison.reports, strict=True):
-        assert f"{name} : {report.verdict.overall} : {verdict_words(report.verdict)}" in top
+        assert re.search(rf"\b{name} \S {report.verdict.overall} {re.escape(verdict_words(report.verdict))}", top)
         assert report.verdict.findings
         for finding in report.verdict.findings:
-            assert finding.message in page.text
-            assert finding.remedy in page.text
+            assert plain(finding.message) in page.text
+            assert plain(finding.remedy) in page.text
     rows = re.findall(r"<tr>(<td data-key.*?)</tr>", pages["compare"])
     assert len(rows) == 6
     for row, *layers in zip(rows, *(report.layers for report in comparison.reports), strict=True):
@@ -222,7 +236,9 @@ def test_headings_that_look_alike_sound_different(pages: dict[str, str]) -> None
         for table in re.findall(r'<table class="sortable">.*?</thead>', pages[kind], re.S):
             names = [
                 re.sub("<.*?>", "", spoken or shown)
-                for spoken, shown in re.findall(r'<button type="button"(?: aria-label="(.*?)")?>(.*?)</button>', table)
+                for spoken, shown in re.findall(
+                    r'<button type="button"(?: aria-label="(.*?)")?[^>]*>(.*?)</button>', table
+                )
             ]
             assert len(names) > 3
             assert len(set(names)) == len(names)
@@ -298,18 +314,74 @@ def test_a_lesson_asks_before_it_shows(pages: dict[str, str], report: Report) ->
         page, plain = Page(pages[f"{kind} lesson"]), Page(pages[kind])
         assert len([tag for tag, _ in page.tags if tag == "fieldset"]) == asked
         assert "fieldset" not in dict(plain.tags)
-        choices = [found["value"] for tag, found in page.tags if tag == "input" and found.get("type") == "radio"]
-        assert choices == ["vanishing", "exploding", "stable"] * asked
-        before = page.text.split("What do you expect?")[0]
+        radios = [found for tag, found in page.tags if tag == "input" and found.get("type") == "radio"]
+        assert [found["value"] for found in radios] == list(CHOICES) * asked
+        assert not any("checked" in found for found in radios)
+        before = page.text.split("What becomes of")[0]
         assert not re.search(r"vanish|explod|stable", before)
     labels = re.findall(r'data-label="(\w+)"', pages["run lesson"])
     assert labels == [report.verdict.forward.label, report.verdict.backward.label]
 
 
+def test_what_is_none_of_the_choices_has_one_too() -> None:
+    assert Question("?", "vanishing", "").answer == "vanishing"
+    assert Question("?", "borderline", "").answer == "none of these"
+    assert {Question("?", label, "").answer for label in Label} == set(CHOICES)
+
+
+def test_a_quiz_does_not_show_what_is_expected() -> None:
+    report = varprobe.run(_config(expect={"forward": "vanishing", "backward": "vanishing"}))
+    page = Page(str(render(report, ".html", lesson=True)))  # type: ignore[call-arg]
+    assert "expect" not in page.text.split("What becomes of")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_policy_allows_what_the_page_holds_and_no_more(pages: dict[str, str], kind: str) -> None:
+    policy = re.findall(r'Policy" content="(.*?)"', pages[kind])[0]
+    rules = dict(rule.strip().split(" ", 1) for rule in html.unescape(policy).split(";"))
+    for tag, rule in (("script", "script-src"), ("style", "style-src-elem")):
+        held = re.findall(rf"<{tag}>(.*?)</{tag}>", pages[kind], re.S)
+        hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in held]
+        assert rules[rule] == " ".join(f"'sha256-{one}'" for one in hashes)
+    assert "unsafe" not in rules["script-src"]
+    assert not re.search(r"\beval\(|new Function|\son\w+=", pages[kind].split("<script>")[1])
+
+
+def test_remedies_are_shown_as_what_is_pasted(pages: dict[str, str], report: Report) -> None:
+    page = Page(pages["run"])
+    tabs = [found for tag, found in page.tags if found.get("role") == "tab"]
+    panels = {found["id"] for tag, found in page.tags if found.get("role") == "tabpanel"}
+    assert tabs
+    assert {found["aria-controls"] for found in tabs} == panels
+    options = re.findall(r"`(--set [^`]+)`", report.verdict.findings[0].remedy)
+    assert options
+    assert f"varprobe run net.yaml {options[0]}" in page.text
+    for sentence in verdict_sentences(report.verdict):
+        assert sentence in page.text
+    for framework in FrameworkName:
+        assert code_of_report(report, framework).splitlines()[-1].strip() in page.text
+    path, _, value = options[0].removeprefix("--set ").partition("=")
+    assert path == "defaults.init.std"
+    changed = html.unescape(re.findall(r"<pre>((?:[-+] .*\n?)+)</pre>", pages["run"])[0])
+    new = "\n".join(line[2:] for line in changed.splitlines() if line.startswith("+ "))
+    assert f"std: {value}" in new
+
+
+def test_a_word_is_explained_where_a_page_first_says_it(pages: dict[str, str]) -> None:
+    for kind in ("run", "compare", "sweep"):
+        page = Page(pages[kind])
+        marked = [found["data-gloss"] for tag, found in page.tags if tag == "a" and "data-gloss" in found]
+        assert len(marked) > 2
+        assert len(set(marked)) == len(marked)
+        told = set(page.ids)
+        assert all(found["data-gloss"] in told for _, found in page.tags if "data-gloss" in found)
+        assert GLOSSARY["stable"] in page.text or "stable" not in " ".join(marked)
+
+
 @pytest.mark.parametrize("depth", [1, 3, 50])
 def test_pages_are_small(depth: int) -> None:
     report = varprobe.run(_config(layers=[{"dense": 64, "repeat": depth}], probe={"batch": 32, "trials": 20}))
-    assert len(str(render(report, ".html")).encode()) < 2 * 10**6
+    assert len(str(render(report, ".html")).encode()) < 400_000
 
 
 def test_theory_alone_has_a_page() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from varprobe.config.loading import load
 from varprobe.engine.costs import footprint_of
@@ -187,3 +191,38 @@ def test_the_estimate_is_what_a_run_takes(name: str, threads: int, monkeypatch: 
     # NumPy reports its arrays to tracemalloc; BLAS's own buffers are small. A twentieth of the smallest is a MiB.
     peak, plan = _peak(SIZES[name](), threads, monkeypatch)
     assert 0.8 * peak - 2**20 <= plan.memory <= 1.2 * peak + 2**20, (peak / 2**20, plan.memory / 2**20)
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2])
+@pytest.mark.parametrize("width", [8, 512])
+def test_blas_keeps_to_one_thread_while_the_engine_is_at_work(
+    threads: int | None, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    seen: list[int] = []
+
+    def watched(*given: Any, **named: Any) -> Any:
+        seen.extend(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+        return run_stack(*given, **named)
+
+    monkeypatch.setattr("varprobe.probe.measure.run_stack", watched)
+    spec = _net(width, 1, batch=256, trials=2)
+    with threadpool_limits(2, user_api="blas"):
+        measure(spec, replace(spec.settings, threads=threads))
+    assert set(seen) == {1}
+
+
+def test_the_command_line_starts_blas_with_one_thread() -> None:
+    code = (
+        "import sys, threadpoolctl; from varprobe.cli.main import main; sys.argv[1:] = ['gain', 'relu']\n"
+        "try: main()\n"
+        "except SystemExit: import numpy; print(*(one['num_threads'] for one in threadpoolctl.threadpool_info()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "1"

@@ -101,18 +101,22 @@ def test_the_formats_of_run_are_those_of_predict(tool: Any) -> None:
     assert tool("predict", "configs/he_relu.yaml", "-o", "out.gif")[0] == 2
 
 
-def test_the_table_has_a_line_for_z_and_one_for_a(tool: Any) -> None:
+def test_the_table_has_theory_s_variances_and_by_all_its_other_moments(tool: Any) -> None:
     code, out = tool("predict", "configs/he_relu.yaml", "--set", "layers.0.repeat=4")
     lines = out.splitlines()
     assert code == 0
     assert max(map(len, lines)) <= 80
     assert lines[1].startswith("theory at large width, nothing drawn; batch 128")
-    assert lines[5].split() == ["1", "dense1", "256", "z", "2", "0", "2", "2", "0.5", "1"]
     # E[relu] = sqrt(q/(2 pi)) and Var = q/2 - q/(2 pi) at q = 2.
-    assert lines[6].split() == ["a", "1", "0.564", "0.682", "0.682", "1"]
-    words = " ".join(out.replace("│", " ").split())
+    assert [lines[5].split()[at] for at in (0, 1, 2, 3, 5)] == ["1", "dense1", "256", "0.682", "1"]
+    code, every = tool("predict", "configs/he_relu.yaml", "--set", "layers.0.repeat=4", "--all")
+    assert code == 0
+    cells = [line.split() for line in every.splitlines() if line.startswith("1 dense1 ")]
+    # Second moment, mean and sample variance of the output; second moment of z, gradient there, chi1.
+    assert [cell for line in cells for cell in line[3:]] == ["0.682", "1", "1", "0.564", "0.682", "2", "0.5", "1"]
+    words = " ".join(out.split())
     assert "theory: edge of chaos; fixed point q* = 2; chi1 = 1; trainable depth unlimited." in words
-    found = re.search(r"forward +stable +x ([\d.]+) +- +[\d.]+", out)
+    found = re.search(r"activations: stable; x ([\d.]+) from the first layer to the last by theory;", words)
     assert found
     # The mean over draws keeps it; a typical draw loses at most 5/(2 width) of ln a layer, at three steps.
     assert math.exp(-3 * 2.5 / 256) <= float(found[1]) < 1

@@ -78,7 +78,7 @@ CASES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
              {"dense": 64, "repeat": 6}], "relu", "he",
         ),
         "forward-vanishing",
-        ["layers[1].dense.init.std"],
+        ["layers[1].dense.init"],
     ),
 }  # fmt: skip
 
@@ -244,7 +244,9 @@ def test_a_given_input_is_standardised_by_columns(tmp_path: Path) -> None:
     data = network(layers, "relu", "he", 12, input={"distribution": "file", "path": str(tmp_path / "rows.npy")})
     first = next(each for each in diagnose(load(data)).verdict.findings if each.code == "input-scale")
     assert "for each column of the file" in first.remedy
-    assert "--set" not in first.remedy
+    assert "`--set input.standardize=true`" in first.remedy
+    mended = diagnose(load(data, [parse_assignment("input.standardize=true")])).verdict
+    assert not {"input-scale", "input-offset", "input-columns"} & {each.code for each in mended.findings}
 
 
 EXPECTATIONS: list[dict[str, Any]] = [

@@ -30,6 +30,7 @@ from varprobe.formatting import power
 from varprobe.gate.check import gather
 from varprobe.gate.records import CheckRun
 from varprobe.report.records import Report
+from varprobe.reporters.code.frameworks import FRAMEWORKS
 from varprobe.results.kinds import RESULTS, find, kind_of, noun_of, render
 from varprobe.results.store import from_json, json_schema, render_json
 from varprobe.sweeps.records import Sweep
@@ -99,6 +100,8 @@ def facts(result: Any, form: str) -> Iterator[str]:
 def report_facts(report: Report, form: str) -> Iterator[str]:
     if form == ".svg":
         yield from (report.name, report.verdict.overall, "activation variance")
+    elif form in FRAMEWORKS:
+        yield from (report.name, *(each.remedy for each in report.verdict.findings if each.changes))
     else:
         yield from (row.name for row in report.layers)
         logs = [row.activation.variance.log10_mean for row in report.layers if row.activation]
@@ -260,6 +263,13 @@ def read_commands(content: str, noun: str) -> list[str]:
     return [line.replace("%0A", "\n").replace("%25", "%") for line in (*lines, last)]
 
 
+def read_code(content: str, noun: str) -> list[str]:
+    """Python that compiles, its first line the network's name; the comments."""
+    compile(content, "remedies", "exec")
+    assert content.startswith("# ")
+    return [content.splitlines()[0], " ".join(line[2:] for line in content.splitlines() if line.startswith("# "))]
+
+
 PARSERS: dict[str, Callable[[Any, str], list[str]]] = {
     ".json": read_json,
     ".csv": read_separated(","),
@@ -276,6 +286,7 @@ PARSERS: dict[str, Callable[[Any, str], list[str]]] = {
     "sarif": read_sarif,
     "markdown": read_markdown,
     "github": read_commands,
+    **dict.fromkeys(("torch", "keras", "flax", "numpy"), read_code),
 }
 LISTED = [(noun, form) for noun, kind in RESULTS.items() for form in {**kind.formats, **kind.printed}]
 

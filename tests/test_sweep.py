@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,14 +23,18 @@ import numpy as np
 import pytest
 from golden import Said
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from rich.console import Console
 
 import varprobe
 from varprobe.config.loading import read_config
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
+from varprobe.reporters.picture import house_style
 from varprobe.reporters.sweep.figure import draw_sweep
 from varprobe.reporters.sweep.terminal import letter_map, print_sweep
-from varprobe.reporters.sweep.words import LETTERS, sweep_title
+from varprobe.reporters.sweep.words import LETTERS, setting_words, sweep_title
 from varprobe.results.kinds import RESULTS, render
 from varprobe.results.store import from_json, json_schema, render_json
 from varprobe.sweeps.axes import parse_axis
@@ -37,7 +42,8 @@ from varprobe.sweeps.job import plan_sweep, sweep_points
 from varprobe.sweeps.journal import Journal
 from varprobe.sweeps.point import Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
-from varprobe.sweeps.records import Sweep
+from varprobe.sweeps.records import Axis, Sweep
+from varprobe.verdict.records import DirectionVerdict
 
 CONFIG: dict[str, Any] = {
     "name": "net",
@@ -342,15 +348,30 @@ def tool(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, tmp_path: Path) -> None:
-    slow = {**CONFIG, "layers": [{"dense": 64, "repeat": 20}], "probe": {"batch": 64, "trials": 10}}
-    (tmp_path / "net.json").write_text(json.dumps({**slow, "input": {"features": 64}}))
-    axes = ("--vary", "defaults.init.gain=0.5:2:8", "--vary", "layers.0.repeat=10,20")
-    whole = tool("net.json", *axes, "-o", "whole.json", folder=tmp_path)
+SLOW = {
+    **CONFIG,
+    "input": {"features": 64},
+    "layers": [{"dense": 64, "repeat": 20}],
+    "probe": {"batch": 64, "trials": 10},
+}
+AXES = ("--vary", "defaults.init.gain=0.5:2:8", "--vary", "layers.0.repeat=10,20")
+
+
+@pytest.fixture(scope="module")
+def never_ended(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The stored sweep of SLOW along AXES."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "net.json").write_text(json.dumps(SLOW))
+    whole = tool("net.json", *AXES, "-o", "whole.json", folder=folder)
     whole.communicate()
     assert whole.returncode == 0
-    first = tool("net.json", *axes, "-o", "cut.json", folder=tmp_path)
+    return (folder / "whole.json").read_bytes()
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, never_ended: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(json.dumps(SLOW))
+    first = tool("net.json", *AXES, "-o", "cut.json", folder=tmp_path)
     deadline = time.monotonic() + 60
     while not (held := _lines(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -358,15 +379,19 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, tmp_path
     _, errors = first.communicate()
     assert first.returncode == (-by if by == signal.SIGKILL else 128 + by)
     assert "Traceback" not in errors
+    if by != signal.SIGKILL:
+        kept = re.fullmatch(r"varprobe: stopped; (\d+) of 16 points kept; the same command goes on\n", errors)
+        assert kept, errors
+        assert held <= int(kept[1]) <= _lines(tmp_path)
     assert not (tmp_path / "cut.json").exists()
     assert _lines(tmp_path) >= held > 0
-    again = tool("net.json", *axes, "-o", "cut.json", folder=tmp_path)
+    again = tool("net.json", *AXES, "-o", "cut.json", folder=tmp_path)
     _, errors = again.communicate()
     assert again.returncode == 0
     assert f": {_points(errors)} point" in errors
     assert _points(errors) >= held
-    assert (tmp_path / "cut.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.json", "net.json", "whole.json"]
+    assert (tmp_path / "cut.json").read_bytes() == never_ended
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.json", "net.json"]
 
 
 def _lines(folder: Path) -> int:
@@ -454,6 +479,21 @@ def test_one_axis_is_a_line_a_point(line: Sweep) -> None:
         assert point.verdict.signal.label in row
 
 
+def test_a_long_axis_folds_what_is_alike_and_ends_with_where_each_label_holds() -> None:
+    found = swept("probe.seed=1:30:30", layers=[{"dense": 4}], probe={"batch": 2, "trials": 2})
+    verdict = replace(found.points[0].verdict, overall="stable")  # type: ignore[type-var]  # it was measured
+    good, bad = (replace(point, verdict=verdict) for point in found.points[:2])
+    bad = replace(bad, verdict=replace(verdict, overall="vanishing", forward=DirectionVerdict("vanishing")))
+    labels = [bad] * 10 + [good] * 12 + [bad] * 8
+    points = tuple(replace(one, values=point.values) for one, point in zip(labels, found.points, strict=True))
+    lines = printed(replace(found, points=points)).splitlines()
+    assert [line.split()[0] for line in lines[4:-3]] == ["1", "...", "10", "11", "...", "22", "23", "...", "30"]
+    assert [line.split()[1:] for line in lines if line.split()[:1] == ["..."]] == [
+        [amount, "more", "alike"] for amount in ("8", "10", "6")
+    ]
+    assert lines[-2:] == ["vanishing: seed 1 to 10, 23 to 30 (18 points)", "stable: seed 11 to 22 (12 points)"]
+
+
 @pytest.mark.parametrize("width", [80, 14])
 def test_two_axes_are_a_map_of_letters(plane: Sweep, width: int) -> None:
     rows = [row for row in letter_map(plane, width) if " |" in row]
@@ -488,7 +528,7 @@ def test_csv_and_markdown_have_a_row_a_point(plane: Sweep) -> None:
 
 
 def test_curves_and_verdicts_of_one_axis_are_the_sweep_s(line: Sweep) -> None:
-    rates, depths, strip = draw_sweep(line).axes
+    changes, strip, rates, depths = draw_sweep(line).axes
     lines = {str(each.get_label()): each for each in rates.lines}
     verdicts = [point.verdict for point in line.points if point.verdict]
     for name in ("forward", "backward"):
@@ -498,7 +538,22 @@ def test_curves_and_verdicts_of_one_axis_are_the_sweep_s(line: Sweep) -> None:
     theory = next(each for label, each in lines.items() if label.startswith("theory"))
     assert list(theory.get_ydata()) == pytest.approx([p.prediction.chi1 for p in line.points if p.prediction])
     assert [text.get_text() for text in strip.texts[:7]] == [LETTERS[one.overall] for one in verdicts]
-    assert any("trainable" in str(each.get_label()) for each in depths.lines)
+    assert any("6 xi" in str(each.get_label()) for each in depths.lines)
+    totals = {str(each.get_label()): each for each in changes.lines}
+    for name in ("forward", "backward"):
+        assert list(totals[name].get_ydata()) == pytest.approx([getattr(one, name).total_log10 for one in verdicts])
+
+
+def test_a_sweep_s_stable_points_look_flat() -> None:
+    calm = swept("defaults.init.gain=1:1.1:4")
+    changes, _, rates, _ = draw_sweep(calm).axes
+    assert changes.get_ylim() == pytest.approx((-3.15, 3.15))
+    assert rates.get_ylim()[0] <= 0.5
+    assert rates.get_ylim()[1] >= 2
+    band = changes.patches[0].get_extents().transformed(changes.transData.inverted())
+    assert (band.y0, band.y1) == pytest.approx((-2.0, 2.0))
+    (forward, *_) = draw_sweep(swept("defaults.init.gain=1:1.1:4", "layers.0.repeat=4,8")).axes[0].collections
+    assert (forward.norm.vmin, forward.norm.vmax) == pytest.approx((0.5, 2.0))
 
 
 def test_maps_of_two_axes_are_the_sweep_s(plane: Sweep) -> None:
@@ -511,16 +566,87 @@ def test_maps_of_two_axes_are_the_sweep_s(plane: Sweep) -> None:
     assert letters == [LETTERS[point.verdict.overall] for point in plane.points if point.verdict]
 
 
+def _theory_lines(drawn: Figure) -> dict[str, Line2D]:
+    return {str(each.get_label()): each for each in drawn.axes[0].lines}
+
+
 def test_theory_s_line_lies_where_chi1_is_one(plane: Sweep) -> None:
-    axes = draw_sweep(plane).axes[0]
-    lines = [each for each in axes.collections if type(each).__name__ == "QuadContourSet"]
-    assert lines
+    line = next(each for words, each in _theory_lines(draw_sweep(plane)).items() if "chi1 = 1" in words)
     # Where ln chi1, which does not depend on depth, passes 0 between two of the sweep's points.
     logs = [math.log(p.prediction.chi1) for p in plane.points[::3] if p.prediction and p.prediction.chi1]
     place = np.interp(0.0, logs, [float(value) for value in plane.axes[0].values])
     assert 1.0 <= place < 1.13  # tanh's edge of chaos is at gain 1, and chi1 stays near 1 beyond
-    for vertex in np.concatenate([path.vertices for path in lines[0].get_paths()]):
-        assert vertex[0] == pytest.approx(place, abs=1e-6)
+    assert list(line.get_xdata()) == pytest.approx([place] * 3, abs=1e-6)
+    assert list(line.get_ydata()) == [4.0, 8.0, 16.0]
+
+
+def test_a_phase_diagram_has_no_detour_at_zero_bias_and_no_line_in_the_chaotic_phase() -> None:
+    init = {"name": "mean_field", "sw": 1.0, "sb": 0.0}
+    spread, bias = "defaults.init.sw=0.6:3:13", "defaults.init.sb=0:1:6"
+    drawn = draw_sweep(swept(spread, bias, defaults={"activation": "tanh", "init": init}))
+    lines = _theory_lines(drawn)
+    assert len(lines) == 2
+    for words, line in lines.items():
+        x, y = np.array(line.get_xdata()), np.array(line.get_ydata())
+        # At zero bias tanh's edge is at exactly 1; both lines rise to the right, a point a row, none between rows.
+        assert list(y) == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        assert (np.diff(x) > 0).all()
+        assert x[0] == pytest.approx(1.0, abs=1e-6) if "chi1" in words else x[0] < 1.0
+    edge, reached = (next(each for words, each in lines.items() if part in words) for part in ("chi1", "6 xi"))
+    assert (np.array(reached.get_xdata()) < np.array(edge.get_xdata())).all()
+    # The other way round it is the same line.
+    turned = _theory_lines(draw_sweep(swept(bias, spread, defaults={"activation": "tanh", "init": init})))
+    for words, line in turned.items():
+        assert list(line.get_ydata()) == pytest.approx(list(lines[words].get_xdata()))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("defaults.init.gain", "weight gain"),
+        ("defaults.init", "initialiser"),
+        ("defaults.activation", "activation"),
+        ("layers.0.repeat", "depth"),
+        ("layers[0].repeat", "depth"),
+        ("layers[0].dense", "width"),
+        ("layers[0].dense.init.sw", "weight spread sigma_w"),
+        ("input.std", "input standard deviation"),
+        ("probe.batch", "batch size"),
+        ("defaults.activation.power_of_all", "activation power of all"),
+        ("probe.unheard_of", "probe unheard of"),
+    ],
+)
+def test_settings_are_told_in_words(line: Sweep, path: str, words: str) -> None:
+    assert setting_words(line, Axis(path, ("1", "2"))) == words
+
+
+def test_a_layer_among_several_is_told_with_its_place(line: Sweep) -> None:
+    layers = [{"dense": 8}, {"dense": 8, "repeat": 5}, {"residual": {"layers": [{"dense": 8}]}}]
+    several = replace(line, spec={**line.spec, "layers": layers})
+    for path, words in (
+        ("layers[1].repeat", "depth"),
+        ("layers[0].dense", "width of layers[0]"),
+        ("layers.2.residual.layers.0.dense.width", "width of layers[2][0]"),
+    ):
+        assert setting_words(several, Axis(path, ("1", "2"))) == words
+    layers[2]["repeat"] = 3
+    assert setting_words(several, Axis("layers[1].repeat", ("1", "2"))) == "repeats of layers[1]"
+
+
+def test_a_setting_of_the_config_s_own_keys_stands_on_the_axes(plane: Sweep, line: Sweep) -> None:
+    for axes in draw_sweep(plane).axes[:4]:
+        assert (axes.get_xlabel() or "weight gain", axes.get_ylabel()) == ("weight gain", "depth")
+    assert draw_sweep(line).axes[1].get_xlabel() == "weight gain"
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_from_the_last_row_all_words_of_a_sweep_can_be_read(line: Sweep, plane: Sweep, axes: int) -> None:
+    with house_style():
+        drawn = draw_sweep(line if axes == 1 else plane)
+        FigureCanvasAgg(drawn).draw()
+    sizes = [text.get_fontsize() for text in drawn.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    assert (drawn.get_figwidth(), drawn.get_figheight()) == (12.8, 7.2)
+    assert min(sizes) * 100 / 72 >= 14
 
 
 NAMED = ("defaults.activation=tanh,relu,gelu", "defaults.init={name: xavier, gain: 1.1},{name: xavier, gain: 1.2},he")
@@ -528,7 +654,7 @@ NAMED = ("defaults.activation=tanh,relu,gelu", "defaults.init={name: xavier, gai
 
 def test_names_have_nothing_between_them() -> None:
     drawn = draw_sweep(swept(*NAMED))
-    assert not [each for axes in drawn.axes for each in axes.collections if type(each).__name__ == "QuadContourSet"]
+    assert not [each for axes in drawn.axes for each in axes.lines]
     rates = draw_sweep(swept("defaults.init=small,xavier,he")).axes[0]
     intervals = [path.vertices for each in rates.collections for path in each.get_paths()]
     assert intervals
@@ -540,7 +666,7 @@ def test_names_of_values_stand_within_the_picture_and_off_each_other(axes: tuple
     drawn = draw_sweep(swept(*axes))
     canvas = FigureCanvasAgg(drawn)
     canvas.draw()
-    for one in drawn.axes[: 4 if len(axes) > 1 else 3]:
+    for one in drawn.axes[:4]:
         boxes = [tick.get_window_extent(canvas.get_renderer()) for tick in one.get_yticklabels() if tick.get_text()]
         boxes += [one.yaxis.label.get_window_extent(canvas.get_renderer())]
         assert min(box.x0 for box in boxes) >= 0
@@ -588,7 +714,6 @@ def read_config_text(text: str) -> Any:
         (["--vary", "defaults.init.gain=1:2"], "gain"),
         (["--vary", "layers.0.repeat=1:3:3", "-o", "sweep.yaml"], ".json"),
         (["--vary", "layers.0.repeat=1:3:3", "--lesson"], "--lesson"),
-        (["--vary", "layers.0.repeat=1:3:3", "--cluster", "tcp://127.0.0.1:1"], "--cluster"),
         ([], "vary"),
     ],
 )  # fmt: skip
@@ -600,4 +725,25 @@ def test_mistakes_end_with_one_message(arguments: list[str], word: str, tmp_path
     assert word in errors
     assert "hint: " in errors
     assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
+IMPATIENT = """
+import sys
+from varprobe.cli.main import run
+from varprobe.sweeps import cluster
+cluster._PATIENCE = "0.2s"
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_cluster_that_does_not_answer_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(TEXT)
+    command = [sys.executable, "-c", IMPATIENT, "sweep", "net.json", "--vary", "layers.0.repeat=1:3:3"]
+    command += ["--cluster", "tcp://127.0.0.1:1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("varprobe: --cluster: no scheduler answers at tcp://127.0.0.1:1: ")
+    assert "\n  hint: " in done.stderr
+    assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["net.json"]

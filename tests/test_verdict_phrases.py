@@ -75,9 +75,9 @@ def test_a_sentence_tells_both_ways_and_what_levels_off() -> None:
 def test_draws_are_told_only_where_they_do_not_agree() -> None:
     some, none, every = Share(0.25, 0.0866, 0.491), Share(0.0, 0.0, 0.168), Share(1.0, 0.832, 1.0)
     forward = replace(STABLE, lost=some, grown=none)
-    assert share_lines(a_verdict(forward)) == ["forward: 25 % of the draws (9 % to 49 %) lose more than 100-fold."]
+    assert share_lines(a_verdict(forward)) == ["activations: 25 % of the draws (9 % to 49 %) lose more than 100-fold."]
     assert share_lines(a_verdict(backward=replace(STABLE, lost=some, grown=some))) == [
-        "backward: 25 % of the draws (9 % to 49 %) lose and 25 % of the draws (9 % to 49 %) gain more than 100-fold."
+        "gradient: 25 % of the draws (9 % to 49 %) lose and 25 % of the draws (9 % to 49 %) gain more than 100-fold."
     ]
     assert share_lines(a_verdict(replace(STABLE, lost=every, grown=none))) == []
 

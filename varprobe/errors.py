@@ -49,8 +49,18 @@ class VarprobeError(Exception):
         self.others: tuple[VarprobeError, ...] = ()
 
     def __str__(self) -> str:
-        told = [error.words for error in (self, *self.others[: MOST_TOLD - 1])]
-        return "\n".join([*told, "and more mistakes behind these"] if len(self.others) >= MOST_TOLD else told)
+        told = [error.words for error in self.told]
+        return "\n".join([*told, "and more mistakes behind these"] if self.has_more else told)
+
+    @property
+    def told(self) -> tuple[VarprobeError, ...]:
+        """This one and the others of its config, as many as are told at once."""
+        return (self, *self.others[: MOST_TOLD - 1])
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are mistakes that are not told."""
+        return len(self.others) >= MOST_TOLD
 
     @property
     def words(self) -> str:

@@ -41,19 +41,20 @@ class Presentable:
         """The verdict in words, with all findings and what to do about them."""
         return str(_call("summary:summarise", self))
 
-    def plot(self, ax: Axes | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, own_scale: bool = False) -> Figure:
         """The picture: variances over depth and histograms, as `.save("plot.png")` writes it.
 
         Arguments:
             ax: draw only the variances over depth, on these axes; of a report.
+            own_scale: histograms each in units of their own layer's root mean square, in place of one axis for all.
 
         Returns:
             The figure. It shows itself in a notebook; pyplot knows nothing of it.
 
         Raises:
-            VarprobeError: for what has no picture, or none that fits on given axes.
+            VarprobeError: for what has no picture, none that fits on given axes, or no histograms to scale.
         """
-        figure: Figure = _call("figures:plot", self, ax)
+        figure: Figure = _call("figures:plot", self, ax, own_scale=own_scale)
         return figure
 
     def save(self, path: str | os.PathLike[str], *, lesson: bool = False) -> None:

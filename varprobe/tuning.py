@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from varprobe.advice.amendments import find_amendments
 from varprobe.advice.changes import ScaleChange, compare_modes, explain, find_changes
 from varprobe.advice.plan import Plan, find_plan
 from varprobe.advice.plan_words import tell_causes
@@ -24,7 +25,7 @@ from varprobe.presentable import Presentable
 from varprobe.probe.measure import measure
 from varprobe.verdict.case import build_case
 from varprobe.verdict.judge import conclude
-from varprobe.verdict.records import Verdict
+from varprobe.verdict.records import Amendment, Verdict
 
 # Findings that speak against a network whose labels are stable.
 UNSTABLE = ("jump", "excursion", "scattered")
@@ -63,6 +64,11 @@ class Tuning(Presentable):
     network: NetworkSpec = field(repr=False)
     tuned: Experiment = field(repr=False)
     config: ConfigText = field(repr=False)
+
+    @property
+    def amendments(self) -> tuple[Amendment, ...]:
+        """The same changes, one by one, in numbers."""
+        return find_amendments(self.network, self.tuned.network)
 
     @property
     def is_confirmed(self) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from varprobe.advice.gains import find_gains
+from varprobe.advice.neighbours import fan
 from varprobe.advice.predicted_verdict import PredictedVerdict, bench_for
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.scale_search import NAMED
-from varprobe.advice.variants import Variation, fan, find_loud_norms, find_tunable, is_tunable, scale_of, std_of, vary
+from varprobe.advice.variants import Variation, find_loud_norms, find_tunable, is_tunable, scale_of, std_of, vary
 from varprobe.advice.ways import ProposalOutcome
 from varprobe.formatting import count, number, power
 from varprobe.frozen import dataclass
@@ -163,12 +164,18 @@ def explain(found: Proposal, spec: NetworkSpec, *, is_drawn: bool = False) -> st
 
 def tell_width(spec: NetworkSpec) -> str:
     """`20 layers of width 1, and depth over width sets how far draws differ`; empty where layers are wide."""
-    widths = [step.fan_out for step in spec.rows if step.layer.weights is not None]
+    head = spec.head
+    widths = [step.fan_out for step in spec.rows if step.layer.weights is not None and step is not head]
     if sum(1 / width for width in widths) <= WIDE:
         return ""
     least = min(widths)
     share = "width" if least == max(widths) else "width down to"
     return f"it has {count(len(widths), 'layer')} of {share} {least:,}, and depth over width sets how far draws differ"
+
+
+def has_norm(spec: NetworkSpec) -> bool:
+    """Whether any layer is a norm."""
+    return any(step.layer.variant for step in spec.steps)
 
 
 def _explain_unmoved(spec: NetworkSpec, left: str) -> str:
@@ -186,6 +193,14 @@ def _explain_unmoved(spec: NetworkSpec, left: str) -> str:
 
 def _conflict(spec: NetworkSpec) -> str:
     names = _curved(spec)
+    degrees = {step.layer.activation.degree for step in spec.steps if step.layer.activation} - {None, 1}
+    if len(names) == 1 and len(degrees) == 1:
+        degree, layers = degrees.pop(), sum(step.layer.weights is not None for step in spec.steps)
+        assert degree is not None
+        return (
+            f": {names[0]} raises a deviation from the one size that it would keep to the power {number(degree)}, "
+            f"after {count(layers, 'layer')} to the power {number(float(degree) ** layers)}"
+        )
     if len(names) != 1:
         return ""
     return f": with {names[0]} what holds the activations at this depth does not hold the gradient"

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from varprobe.advice.gains import bias_moment
+from varprobe.advice.neighbours import fan
 from varprobe.advice.variants import (
     Recipe,
     Variation,
     centre,
-    fan,
     find_loud_norms,
     find_tunable,
     is_tunable,
@@ -23,7 +23,7 @@ from varprobe.advice.variants import (
 )
 from varprobe.config.loading import Experiment
 from varprobe.config.overrides import Override
-from varprobe.config.parts import DEFAULT_INIT, INITIALIZER_PART, Part
+from varprobe.config.parts import ACTIVATION_PART, DEFAULT_ACTIVATION, DEFAULT_INIT, INITIALIZER_PART, Part
 from varprobe.config.rewriting import flow
 from varprobe.config.schema import read_constants
 from varprobe.errors import ConfigError
@@ -43,13 +43,13 @@ Init = dict[str, Any]
 
 
 def find_edits(experiment: Experiment, change: Variation, digits: int = DIGITS) -> tuple[Override, ...]:
-    """What to set in the config to make that change, numbers to so many digits; of given input rows nothing can be set.
+    """What to set in the config to make that change, numbers to so many digits.
 
     Raises:
         ConfigError: where the config's own words cannot say it.
     """
     spec = experiment.network
-    edits = [*_input(spec, change), *_biases(experiment, change)]
+    edits = [*_input(spec, change), *_biases(experiment, change), *_schemes(experiment, change)]
     if change.eps is not None:
         norms = dict.fromkeys(spec.steps[at].path for at in find_loud_norms(spec))
         edits += [(f"{path}.norm.eps", repr(change.eps)) for path in norms]
@@ -63,7 +63,9 @@ def find_edits(experiment: Experiment, change: Variation, digits: int = DIGITS) 
 
 def _input(spec: NetworkSpec, change: Variation) -> Iterator[tuple[str, str]]:
     source, wanted = spec.input, vary(spec, Variation(is_standard=change.is_standard)).input
-    if source.rows is None:
+    if source.rows is not None:
+        yield from [("input.standardize", "true")] * change.is_standard
+    else:
         yield from (
             (f"input.{key}", repr(new))
             for key in ("mean", "std")
@@ -77,6 +79,20 @@ def _biases(experiment: Experiment, change: Variation) -> Iterator[tuple[str, st
     yield from ((f"{path}.dense.bias", "0") for path in own)
     if len(own) < len(change.no_bias):
         yield "defaults.bias", "0"
+
+
+def _schemes(experiment: Experiment, change: Variation) -> Iterator[tuple[str, str]]:
+    """The init of the entries whose scheme is taken; where all take one, and all are on the defaults, it goes there."""
+    document, texts = experiment.document, dict[str, str]()
+    for path, scheme in change.schemes.items():
+        taken = find_part(experiment, scheme.path, "init")[0] if scheme.path else None
+        texts[path] = _init_text(_as_mapping(taken)) if taken else scheme.name
+    head, dense = experiment.network.head, [step for step in experiment.network.steps if isinstance(step.layer, Dense)]
+    followers = {step.path for step in dense if step is not head and _look_up(document, step.path, "init")[0] is None}
+    if texts and followers == set(texts) and len(set(texts.values())) == 1:
+        yield "defaults.init", next(iter(texts.values()))
+        return
+    yield from ((f"{path}.dense.init", text) for path, text in texts.items())
 
 
 def _inits(experiment: Experiment, change: Variation, digits: int) -> Iterator[tuple[str, str]]:
@@ -151,6 +167,14 @@ def _look_up(document: Mapping[str, Any], path: str, key: str) -> tuple[Any, Any
         entry = entry[int(step)] if step.isdecimal() else entry[step]
     dense = entry["dense"] if isinstance(entry, dict) else entry
     return dense.get(key) if isinstance(dense, dict) else None, (document.get("defaults") or {}).get(key)
+
+
+def find_part(experiment: Experiment, path: str, key: str) -> tuple[Part, bool]:
+    """The `init` or `activation` of a dense entry, and whether it is its own: else it is that of the defaults."""
+    own, default = _look_up(experiment.document, path, key)
+    parts, usual = (INITIALIZER_PART, DEFAULT_INIT) if key == "init" else (ACTIVATION_PART, DEFAULT_ACTIVATION)
+    written = next((each for each in (own, default) if each is not None), usual)
+    return parts.parse(written, read_constants(experiment.document)), own is not None
 
 
 def _set(path: str, part: Part, new: Init | None) -> Iterator[tuple[str, str]]:

@@ -66,7 +66,9 @@ class _Walk:
         return _Size(_behind(layer.activation, signal.gaussian), signal.gaussian)
 
     def drop(self, layer: Dropout, signal: _Size) -> _Size:
-        return _Size(signal.moment / (1 - layer.dropped_share), signal.gaussian)
+        keep, share = 1 - layer.dropped_share, layer.dropped_share
+        added = keep * layer.kept_shift**2 + share * layer.dropped_value**2
+        return _Size(keep * layer.kept_factor**2 * signal.moment + added, signal.gaussian)
 
     def open(self, signal: _Size) -> _Size:
         self.skips.append(signal.moment)
@@ -78,6 +80,8 @@ class _Walk:
 
 
 def _is_homogeneous(layer: Layer) -> bool:
+    if isinstance(layer, Dropout) and layer.is_alpha:
+        return False
     return layer.activation is None or layer.activation.degree == 1
 
 

@@ -1,7 +1,7 @@
 """Variants of a network judged by drawing a few, where theory at large width has no answer.
 
-Only of small networks: of a few draws of the whole search, `_MOST` multiplications of weights with activations each,
-so that it takes a fraction of a second, whatever the machine.
+Only of small networks: `_ALL` multiplications of weights with activations on the way forward of the whole search, so
+that it takes about a second, whatever the machine.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from varprobe.verdict.judged import JudgedLayer, pick_points, stretches
 from varprobe.verdict.rule import judge_direction
 from varprobe.verdict.traces import trace_measurement
 
-# Draws of a variant, and multiplications of one variant's way forward.
-_DRAWS, _MOST = 8, 1e8
+# Draws of a variant; multiplications of one variant's way forward, and of all.
+_DRAWS, _MOST, _ALL = 8, 3e8, 2.4e9
 # Rows of all variants together, and variants that are drawn at most; one that is drawn in full counts for several.
 _ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
 # Variance of ln of a second moment over draws above which the mean tells little of a draw.
@@ -35,7 +35,7 @@ class MeasuringBench:
         self.settings = replace(settings, trials=_DRAWS, threads=1)
         self.points: tuple[JudgedLayer, ...] = pick_points(describe_rows(spec))
         self._cut = stretches(self.points)
-        self._left = min(_VARIANTS, _ROWS // len(spec.rows))
+        self._left = min(_VARIANTS, _ROWS // len(spec.rows), int(_ALL / max(_cost(spec, settings), 1.0)))
 
     def outlook(self, variant: NetworkSpec) -> PredictedVerdict:
         """Both directions of the mean path of the draws.
@@ -67,8 +67,13 @@ class MeasuringBench:
 
 def is_small(spec: NetworkSpec, settings: Settings) -> bool:
     """Whether a few draws of the network cost next to nothing."""
+    return _cost(spec, settings) <= _MOST and _ROWS // len(spec.rows) > _IN_FULL
+
+
+def _cost(spec: NetworkSpec, settings: Settings) -> float:
+    """Multiplications of the way forward of one variant."""
     products = sum(step.fan_in * step.fan_out for step in spec.steps if step.layer.weights is not None)
-    return _DRAWS * settings.batch * products <= _MOST and _ROWS // len(spec.rows) > _IN_FULL
+    return float(_DRAWS * settings.batch * products)
 
 
 def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
@@ -79,9 +84,12 @@ def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:
     prediction = predict(with_random_gradient(spec), settings)
     if any(row.output is None or row.log_output_gradient is None for row in prediction.rows):
         return False
-    typical = typical_logs(prediction)
-    variances = (*typical.forward_variance, *typical.backward_variance)
-    narrow = sum(1 / step.fan_out for step in spec.rows if step.layer.weights is not None) > WIDE
-    if narrow and any(each is None for each in variances):
+    typical, head = typical_logs(prediction), spec.head
+    body = [at for at, step in enumerate(spec.rows) if step is not head]
+    variances = [(typical.forward_variance[at], typical.backward_variance[at]) for at in body]
+    narrow = sum(1 / spec.rows[at].fan_out for at in body if spec.rows[at].layer.weights is not None) > WIDE
+    if narrow and any(None in each for each in variances):
         return False
-    return max(each or 0.0 for each in variances) <= _SPREAD
+    # What the head adds to the gradient's it adds for all of the body.
+    ahead, back = ([each or 0.0 for each in side] for side in zip(*variances, strict=True))
+    return max(ahead) <= _SPREAD and max(back) - min(back) <= _SPREAD

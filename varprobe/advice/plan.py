@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from varprobe.advice.edits import find_edits, keep_head, largest_difference
+from varprobe.advice.frequency import match_frequency
 from varprobe.advice.measuring import MeasuringBench, describes_a_draw, is_small
 from varprobe.advice.predicted_verdict import PredictedVerdict, TheoryBench, bench_for, outlook_of
 from varprobe.advice.proposal import Proposal
@@ -25,7 +26,7 @@ from varprobe.verdict.judge import conclude
 from varprobe.verdict.labels import Severity
 from varprobe.verdict.records import Verdict
 
-_CAUSES = (By.INPUT, By.BIAS, By.NORM, By.MEAN)
+_CAUSES = (By.INPUT, By.BIAS, By.NORM, By.MEAN, By.SCHEME)
 # How near the config that the edits make is to what was proposed.
 _NEAR = 1e-4
 # Digits that are shown, and those of deep networks, where a small error of a gain adds up.
@@ -40,11 +41,12 @@ class Plan:
         found: the proposal.
         edits: of the config; empty where nothing is changed, or only what no config says.
         tuned: the config with them.
-        network: what they make of the network; with them its given input is standardised too, if that is proposed.
+        network: what they make of the network.
         after: what is to be expected of it.
         measured: the verdict of a measurement of it, where one was needed.
         is_drawn: the search went by drawing variants, not by theory.
         is_of_draws: what was judged is what a draw does, not the mean over draws at a width where they differ.
+        frequency: that sin layers and their siren scheme are both given; None where it is no matter of that.
     """
 
     found: Proposal
@@ -55,6 +57,7 @@ class Plan:
     measured: Verdict | None = None
     is_drawn: bool = False
     is_of_draws: bool = True
+    frequency: float | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -63,9 +66,15 @@ class Plan:
         return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors and self.is_of_draws
 
     @property
-    def needs_other_rows(self) -> bool:
-        """Whether the rows of the input file are to be standardised, which no edit does."""
-        return self.found.change.is_standard and self.network.input.rows is not None
+    def is_held(self) -> bool:
+        """Whether its change may be told: a scale that no draw was asked about, where draws differ, is no remedy."""
+        return self.is_of_draws or self.found.by in _CAUSES
+
+    @property
+    def is_advised(self) -> bool:
+        """Whether its change is worth making: of draws only what makes the network stable, by theory what holds."""
+        is_sound = self.found.outcome is ProposalOutcome.SOUND
+        return self.found.by is not None and (self.is_held if is_sound else not self.is_drawn)
 
 
 def find_plan(
@@ -90,6 +99,10 @@ def find_plan(
         ConfigError: where the config cannot say what was asked for by `by`.
     """
     spec = experiment.network
+    if by in (None, By.SCHEME):
+        matched = _match(experiment, settings)
+        if matched is not None:
+            return matched
     search = partial(_search, experiment, settings, by=by, sb=sb, thorough=thorough)
     plan = search(bench_for(spec, settings))
     is_done = plan.found.by is not None and plan.is_whole
@@ -98,6 +111,19 @@ def find_plan(
         drawn = sure if sure.measured and sure.is_whole else search(MeasuringBench(spec, settings))
         return drawn if drawn.is_whole else _unmoved(experiment, drawn)
     return plan
+
+
+def _match(experiment: Experiment, settings: Settings) -> Plan | None:
+    """The plan that gives sin layers and their scheme one frequency, where that is what makes the network stable."""
+    match, bench = match_frequency(experiment), bench_for(experiment.network, settings)
+    before = bench.outlook(experiment.network) if match else None
+    if match is None or before is None or before.is_sound:
+        return None
+    tuned = load_edited(experiment, match.edits)
+    after, is_of_draws = bench.outlook(tuned.network), describes_a_draw(tuned.network, settings)
+    found = Proposal(before, after, By.SCHEME)
+    plan = Plan(found, match.edits, tuned, tuned.network, after, is_of_draws=is_of_draws, frequency=match.frequency)
+    return plan if after.is_sound else None
 
 
 def _unmoved(experiment: Experiment, plan: Plan) -> Plan:
@@ -193,7 +219,7 @@ def _realise(
     if largest_difference(spec, tuned.network, wanted) > _NEAR:
         hint = "give the layers an `init` of their own"
         raise ConfigError("its entries cannot hold what was found", hint=hint, place=spec.place)
-    network = replace(tuned.network, input=wanted.input) if found.change.is_standard else tuned.network
+    network = tuned.network
     plan = Plan(found, edits, tuned, network, found.after, is_drawn=isinstance(bench, MeasuringBench))
     if not is_final:
         return plan

@@ -13,11 +13,12 @@ from varprobe.advice.changes import (
     explain,
     find_changes,
     fold,
+    has_norm,
     tell_width,
 )
 from varprobe.advice.gains import bias_moment
 from varprobe.advice.plan import Plan
-from varprobe.advice.variants import find_loud_norms
+from varprobe.advice.variants import find_loud_norms, std_of
 from varprobe.advice.ways import ProposalOutcome
 from varprobe.config.overrides import Override
 from varprobe.formatting import number
@@ -27,6 +28,11 @@ from varprobe.network.spec import NetworkSpec
 
 # Runs of layers and edits that a remedy spells out.
 _MOST_RUNS, _MOST_EDITS = 3, 4
+# A test holds this of networks whose draws no scale holds, of every activation.
+_HOLDS = (
+    "Residual blocks of scale 1/sqrt(blocks), with a layer norm between the weights and the activation of each, hold "
+    "it."
+)
 
 
 def tell_plan(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
@@ -37,9 +43,17 @@ def tell_plan(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
         but = f", but {narrow}" if narrow else ""
         yield f"Theory at large width calls it stable{but}. Widen the layers or use fewer."
         return
+    if outcome is ProposalOutcome.SOUND and not plan.is_held:
+        narrow = tell_width(spec) or "they differ much here"
+        yield (
+            f"Theory at large width does not tell which change holds for the draws: {narrow}. `varprobe tune` tries "
+            "changes by drawing them where the network is small."
+        )
+        yield _HOLDS
+        return
     if outcome is not ProposalOutcome.SOUND:
         yield explain(plan.found, spec, is_drawn=plan.is_drawn)
-    if plan.found.by and not (plan.is_drawn and outcome is not ProposalOutcome.SOUND):
+    if plan.is_advised:
         yield from tell_changes(spec, plan)
         if plan.edits:
             yield f"That is {options_of(plan)}."
@@ -47,6 +61,8 @@ def tell_plan(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
         yield tell_outcome(plan)
     elif outcome in (ProposalOutcome.COMPROMISE, ProposalOutcome.UNMOVED) and not plan.is_drawn:
         yield "Fewer layers or residual blocks with a small scale change less."
+    elif outcome is ProposalOutcome.UNMOVED and not has_norm(spec):
+        yield _HOLDS
 
 
 def options_of(plan: Plan) -> str:
@@ -81,7 +97,8 @@ def tell_changes(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
     """A sentence for each thing that is changed, in the order in which it is to be mended."""
     yield from tell_causes(spec, plan)
     changes, branches = find_changes(spec, plan.network.steps)
-    yield from _tell_weights(fold(changes, spec))
+    if plan.frequency is None:
+        yield from _tell_weights(fold([each for each in changes if each.path not in plan.found.change.schemes], spec))
     if branches:
         yield f"Change the {branch_line(branches)}."
 
@@ -89,6 +106,12 @@ def tell_changes(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
 def tell_causes(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
     """A sentence for each thing that is changed and is no scale."""
     change = plan.found.change
+    if plan.frequency is not None:
+        yield (
+            f"Give sin and its siren scheme one frequency, {number(plan.frequency)}: the scheme divides the weights of "
+            "all layers but the first by the frequency that the activation multiplies by. The first layer's own "
+            "weights choose the bandwidth, and stay."
+        )
     if change.is_standard:
         yield _tell_input(spec, plan)
     if change.no_bias:
@@ -100,6 +123,31 @@ def tell_causes(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
         )
     if change.centred:
         yield f"Take the mean out of the weights, which moves all units together{_bounds(plan)}."
+    if change.schemes:
+        yield from _tell_schemes(spec, plan)
+
+
+def _tell_schemes(spec: NetworkSpec, plan: Plan) -> Iterator[str]:
+    """`Give layer 7 the scheme of its neighbours, xavier: std 1 -> 0.0625.`"""
+    schemes = plan.found.change.schemes
+    rows = [(row, *pair) for row, pair in enumerate(zip(spec.rows, plan.network.rows, strict=True), 1)]
+    changed = [each for each in rows if each[1].path in schemes and each[1].layer.weights is not None]
+    for name in dict.fromkeys(scheme.name for scheme in schemes.values()):
+        own = [each for each in changed if schemes[each[1].path].name == name]
+        whose = f"its neighbours, {name}" if len(own) == 1 else f"their neighbours, {name}"
+        where = f"layer {own[0][0]}" if len(own) == 1 else f"layers {_list_rows([row for row, _, _ in own])}"
+        stds = dict.fromkeys(f"std {number(std_of(old) or 0.0)} -> {number(std_of(new) or 0.0)}" for _, old, new in own)
+        if any(not scheme.path for scheme in schemes.values()):
+            yield f"Draw the weights of {where}, which are zero, by {name}: {'; '.join(stds)}."
+        else:
+            yield f"Give {where} the scheme of {whose}: {'; '.join(stds)}."
+
+
+def _list_rows(rows: Sequence[int]) -> str:
+    """`5 and 10`, `1 to 4`."""
+    if len(rows) > 2 and rows[-1] - rows[0] == len(rows) - 1:
+        return f"{rows[0]} to {rows[-1]}"
+    return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
 
 
 def _tell_weights(runs: Sequence[Sequence[ScaleChange]]) -> Iterator[str]:
@@ -116,7 +164,7 @@ def _tell_weights(runs: Sequence[Sequence[ScaleChange]]) -> Iterator[str]:
 
 def _tell_input(spec: NetworkSpec, plan: Plan) -> str:
     source = spec.input
-    if plan.needs_other_rows:
+    if source.rows is not None:
         return "Standardise the input: mean 0 and standard deviation 1 for each column of the file."
     parts = [
         f"{name} {number(before)} -> {number(after)}"

@@ -1,10 +1,11 @@
 """The simplest change that makes a network stable both ways, by theory or by measuring.
 
 What is no scale of weights comes first, where it is the cause: an input that is not standardised, biases that
-saturate, a norm's eps, weights with a mean. Then, in this order: the scale of the residual branches; one layer's scale,
-where a single step makes most of the change; one factor for all weights; a scheme with a name for all layers; a gain
-for every layer; the edge of chaos; branches and gains together. The head is never scaled. The first that is stable well
-inside the limits wins, without a jump, else the first that is stable. Where none is, the best of them is what remains.
+saturate, a norm's eps, weights with a mean, a layer whose scheme is not that of its neighbours. Then, in this order:
+the scale of the residual branches; one layer's scale, where a single step makes most of the change; one factor for all
+weights; a scheme with a name for all layers; a gain for every layer; the edge of chaos; branches and gains together.
+The head is never scaled. The first that is stable well inside the limits wins, without a jump, else the first that is
+stable. Where none is, the best of them is what remains.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from varprobe.advice.neighbours import find_schemes
 from varprobe.advice.predicted_verdict import Bench, PredictedVerdict, bench_for
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.scale_search import ScaleSearch
@@ -105,6 +107,9 @@ def _candidates(
         if By.MEAN in wanted:
             yield found
         base = found.change
+    if By.SCHEME in wanted:
+        for schemes in find_schemes(spec):
+            yield attempt(By.SCHEME, replace(base, schemes=schemes))
     if before.overall == "degenerate" and base == Variation():
         return
     variant = vary(spec, base)
@@ -113,13 +118,14 @@ def _candidates(
 
 
 def is_unusual(source: InputLaw) -> bool:
-    """Whether the input is far from mean 0 and standard deviation 1."""
-    if source.rows is None:
+    """Whether the input is far from mean 0 and standard deviation 1; of a code, as one-hot, whether its entries are."""
+    density = 1.0 if source.code_density is None else source.code_density
+    if source.rows is None:  # density is in no number of its law
         square, second = source.mean**2, source.mean**2 + (source.std**2 if source.distribution != "constant" else 0.0)
     else:
         rows = source.rows.astype(float)
-        square, second = float(rows.mean()) ** 2, float((rows**2).mean())
+        square, second = float(rows.mean()) ** 2, float((rows**2).mean()) / density
     if not second or (standardise(source) == source and source.rows is None):
         return False
-    offset = square / second > USUAL_OFFSET and source.distribution != "constant"
+    offset = square / second > USUAL_OFFSET and source.distribution != "constant" and density == 1
     return abs(math.log10(second)) > USUAL_SIZE or offset

@@ -87,7 +87,7 @@ def mend_step(row: int, layer: LayerDescription, change_log10: float, way: str) 
     factor = power(-change_log10 / 2)
     return (
         f"Most of it happens at one step, at layer {row} ({times(change_log10)}, {way}): look at that layer and what "
-        f"stands before it{f', or multiply its weights by about {factor}' if layer.kind == 'dense' else ''}."
+        f"stands before it{f', or multiply its weights by about {factor}' if layer.has_weights else ''}."
     )
 
 

@@ -16,6 +16,7 @@ from varprobe.config.loading import Experiment
 from varprobe.formatting import power
 from varprobe.network.spec import Settings
 from varprobe.verdict.case import Case
+from varprobe.verdict.labels import Severity
 from varprobe.verdict.layer_checks import first_exit
 from varprobe.verdict.records import Finding, Verdict
 from varprobe.verdict.rule import MOST_ADVISED
@@ -72,7 +73,19 @@ def _centre(case: Case, _: Finding) -> str:
     return "Standardise the input: subtract each column's mean."
 
 
+def _standardise(case: Case, finding: Finding) -> str:
+    if finding.severity == Severity.INFO:
+        factor = power(-(finding.measured or 0.0) / 2)
+        return (
+            f"{_NOTHING} where this is meant, as with one-hot. If the first layer is to hand on what a standardised "
+            f"input would make of it, multiply its weights alone by about {factor}."
+        )
+    return "Standardise the input: mean 0 and standard deviation 1 for each column."
+
+
 _NOTHING = "Nothing to do"
+# Of a finding whose remedy another one of the same code has.
+AS_ABOVE = "As above."
 # Units of a layer that all are zero at once in many a draw.
 _NARROW = 8
 # A sentence, or what makes one.
@@ -97,9 +110,11 @@ REMEDIES: dict[str, str | Callable[[Case, Finding], str]] = {
     "excursion": "Look for a layer whose scale another one takes back, and give both the scheme of the rest.",
     "symmetric-units": "Draw the weights at random: units that start as one stay one.",
     "frozen-branch": "Start one map of the branch at zero, the last one, and draw the others.",
+    "small-batch": "Take a larger batch, 16 rows or more, in training and here, or layer norm, which takes each row "
+    "alone.",
     "rank-collapse": "Use an activation nearer to linear, norms or residual blocks: they keep samples apart.",
     "large-head": "Lower the head's weights until the output's second moment is about 1.",
-    "input-scale": "Standardise the input: mean 0 and standard deviation 1 for each column.",
+    "input-scale": _standardise,
     "input-offset": _centre,
     "input-columns": "Standardise the input: divide each column by its standard deviation.",
     "levelling-off": _accept,
@@ -131,26 +146,29 @@ def advise(experiment: Experiment, settings: Settings, case: Case, verdict: Verd
         search: without it findings that a search might be for have an empty remedy, never another one than it would
             give: the points of a sweep and a check that has passed are read for what they show, and cost no search.
     """
-    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # most networks need none
+    if not verdict.findings:
+        return verdict
+    from varprobe.advice.cure import ALONE, SEARCHED, find_cures  # a healthy network needs none
 
     needs_search = any(finding.code in SEARCHED for finding in verdict.findings)
     cures = find_cures(experiment, settings, case, verdict) if search and needs_search else ()
     told: dict[str, str] = {}
 
-    def remedy(finding: Finding) -> str:
+    def remedy(finding: Finding) -> Finding:
         if needs_search and not search:
-            return plain_remedy(case, finding) if finding.code in ALONE else ""
+            return replace(finding, remedy=plain_remedy(case, finding) if finding.code in ALONE else "")
         cause = next((cure for cure in cures if finding.code in cure.mends | cure.follows), None)
         if cause is not None:
-            return cause.point_back(finding.code)
-        own = next((cure.text for cure in cures if cure.code == finding.code), "")
-        text = own or plain_remedy(case, finding)
+            return replace(finding, remedy=cause.point_back(finding.code), cause=cause.code)
+        own = next((cure for cure in cures if cure.code == finding.code), None)
+        text = (own.text if own else "") or plain_remedy(case, finding)
         if text in told and not text.startswith(_NOTHING):
-            return f"As for {told[text]}." if told[text] != finding.code else "As above."
+            again = f"As for {told[text]}." if told[text] != finding.code else AS_ABOVE
+            return replace(finding, remedy=again, cause=told[text])
         told.setdefault(text, finding.code)
-        return text
+        return replace(finding, remedy=text, changes=own.changes if own else ())
 
-    return replace(verdict, findings=tuple(replace(each, remedy=remedy(each)) for each in verdict.findings))
+    return replace(verdict, findings=tuple(map(remedy, verdict.findings)))
 
 
 def plain_remedy(case: Case, finding: Finding) -> str:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import cached_property
 
 from varprobe.advice.gains import bias_moment, edge_of_chaos, find_gains
+from varprobe.advice.neighbours import fan
 from varprobe.advice.predicted_verdict import Bench, PredictedVerdict, TheoryBench, bench_for
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.search import balance, find_largest
-from varprobe.advice.variants import Recipe, Variation, fan, find_tunable, shorten, std_of, vary
+from varprobe.advice.variants import Recipe, Variation, find_tunable, shorten, std_of, vary
 from varprobe.advice.ways import By
 from varprobe.network.layers import Dense, Join
 from varprobe.network.spec import NetworkSpec
@@ -113,7 +114,7 @@ class ScaleSearch:
     def is_chaotic(self, found: Proposal) -> bool:
         """Whether the gradient grows for ever if the layers are repeated, however little it does over this depth."""
         point = find_fixed_point(vary(self.whole.spec, found.change), 1.0)
-        return point is not None and point.regime == "chaotic"
+        return point is not None and point.regime in ("chaotic", "exploding")
 
     def is_likely(self, recipes: Mapping[str, Recipe]) -> bool:
         """Whether it is worth trying on the whole of a deep network."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from varprobe.advice.neighbours import Schemes, fan, take_schemes
+from varprobe.config.data import standardise_columns
 from varprobe.frozen import dataclass, field
 from varprobe.network.laws import Constant, FromFile, Identity, Law, Lsuv, Normal, TruncatedNormal, Uniform
 from varprobe.network.layers import Dense, Join, Layer, Norm
@@ -50,6 +52,7 @@ class Variation:
         no_bias: config entries whose biases are zero, by path.
         eps: of every norm whose own counts.
         centred: config entries whose weights have lost their mean, by path.
+        schemes: that config entries take, by path.
     """
 
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class Variation:
     no_bias: tuple[str, ...] = ()
     eps: float | None = None
     centred: tuple[str, ...] = ()
+    schemes: Schemes = field(default_factory=dict)
 
 
 def vary(spec: NetworkSpec, change: Variation) -> NetworkSpec:
@@ -71,16 +75,13 @@ def vary(spec: NetworkSpec, change: Variation) -> NetworkSpec:
         steps = tuple(_with_eps(step, change.eps) if at in loud else step for at, step in enumerate(steps))
     if change.centred:
         steps = tuple(_centre_step(step) if step.path in change.centred else step for step in steps)
+    if change.schemes:
+        steps = take_schemes(replace(spec, steps=steps), change.schemes)
     if change.branches != 1.0:
         steps = with_branches(replace(spec, steps=steps), change.branches)
     if change.recipes:
         steps = with_recipes(replace(spec, steps=steps), change.recipes)
     return replace(spec, input=source, steps=steps)
-
-
-def fan(mode: str, step: Step) -> float:
-    """The fan that a scheme's variance is divided by."""
-    return {"fan_in": step.fan_in, "fan_out": step.fan_out}.get(mode, (step.fan_in + step.fan_out) / 2)
 
 
 def std_of(step: Step) -> float | None:
@@ -100,14 +101,25 @@ def is_tunable(step: Step) -> bool:
 
 
 def find_tunable(spec: NetworkSpec) -> tuple[int, ...]:
-    """The steps of the body whose weights' scale matters: those that a norm takes out again do not count."""
+    """The steps of the body whose weights' scale matters: those that a norm takes out again do not count.
+
+    Nor does a first layer of waves, whose scale is the bandwidth that it passes on: its size hardly depends on it.
+    """
     found: list[int] = []
+    first = next((step for step in spec.steps if step.layer.weights is not None), None)
+    waves = first if first and first.layer.activation and first.layer.activation.period else None
+    alone = sum(waves is not None and step.path == waves.path for step in spec.steps) == 1
     loud = set(find_loud_norms(spec))
     head, after, takes_out = spec.head, None, False
     for index in range(len(spec.steps) - 1, -1, -1):
         step = spec.steps[index]
         layer: Layer = step.layer
-        if is_tunable(step) and (layer.bends or after is None or not takes_out) and step is not head:
+        if (
+            is_tunable(step)
+            and (layer.bends or after is None or not takes_out)
+            and step is not head
+            and not (alone and step is waves)
+        ):
             found.append(index)
         if layer.activation or layer.variant or layer.is_edge:  # what else there is hands a scale on
             after, takes_out = layer, layer.variant is not None and index not in loud
@@ -176,10 +188,7 @@ def standardise(source: InputLaw) -> InputLaw:
     """The input with mean 0 and standard deviation 1: of each column, where it is given."""
     if source.rows is None:
         return replace(source, mean=1.0) if source.distribution == "constant" else replace(source, mean=0.0, std=1.0)
-    rows = source.rows.astype(float)
-    spread = rows.std(axis=0)
-    spread[spread == 0] = 1.0
-    return replace(source, rows=(rows - rows.mean(axis=0)) / spread)
+    return replace(source, rows=standardise_columns(source.rows))
 
 
 def centre(law: Law, fan_in: int, fan_out: int) -> Law:

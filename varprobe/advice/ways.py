@@ -12,6 +12,7 @@ class By(StrEnum):
     BIAS = "bias"
     NORM = "norm"
     MEAN = "mean"
+    SCHEME = "scheme"
     BRANCH = "branch"
     LAYER = "layer"
     SCALE = "scale"

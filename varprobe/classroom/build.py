@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from latex2mathml.converter import convert
 from markupsafe import Markup
 
 from varprobe.classroom.lessons import LESSONS, Lesson
-from varprobe.comparison import compare_reports
+from varprobe.comparison import Comparison, compare_reports
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.diagnose import diagnose, predict_report
 from varprobe.formatting import power
 from varprobe.frozen import dataclass
 from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
-from varprobe.reporters.comparison.figure import draw_comparison
 from varprobe.reporters.comparison.histograms import draw_histograms
-from varprobe.reporters.page.parts import Question, common, environment
+from varprobe.reporters.comparison.panels import curve_panels, histogram_panels
+from varprobe.reporters.page.panels import draw_panel
+from varprobe.reporters.page.parts import common, environment
+from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.report_phrases import made_with
 from varprobe.reporters.verdict_phrases import DIRECTIONS
@@ -166,19 +169,6 @@ def _seen(direction: DirectionVerdict) -> str:
     return "-" if direction.total_log10 is None else f"x {power(direction.total_log10)}"
 
 
-def _questions(networks: Sequence[LessonNetwork]) -> tuple[Question, ...]:
-    nouns = ("the activations", "the gradient, on its way back")
-    return tuple(
-        Question(
-            f"{one.name}: what becomes of {noun}?",
-            way.label,
-            f"{one.name}, {way.name}: {way.label}, {way.seen} between the first layer and the last.",
-        )
-        for one in networks
-        for noun, way in zip(nouns, one.ways, strict=False)
-    )
-
-
 def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
     pairs = zip(above.trials, below.trials, strict=True)
     logs = np.array([(a - b) * math.log(10) for a, b in pairs if a is not None and b is not None])
@@ -188,20 +178,34 @@ def _ratio(above: Estimate, below: Estimate, theory: float | None) -> Ratio:
 
 def _page(number: int, lesson: Lesson, reports: list[Report], networks: list[LessonNetwork]) -> str:
     comparison = compare_reports(lesson.networks, reports)
-    names = ", ".join(lesson.networks)
-    words = f"Activation and gradient variance by layer of {names}, and their histograms."
-    histograms = Markup("")
-    if lesson.histograms:
-        said = f"Histograms of activations and gradients by layer of {names}, in absolute units."
-        histograms = picture(draw_histograms, comparison, "histograms", said)
+    histograms = _densities(comparison) if lesson.histograms else []
+    quizzes = tuple(
+        Quiz(f"{one.name}.yaml", one.shown, ask_about(report.verdict, lesson.because[one.name]))
+        for one, report in zip(networks, reports, strict=True)
+    )
     page = _environment().get_template(f"{lesson.folder}/{PAGE}")
     return page.render(
-        **common(f"{number + 1}. {lesson.title}", _questions(networks)),
+        **common(f"{number + 1}. {lesson.title}", quizzes),
         lesson=lesson,
         before=LESSONS[number - 1] if number else None,
         after=LESSONS[number + 1] if number + 1 < len(LESSONS) else None,
         networks=networks,
         net={one.name: one for one in networks},
-        picture=picture(draw_comparison, comparison, "figure", words),
+        curves=curve_panels(comparison),
+        ridges=histogram_panels(comparison),
         histograms=histograms,
     )
+
+
+def _densities(comparison: Comparison) -> list[Markup]:
+    """The histograms in absolute units, a panel a network: activations above gradients."""
+    count = len(comparison.names)
+    return [
+        picture(
+            partial(draw_panel, draw_histograms, places=(place, place + count)),
+            comparison,
+            f"densities-{place}",
+            f"Histograms of activations and gradients by layer of {name}, in absolute units.",
+        )
+        for place, name in enumerate(comparison.names)
+    ]

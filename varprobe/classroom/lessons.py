@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from varprobe.frozen import dataclass
 
 
@@ -14,6 +16,7 @@ class Lesson:
         title, asks: neither gives the answer away.
         teaches: the answer in a sentence.
         networks: the configs' stems, in the order in which they are shown.
+        because: of each network, why its activations do what they do, and its gradient.
         histograms: whether the page has a figure of histograms in absolute units.
     """
 
@@ -22,6 +25,7 @@ class Lesson:
     asks: str
     teaches: str
     networks: tuple[str, ...]
+    because: Mapping[str, tuple[str, str]]
     histograms: bool = False
 
 
@@ -32,6 +36,16 @@ LESSONS = (
         "What becomes of signal and gradient if all weights are small?",
         "Small weights make signal and gradient vanish: each layer multiplies their variance by 256 x 0.01^2 = 0.0256.",
         ("small", "larger"),
+        {
+            "small": (
+                "Each layer multiplies the second moment by 256 x 0.01^2 = 0.0256.",
+                "On the way back the same weights are summed over their other index: 0.0256 again.",
+            ),
+            "larger": (
+                "256 x 0.0625^2 = 1: a layer keeps all where tanh is straight, and loses some at its bend.",
+                "The weights keep it, and tanh's slope, a little below 1, takes some.",
+            ),
+        },
     ),
     Lesson(
         "2-large-weights",
@@ -39,6 +53,16 @@ LESSONS = (
         "What becomes of the signal, and of the gradient, if all weights are large?",
         "Large weights saturate tanh and make relu explode; the gradient explodes in both.",
         ("large_tanh", "large_relu"),
+        {
+            "large_tanh": (
+                "tanh cannot exceed 1, so the units stay at its limits.",
+                "Few units lie between the limits, but each step back sums over 256 weights of variance 1.",
+            ),
+            "large_relu": (
+                "relu passes half of the second moment, and 256 weights of variance 1 multiply that: x 128 a layer.",
+                "relu's slope is 1 for half of the units, and 256 weights of variance 1 add up: x 128 a layer.",
+            ),
+        },
     ),
     Lesson(
         "3-xavier",
@@ -46,6 +70,16 @@ LESSONS = (
         "Which variance must weights have for a layer to keep the variance of what passes through it?",
         "2/(fan_in + fan_out) is a compromise between both ways: exact where widths are equal, up to tanh's bend.",
         ("standard", "normalised"),
+        {
+            "standard": (
+                "A third is left in every layer, and tanh's bend takes more; but there are only four such steps.",
+                "The way back has the same weights, so a third is left in every layer; there are only four steps.",
+            ),
+            "normalised": (
+                "The weights keep the variance, and only tanh's bend takes some.",
+                "The widths are equal, so what keeps the signal keeps the gradient, but for tanh's slope below 1.",
+            ),
+        },
         histograms=True,
     ),
     Lesson(
@@ -54,6 +88,16 @@ LESSONS = (
         "Does Xavier's rule hold for relu?",
         "relu halves the second moment; twice the variance of the weights gives it back.",
         ("xavier", "he"),
+        {
+            "xavier": (
+                "relu passes half of the second moment, and nothing gives it back: 2^-19 from layer 1 to 20.",
+                "relu's slope is 0 for half of the units, so half of the gradient is left in every layer.",
+            ),
+            "he": (
+                "He's weights have twice the variance: they give back the half that relu takes.",
+                "The same factor 2 meets the half that relu's slope leaves of the gradient.",
+            ),
+        },
     ),
     Lesson(
         "5-residuals-and-norms",
@@ -61,5 +105,23 @@ LESSONS = (
         "What do shortcuts and norms change?",
         "Unscaled residual sums double, norms hold what goes forward, and batch norm makes the gradient explode.",
         ("residual", "scaled", "batch_norm", "layer_norm"),
+        {
+            "residual": (
+                "The branch is as large as the shortcut, so every join doubles the second moment.",
+                "At every join the gradient comes back by both ways, and its second moment doubles.",
+            ),
+            "scaled": (
+                "A branch scaled by 1/sqrt(20) adds a twentieth: all twenty joins together make less than a factor e.",
+                "Each branch adds a twentieth to the gradient as well: less than a factor e together.",
+            ),
+            "batch_norm": (
+                "A norm makes the second moment 1 again in every layer.",
+                "The norm takes out what all samples share and divides by what is left: about x 1.4 a layer.",
+            ),
+            "layer_norm": (
+                "A norm makes the second moment 1 again in every layer.",
+                "What the layer multiplies the gradient's second moment by, the norm divides it by.",
+            ),
+        },
     ),
 )

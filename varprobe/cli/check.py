@@ -6,7 +6,7 @@ import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from varprobe.cli.delivery import TERMINAL, deliver, plan_files
 from varprobe.gate.records import MAX_TRIALS
 from varprobe.results.kinds import RESULTS
 from varprobe.verdict.records import ALPHA
+
+if TYPE_CHECKING:
+    from varprobe.cli.checking import Gate
 
 Format = StrEnum("Format", [TERMINAL, *RESULTS["check"].printed])  # type: ignore[misc]  # mypy wants literals
 _PLAIN = Format(TERMINAL)
@@ -44,6 +47,10 @@ def check(
     max_trials: Annotated[
         int, options.measuring_option(min=1, max=1_000_000, metavar="N", help="Draw no more than this.")
     ] = MAX_TRIALS,
+    write_expect: Annotated[
+        bool,
+        expectation_option("--write-expect", help="Print an `expect` block that a healthy network meets, to paste."),
+    ] = False,
     engine: options.EngineName = None,
     threads: options.Threads = None,
     format_: Annotated[Format, options.output_option("--format", help="What to print.")] = _PLAIN,
@@ -67,10 +74,29 @@ def check(
         raise typer.BadParameter(f"--alpha is a chance between 0 and 1, given {alpha:g}")
     if update_baseline and baseline is None:
         raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
+    if write_expect and (baseline is not None or output or as_json or format_ != _PLAIN):
+        raise typer.BadParameter("--write-expect prints YAML: leave out --baseline, --format, --json and -o")
     delivery = plan_files("check", output, "json" if as_json else str(format_))
     tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
     edits = options.overrides_of(network, drawing, engine)
     gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell)
+    if write_expect:
+        raise typer.Exit(_print_expect(configs_of(configs), gate, quiet=quiet))
     checks = check_all(configs_of(configs), gate, quiet=quiet)
     deliver(checks, delivery)
     raise typer.Exit({"passed": 0, "undecided": 1, "failed": 1, "error": 2, "fault": 3}[checks.outcome])
+
+
+def _print_expect(configs: list[str], gate: Gate, *, quiet: bool) -> int:
+    """The exit code: 1 where the network is not healthy."""
+    from varprobe.cli.checking import draft_one
+    from varprobe.reporters.check.expect_block import refuse_expect, render_expect
+
+    if len(configs) > 1:
+        raise typer.BadParameter(f"--write-expect is of one config, given {len(configs):,}")
+    draft = draft_one(configs[0], gate, quiet=quiet)
+    if draft.refusal:
+        print(refuse_expect(draft), file=sys.stderr)
+        return 1
+    print(render_expect(draft), end="")
+    return 0

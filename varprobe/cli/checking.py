@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from varprobe.cli.interruptible import wait_for
 from varprobe.config.loading import load
 from varprobe.config.overrides import Override
 from varprobe.errors import ConfigError, VarprobeError
+from varprobe.formatting import count
 from varprobe.frozen import dataclass
 from varprobe.gate.check import check, gather
 from varprobe.gate.records import CheckError, CheckResult, CheckRun
@@ -22,6 +22,7 @@ from varprobe.results.baseline import baseline_path, load_baseline
 from varprobe.results.store import to_json
 
 if TYPE_CHECKING:
+    from varprobe.gate.drafting import Draft
     from varprobe.network.spec import NetworkSpec
     from varprobe.report.records import Report
 
@@ -50,19 +51,38 @@ def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
     """Checks them in turn."""
     gate = replace(gate, several=len(configs) > 1)
     baselines: dict[Path, str] = {}
-    return gather([_one(config, gate, baselines, quiet=quiet) for config in configs])
+    found: list[CheckResult] = []
+
+    def kept() -> str:
+        written = count(len(baselines) - 1, "baseline") if gate.update and len(baselines) > 1 else "nothing"
+        return f"{len(found):,} of {count(len(configs), 'config')} checked; {written} kept"
+
+    found.extend(_one(config, gate, baselines, kept, quiet=quiet) for config in configs)
+    return gather(found)
 
 
-def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
+def draft_one(config: str, gate: Gate, *, quiet: bool) -> Draft:
+    """What a config's network may be held to.
+
+    Raises:
+        VarprobeError: where it cannot be measured.
+    """
+    from varprobe.gate.drafting import draft_expect
+
+    experiment = load(config, gate.overrides)
+    settings = with_threads(experiment.network.settings, gate.threads)
+    return wait_for(
+        lambda reached: draft_expect(experiment, settings, reached, alpha=gate.alpha, max_trials=gate.max_trials),
+        experiment.network.name,
+        quiet=quiet,
+    )
+
+
+def _one(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[], str], *, quiet: bool) -> CheckResult:
     try:
-        return _check(config, gate, baselines, quiet=quiet)
+        return _check(config, gate, baselines, kept, quiet=quiet)
     except VarprobeError as error:
-        print(f"varprobe: {error}", file=sys.stderr)
-        place = error.place
-        line, column = (place.line, place.column) if place else (None, None)
-        elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
-        trouble = CheckError(f"{elsewhere}{error.message}", error.hint, error.field, line, column)
-        return _give_up(config, gate, "error", trouble)
+        return _give_up(config, gate, "error", *_troubles(config, error))
     except MemoryError:
         return _give_up(config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths"))
     except Exception as error:
@@ -71,7 +91,7 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) ->
         return _give_up(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
 
 
-def _check(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) -> CheckResult:
+def _check(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[], str], *, quiet: bool) -> CheckResult:
     experiment = load(config, gate.overrides)
     spec = experiment.network
     stored, target = _baseline(spec, gate, baselines)
@@ -82,6 +102,7 @@ def _check(config: str, gate: Gate, baselines: dict[Path, str], *, quiet: bool) 
         ),
         spec.name,
         quiet=quiet,
+        kept=kept,
     )
     if target is not None and done.report is not None:
         write_file(target, to_json(done.report))
@@ -106,5 +127,18 @@ def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tupl
     return None, path
 
 
-def _give_up(config: str, gate: Gate, outcome: str, trouble: CheckError) -> CheckResult:
-    return CheckResult(config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble)
+def _troubles(config: str, error: VarprobeError) -> Iterator[CheckError]:
+    """Every mistake that is told at once, in the order of the file."""
+    for one in error.told:
+        place = one.place
+        line, column = (place.line, place.column) if place else (None, None)
+        elsewhere = "" if place is None or place.source in (config, "<stdin>") else f"{place.source}: "
+        yield CheckError(f"{elsewhere}{one.message}", one.hint, one.field, line, column)
+    if error.has_more:
+        yield CheckError("there are more mistakes behind these", "mend these first, then check again")
+
+
+def _give_up(config: str, gate: Gate, outcome: str, trouble: CheckError, *further: CheckError) -> CheckResult:
+    return CheckResult(
+        config, Path(config).stem, outcome, (), 0, 0, gate.alpha, gate.max_trials, 0.0, None, trouble, further
+    )

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from varprobe.errors import OutputError, Place
 from varprobe.frozen import dataclass
 from varprobe.output import append_file, check_targets, reports_target, write_file
-from varprobe.results.kinds import RESULTS, ResultKind, find, render
+from varprobe.results.kinds import PICTURES, RESULTS, ResultKind, find, render
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from varprobe.cli.options import Output
+    from varprobe.reporters.code.names import FrameworkName
 
 TERMINAL = "terminal"
 
@@ -30,6 +31,7 @@ class Delivery:
         printed: what standard output gets: `terminal`, or one of the kind's names.
         lesson: pages ask before they show.
         window: the figure is shown too.
+        own_scale: its histograms are each in units of their own layer's root mean square.
     """
 
     kind: ResultKind
@@ -37,39 +39,48 @@ class Delivery:
     printed: str
     lesson: bool = False
     window: bool = False
+    own_scale: bool = False
 
     def write(self, result: Any) -> None:
         """Writes the files, and adds to a job's summary where GitHub wants one."""
         for file in self.files:
             suffix = file.suffix.lower()
-            write_file(file, render(result, suffix, lesson=self.lesson and suffix == ".html"))
+            lesson, own_scale = self.lesson and suffix == ".html", self.own_scale and suffix in PICTURES
+            write_file(file, render(result, suffix, lesson=lesson, own_scale=own_scale))
         summary = os.environ.get("GITHUB_STEP_SUMMARY") if self.printed == "github" else None
         if summary:
             append_file(Path(summary), str(render(result, ".md")))
 
-    def show(self, result: Any, **view: bool) -> None:
+    def show(self, result: Any, **view: Any) -> None:
         """Prints the result, and opens its window; `view` is for the kind's printer."""
         if self.printed == TERMINAL:
             find(self.kind.terminal)(result, open_console(), **view)
         else:
             sys.stdout.write(str(render(result, self.printed)))
         if self.window:
+            from varprobe.reporters.picture import find_drawing
             from varprobe.reporters.window import show_window
 
-            show_window(find(self.kind.figure), result)
+            show_window(find_drawing(result, own_scale=self.own_scale), result)
 
 
-def plan_delivery(noun: str, output: Output, name: str = "", suffixes: Sequence[str] = ()) -> Delivery:
+def plan_delivery(
+    noun: str, output: Output, name: str = "", suffixes: Sequence[str] = (), code: FrameworkName | None = None
+) -> Delivery:
     """The delivery of a result; `-o -` is JSON on standard output.
 
     Arguments:
         noun: a key of `RESULTS`.
         name: of the network, for files `reports/NAME` of those suffixes.
+        code: the framework in whose lines the remedies of a report are printed.
 
     Raises:
-        OutputError: for a file that could not be written, a window without a screen, a lesson without a page.
+        OutputError: for a file that could not be written, a window without a screen, a lesson without a page, a scale
+            of histograms without a picture.
     """
-    planned = plan_files(noun, output.output, "json" if output.as_json else TERMINAL)
+    if code is not None and output.as_json:
+        raise OutputError("prints code, and --json prints JSON", hint="leave one out", place=Place("--as"))
+    planned = plan_files(noun, output.output, code or ("json" if output.as_json else TERMINAL))
     if output.window:
         if not planned.kind.figure:
             raise OutputError(f"a {noun} has no picture", hint="leave it out", place=Place("--show"))
@@ -80,7 +91,20 @@ def plan_delivery(noun: str, output: Output, name: str = "", suffixes: Sequence[
     if output.lesson and not any(file.suffix.lower() == ".html" for file in files):
         hint = "add -o page.html: pages ask before they show"
         raise OutputError("there is no page to ask in", hint=hint, place=Place("--lesson"))
-    return replace(planned, files=files, lesson=output.lesson, window=output.window)
+    if output.own_scale:
+        _check_histograms(noun, planned.kind, files, window=output.window)
+    return replace(planned, files=files, lesson=output.lesson, window=output.window, own_scale=output.own_scale)
+
+
+def _check_histograms(noun: str, kind: ResultKind, files: Sequence[Path], *, window: bool) -> None:
+    """Refuses a scale of histograms where none is drawn."""
+    place = Place("--own-scale")
+    if not kind.histograms:
+        hint = "leave it out; reports and comparisons have histograms"
+        raise OutputError(f"the picture of a {noun} has no histograms", hint=hint, place=place)
+    if not window and not any(file.suffix.lower() in PICTURES for file in files):
+        hint = "add -o plot.png, .svg or .pdf, or --show"
+        raise OutputError("there is no picture whose histograms it could scale", hint=hint, place=place)
 
 
 def plan_files(noun: str, output: Sequence[Path] | None, printed: str) -> Delivery:
@@ -91,7 +115,7 @@ def plan_files(noun: str, output: Sequence[Path] | None, printed: str) -> Delive
     return Delivery(kind, files, "json" if len(files) < len(output or ()) else printed)
 
 
-def deliver(result: Any, delivery: Delivery, **view: bool) -> None:
+def deliver(result: Any, delivery: Delivery, **view: Any) -> None:
     """Writes a result to its files, and prints it."""
     delivery.write(result)
     delivery.show(result, **view)

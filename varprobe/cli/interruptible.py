@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,22 +17,35 @@ class _GivenUpError(Exception):
     """Ends work that nobody waits for any more."""
 
 
-def wait_for(work: Callable[[Progress], T], title: str, *, quiet: bool, unit: str = "layer passes") -> T:
+def wait_for(
+    work: Callable[[Progress], T],
+    title: str,
+    *,
+    quiet: bool,
+    unit: str = "layer passes",
+    kept: Callable[[], str] = lambda: "nothing is kept",
+) -> T:
     """The result of `work`, or what it raised; meanwhile there is a progress bar, where somebody would see it.
 
-    What interrupts the wait is raised here at once; the work ends by itself when it next reports progress, or with
-    the process.
+    What interrupts the wait is raised here at once, and what of the work is kept is told; the work ends by itself when
+    it next reports progress, or with the process.
 
     Arguments:
         work: called with a function that takes how many units are done of how many, and where units differ in size,
             the share of the work that is done.
+        kept: says what is kept where a signal ends the process.
     """
-    if quiet or not sys.stderr.isatty():
-        return _wait(work, None)
-    from varprobe.cli.progress import progress_bar
+    try:
+        if quiet or not sys.stderr.isatty():
+            return _wait(work, None)
+        from varprobe.cli.progress import progress_bar
 
-    with progress_bar(title, unit) as progress:
-        return _wait(work, progress)
+        with progress_bar(title, unit) as progress:
+            return _wait(work, progress)
+    except SystemExit:  # by a signal
+        with suppress(OSError):  # somebody may have closed stderr
+            print(f"varprobe: stopped; {kept()}", file=sys.stderr, flush=True)
+        raise
 
 
 def _wait(work: Callable[[Progress], T], progress: Progress | None) -> T:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from varprobe.frozen import dataclass
+from varprobe.reporters.code.names import FrameworkName
 
 if TYPE_CHECKING:
     from varprobe.config.overrides import Override
@@ -34,6 +35,9 @@ EngineName = Annotated[
 ]
 Threads = Annotated[
     int | None, measuring_option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
+]
+AsCode = Annotated[
+    FrameworkName | None, output_option("--as", help="Print the remedies alone, as lines of that framework.")
 ]
 AsJson = Annotated[bool, output_option("--json", help="Print JSON in place of the text.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="No progress bar.")]
@@ -81,6 +85,9 @@ class Output:
     ] = None
     as_json: AsJson = False
     window: Annotated[bool, output_option("--show", help="Open a window with the picture.")] = False
+    own_scale: Annotated[
+        bool, output_option("--own-scale", help="Pictures show each layer's histogram in units of its own size.")
+    ] = False
     lesson: Annotated[
         bool, output_option("--lesson", help="Pages ask what the reader expects before they show it.")
     ] = False
@@ -103,10 +110,33 @@ class ShortForms:
 class View:
     """What of a report is printed."""
 
-    every_row: Annotated[bool, output_option("--all", help="Print every layer of a long network.")] = False
+    brief: Annotated[bool, output_option("--brief", help="Print the verdict alone.")] = False
+    every_row: Annotated[bool, output_option("--all", help="Print every layer and finding, and theory's numbers.")] = (
+        False
+    )
+    columns: Annotated[
+        str | None,
+        output_option(
+            metavar="NAMES", help="More columns by layer, by commas, as theory,off,rank; a wrong name lists them."
+        ),
+    ] = None
     number_formats: Annotated[
         bool, output_option("--number-formats", help="Print where float16, bfloat16 and others are left.")
     ] = False
+
+    def choose(self) -> dict[str, Any]:
+        """What the report's printer takes.
+
+        Raises:
+            VarprobeError: for the name of a column that there is not, and columns without a table.
+        """
+        if self.columns is None:
+            return {**vars(self), "columns": ()}
+        from varprobe.reporters.report.columns import parse_columns
+
+        if self.brief:
+            raise typer.BadParameter("--columns are of the table, which --brief leaves out")
+        return {**vars(self), "columns": parse_columns(self.columns)}
 
 
 def overrides_of(network: Network, sampling: Sampling, engine: Engine | None = None) -> list[Override]:

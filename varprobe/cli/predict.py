@@ -6,7 +6,8 @@ from typing import Annotated
 
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
-from varprobe.cli.options import Config, Network, Output, Sampling, View, output_option, overrides_of
+from varprobe.cli.options import AsCode, Config, Network, Output, Sampling, View, output_option, overrides_of
+from varprobe.errors import OutputError, Place
 
 
 @command("predict", "varprobe predict configs/he_relu.yaml --explain")
@@ -16,12 +17,16 @@ def predict(
     sampling: Sampling,
     output: Output,
     view: View,
+    code: AsCode = None,
     explain: Annotated[bool, output_option("--explain", help="Write out how each layer's numbers come about.")] = False,
 ) -> None:
     """Say by theory alone what becomes of the signal; nothing is drawn."""
     from varprobe.config.loading import load
     from varprobe.diagnose import predict_report
 
-    delivery = plan_delivery("report", output)
+    if output.own_scale:
+        hint = "leave it out; `varprobe run` measures them"
+        raise OutputError("theory alone has no histograms", hint=hint, place=Place("--own-scale"))
+    shown, delivery = view.choose(), plan_delivery("report", output, code=code)
     experiment = load(config, overrides_of(network, sampling))
-    deliver(predict_report(experiment), delivery, **vars(view), explain=explain)
+    deliver(predict_report(experiment), delivery, **shown, explain=explain)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from varprobe.cli import options
 from varprobe.cli.app import command
@@ -24,14 +26,30 @@ def run(
     view: options.View,
     engine: options.EngineName = None,
     threads: options.Threads = None,
+    code: options.AsCode = None,
+    watch: Annotated[
+        bool, options.output_option("--watch", help="Run again when the config changes, or a file that it names.")
+    ] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
 
-    experiment = load(config, options.overrides_of(network, drawing, engine))
-    delivery = plan_delivery("report", output, experiment.network.name, short.suffixes)
-    deliver(measure(experiment, threads, quiet=quiet), delivery, **vars(view))
+    shown, edits = view.choose(), options.overrides_of(network, drawing, engine)
+
+    def work() -> None:
+        experiment = load(config, edits)
+        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
+        deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
+
+    if not watch:
+        work()
+        return
+    if config == "-":
+        raise typer.BadParameter("--watch needs a file, and - is standard input")
+    from varprobe.cli.watching import WatchedConfig, repeat_on_change
+
+    repeat_on_change(work, WatchedConfig(config, edits).files)
 
 
 def measure(experiment: Experiment, threads: int | None, *, quiet: bool) -> Report:

@@ -9,7 +9,7 @@ import typer
 
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
-from varprobe.cli.options import Output, View
+from varprobe.cli.options import AsCode, Output, View
 
 
 @command("show", "varprobe show report.json -o report.md")
@@ -19,13 +19,17 @@ def show(
     ],
     output: Output,
     view: View,
+    code: AsCode = None,
 ) -> None:
     """Print or convert a stored report, comparison, sweep or check; nothing is measured."""
     from varprobe.results.kinds import noun_of
     from varprobe.results.store import load_result
 
-    result = load_result(stored)
+    shown, result = view.choose(), load_result(stored)
     noun = noun_of(result)
-    if noun != "report" and (view.every_row or view.number_formats):
-        raise typer.BadParameter(f"--all and --number-formats are for reports, and this is a {noun}")
-    deliver(result, plan_delivery(noun, output), **(vars(view) if noun == "report" else {}))
+    if noun != "report" and any(shown.values()):
+        options = "--brief, --all, --columns and --number-formats"
+        raise typer.BadParameter(f"{options} are for reports, and this is a {noun}")
+    if noun != "report" and code is not None:
+        raise typer.BadParameter(f"--as is for reports, and this is a {noun}")
+    deliver(result, plan_delivery(noun, output, code=code), **(shown if noun == "report" else {}))

@@ -54,11 +54,18 @@ def sweep(
         if journal.points and not quiet:
             there = f"{count(len(journal.points), 'point')} of {len(plan.combinations):,} are there"
             print(f"going on with {place}: {there}", file=sys.stderr)
+
+        def tell_kept() -> str:
+            kept = journal.count_kept()
+            points = count(len(plan.combinations), "point")
+            return f"{kept:,} of {points} kept{'; the same command goes on' if kept else ''}"
+
         found = wait_for(
             lambda reached: sweep_points(plan, executor=executor, threads=threads, journal=journal, progress=reached),
             name,
             quiet=quiet,
             unit="points",
+            kept=tell_kept,
         )
         delivery.write(found)
         try:

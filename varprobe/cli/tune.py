@@ -33,6 +33,7 @@ def tune(
             "-o", "--output", metavar="FILE", help="Write the config with the changes: .yaml or .yml."
         ),
     ] = None,
+    code: options.AsCode = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -43,6 +44,8 @@ def tune(
 
     if sb is not None and by is not By.EDGE:
         raise typer.BadParameter("--sb goes with --by edge")
+    if code is not None and as_json:
+        raise typer.BadParameter("--as prints code, and --json prints JSON: leave one out")
     targets = output or []
     check_targets(targets, (".yaml", ".yml"))
     source = read_config(config)
@@ -54,8 +57,13 @@ def tune(
     )
     for target in targets:
         write_file(target, rewrite_config(source, tuning, target))
-    sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
-    if targets and not as_json:
+    if code is not None:
+        from varprobe.reporters.code.write import code_of_tuning
+
+        sys.stdout.write(code_of_tuning(tuning, code))
+    else:
+        sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
+    if targets and not as_json and code is None:
         print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
     if not tuning.is_confirmed:
         raise typer.Exit(1)

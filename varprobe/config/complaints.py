@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
-from varprobe.errors import nearest
-
 T = TypeVar("T")
 Location = tuple[str | int, ...]
 UNKNOWN_KEY = "unknown_key"
@@ -46,13 +44,11 @@ def check_known(
     meant: set[str | None] = set()
     for key, value in given.items():
         if key not in known and len(found) < _LOOKED_AT:
-            near = nearest(str(key), legal)
+            near, hint = _hint_key(str(key), legal)
             # Of what is no config at all, such as a file with secrets, one line is enough.
             if not near and not known and meant:
                 continue
             meant.add(near)
-            keys = f"the keys here are {', '.join(legal)}" if legal else "it takes none"
-            hint = f"did you mean '{near}'?" if near else keys
             found.append(_complaint(f"unknown key '{key}'", hint, (str(key),), value, UNKNOWN_KEY))
     try:
         checked = check(known)
@@ -64,6 +60,19 @@ def check_known(
     if found:
         raise _join(found)
     return checked
+
+
+def _hint_key(key: str, legal: list[str]) -> tuple[str | None, str]:
+    """The legal key that was probably meant, and what to say."""
+    from varprobe.config.vocabulary import find_meant, find_way_out
+
+    before, colon, after = key.partition(":")
+    if colon and before in legal:
+        return before, f"write a space behind the colon: `{before}: {after}`"
+    near = find_meant(key, legal)
+    if near:
+        return near, f"did you mean '{near}'?"
+    return None, find_way_out(key, legal) or (f"the keys here are {', '.join(legal)}" if legal else "it takes none")
 
 
 def _is_told(complaint: InitErrorDetails, meant: set[str | None]) -> bool:

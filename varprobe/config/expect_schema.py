@@ -23,7 +23,7 @@ from varprobe.config.fields import (
     text,
 )
 from varprobe.config.records import Expect, HeadRanges, SaturationLimit, Sides
-from varprobe.errors import nearest
+from varprobe.config.vocabulary import find_meant
 from varprobe.network.number_formats import FORMATS
 from varprobe.network.statistics import STATISTICS
 from varprobe.verdict.findings import FINDINGS
@@ -73,7 +73,7 @@ def _names(what: str, legal: list[str], where: str = "", shortest: int = 1) -> C
 
     def check(word: Any) -> Any:
         if isinstance(word, str) and word not in legal:
-            near = nearest(word, legal)
+            near = find_meant(word, legal)
             others = where or f"known are {', '.join(legal)}"
             hint = f"did you mean '{near}'? {others}" if near else others
             raise problem(f"unknown {what} '{word}'", hint, (), word)

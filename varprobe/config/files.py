@@ -1,4 +1,4 @@
-"""The files that a user names: configs, and the arrays that a config takes from .npy files and members of .npz files.
+"""The files that a user names: configs, and the arrays that a config takes from .npy, .npz and .safetensors files.
 
 Reading them neither hangs nor grows without end. Nothing that an array file claims about itself takes memory: headers
 are checked first, and values are read in pieces into an array whose pages exist once they are written to. No object is
@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 
 from varprobe.config.fields import FieldError, FieldPath
 from varprobe.config.records import File
+from varprobe.config.tensor_files import SUFFIX, TensorFile
+from varprobe.config.wanted import Shape, WantedArray, check_memory
 from varprobe.errors import InputFileError, VarprobeError, nearest
 from varprobe.formatting import size_of
-from varprobe.machine import free_memory
 from varprobe.network.laws import FromFile
 
 if TYPE_CHECKING:  # slow to import, and few networks need it
     from zipfile import ZipInfo
 
-Shape = tuple[int | None, ...]
 # Seconds that a named pipe may be without a writer.
 PATIENCE = 2.0
 # Magic, version, length, and the longest header that NumPy reads.
@@ -39,8 +39,6 @@ _HEADER_BYTES = 12 + 10_000
 _PIECE, _TABLES = 2**20, 2**22
 # The most that deflate can pack, and from where on what is packed by more than `_PLAUSIBLE` is taken for a trap.
 _DEFLATE, _PLAUSIBLE, _LARGE = 1040, 100, 2**28
-# Share of the free memory that one array may take.
-_MEMORY_SHARE = 0.8
 # Names of an archive's members that messages look through, and their longest.
 _NAMES, _NAME_LENGTH = 1000, 60
 
@@ -118,12 +116,16 @@ class GivenArrays:
         return self.cache[key]
 
 
-def read_array(path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[np.floating[Any]]:
+def read_array(
+    path: Path, key: str | None, shape: Shape | None, axes: str, *, whole: bool = False
+) -> NDArray[np.floating[Any]]:
     """The array in `path`, of exactly that shape; None in `shape` leaves an axis free.
 
     Arguments:
-        key: the member of a .npz file; not needed where it holds only one.
+        key: the member of a .npz or .safetensors file; not needed where it holds only one.
+        shape: without one, of one or two axes.
         axes: what the axes mean, for messages, such as `(fan_out, fan_in)`.
+        whole: whole numbers and true and false will do as well.
 
     Raises:
         InputFileError: without place or field, which the caller knows.
@@ -139,7 +141,9 @@ def read_array(path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[
         raise _unreadable(path, error) from None
     with stream:
         try:
-            return _read(stream, path, key, shape, axes)
+            if path.suffix.lower() == SUFFIX:
+                return _read_tensor(path, key, WantedArray(shape, axes, whole))
+            return _read(stream, path, key, WantedArray(shape, axes, whole))
         except OSError as error:
             raise _unreadable(path, error) from None
         except (InputFileError, MemoryError):
@@ -154,18 +158,30 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputFileError:
     return InputFileError(f"cannot read '{path}': {reason}", hint="check the file")
 
 
-def _read(stream: BinaryIO, path: Path, key: str | None, shape: Shape, axes: str) -> NDArray[np.floating[Any]]:
+def _read_tensor(path: Path, key: str | None, wanted: WantedArray) -> NDArray[np.floating[Any]]:
+    file = TensorFile(path)
+    if key is None and len(file.keys) == 1:
+        key = file.keys[0]
+    if key not in file.keys:
+        raise _no_member(path, key, dict.fromkeys(file.keys, ""))
+    assert key is not None
+    name = f"{path}[{key}]"
+    check_memory(name, wanted.check(name, *file.describe(key)))
+    return file.read(key)
+
+
+def _read(stream: BinaryIO, path: Path, key: str | None, wanted: WantedArray) -> NDArray[np.floating[Any]]:
     from zipfile import is_zipfile
 
     size = os.fstat(stream.fileno()).st_size
     if not size:
         raise InputFileError(f"'{path}' is empty", hint="save it again")
     if is_zipfile(stream):
-        return _read_member(_ShortReads(stream.fileno(), closefd=False), path, key, shape, axes)
+        return _read_member(_ShortReads(stream.fileno(), closefd=False), path, key, wanted)
     if key is not None:
         raise InputFileError(f"'{path}' is no .npz file, so it has no key '{key}'", hint="remove the key")
     stream.seek(0)
-    return _read_values(stream, str(path), shape, axes, size)
+    return _read_values(stream, str(path), wanted, size)
 
 
 class _ShortReads(io.FileIO):
@@ -175,9 +191,7 @@ class _ShortReads(io.FileIO):
         return super().read(_TABLES if size is None or size < 0 else min(size, _TABLES))
 
 
-def _read_member(
-    stream: _ShortReads, path: Path, key: str | None, shape: Shape, axes: str
-) -> NDArray[np.floating[Any]]:
+def _read_member(stream: _ShortReads, path: Path, key: str | None, wanted: WantedArray) -> NDArray[np.floating[Any]]:
     from zipfile import ZipFile
 
     with ZipFile(stream) as archive:
@@ -190,7 +204,7 @@ def _read_member(
         name = f"{path}[{key}]"
         _check_packing(info, name)
         with archive.open(info) as member:
-            return _read_values(member, name, shape, axes, min(info.file_size, info.compress_size * _DEFLATE))
+            return _read_values(member, name, wanted, min(info.file_size, info.compress_size * _DEFLATE))
 
 
 def _no_member(path: Path, key: str | None, members: dict[str, str]) -> InputFileError:
@@ -215,21 +229,12 @@ def _check_packing(info: ZipInfo, name: str) -> None:
         raise InputFileError(f"'{name}' would unpack from {packed} to {whole}", hint=hint)
 
 
-def _read_values(stream: IO[bytes], name: str, shape: Shape, axes: str, size: int) -> NDArray[np.floating[Any]]:
+def _read_values(stream: IO[bytes], name: str, wanted: WantedArray, size: int) -> NDArray[np.floating[Any]]:
     found, fortran, dtype, start = _read_header(stream)
-    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
-        raise InputFileError(f"'{name}' holds {dtype}", hint="save it as float32 or float64")
-    matches = len(found) == len(shape) and all(want in (None, have) for want, have in zip(shape, found, strict=True))
-    if not matches or any(type(length) is not int or length < 0 for length in found):
-        wanted = "(" + ", ".join("any" if axis is None else str(axis) for axis in shape) + ")"
-        raise InputFileError(f"'{name}' has shape {found}, the network needs {wanted}", hint=f"its axes are {axes}")
-    needed = math.prod(found) * dtype.itemsize
-    if needed == 0:
-        raise InputFileError(f"'{name}' is empty", hint=f"its axes are {axes}")
+    needed = wanted.check(name, found, dtype, str(dtype))
     if start + needed > size:
         raise _cut_short(name)
-    if needed > _MEMORY_SHARE * free_memory():
-        raise InputFileError(f"'{name}' holds {size_of(needed)}, more than is free", hint="lower the widths")
+    check_memory(name, needed)
     stream.seek(start)
     values = np.empty(math.prod(found), dtype)
     _fill(values, stream, name)

@@ -11,18 +11,18 @@ from varprobe.errors import ConfigError, Place, nearest
 from varprobe.formatting import shortened
 from varprobe.frozen import dataclass
 
-_ENTRY = "an entry"
+ENTRY = "an entry"
 # What a scalar at these keys is short for, and what they are when the config does not name them.
-_SHORTHAND = {
+SHORTHAND = {
     "init": "name",
     "activation": "name",
     "gradient": "name",
     "norm": "kind",
     "dense": "width",
-    _ENTRY: "dense",
+    ENTRY: "dense",
 }
 # Lists of layers, of which a number is a width.
-_LAYERS = ("layers", "block")
+LAYER_LISTS = ("layers", "block")
 _IMPLIED = {"init": DEFAULT_INIT, "activation": DEFAULT_ACTIVATION, "gradient": "random"}
 _PATH = re.compile(r"[A-Za-z_]\w*(\[\d{1,9}\]|\.\w+)*", re.ASCII)
 
@@ -83,7 +83,7 @@ class _Editor:
                 hint = "count the config's own entries, not the unrolled layers"
                 raise ConfigError(message, hint=hint, place=self.place)
             children = list(node.value)
-            children[step] = self.edit(children[step], rest, value, _ENTRY if key in _LAYERS else "")
+            children[step] = self.edit(children[step], rest, value, ENTRY if key in LAYER_LISTS else "")
             return Node(children, node.place, node.keys)
         step = str(step)
         if not isinstance(node.value, dict):
@@ -95,7 +95,7 @@ class _Editor:
 
     def widen(self, node: Node, key: str, step: str) -> Node:
         """The long form of a scalar, or of what is not written: a layer's own init begins as the default one."""
-        short = _SHORTHAND.get(key)
+        short = SHORTHAND.get(key)
         if node.value is not None and short is None:
             shown = f"{node.value!r}"[:60]
             raise ConfigError(f"'{key}' holds {shown} and has no '{step}'", hint=self.hint(key), place=self.place)
@@ -112,5 +112,5 @@ class _Editor:
 
     @staticmethod
     def hint(key: str) -> str:
-        near = nearest(key, _SHORTHAND)
+        near = nearest(key, SHORTHAND)
         return f"'{key}' is a single value here" + (f"; did you mean '{near}'?" if near else "")

@@ -87,17 +87,27 @@ class PartOf:
 
     def _unnamed(self, given: Mapping[str, Any]) -> ValidationError:
         hint = f"`varprobe list {self.kind}s` shows the names"
+        example = "{name: he, gain: 1.2}" if self.kind == "initializer" else "{name: leaky_relu, slope: 0.2}"
         if "name" not in given:
-            return problem("needs a name", f"write {{name: ..., ...}}; {hint}", (), given)
+            return problem("needs a name", f"write it as {example}; {hint}", (), given)
         value = given["name"]
+        if self.kind == "initializer" and isinstance(value, float):
+            hint = f"normal weights are {{name: normal, std: {value}}}; {hint}"
         return problem(f"must be the name of an {self.kind}, given {shown(value)}", hint, (), value)
+
+    @staticmethod
+    def _way_out(name: str) -> str:
+        from varprobe.config.vocabulary import find_way_out
+
+        way = find_way_out(name)
+        return f"{way}; " if way else ""
 
     def _resolve(self, name: str, location: tuple[str, ...]) -> str:
         names = {alias: key for key, kind in self.table.items() for alias in (key, *kind.aliases)}
         if name.lower() in names:
             return names[name.lower()]
-        near = nearest(name, names)
-        hint = f"did you mean '{near}'? " if near else ""
+        near = nearest(name.removeprefix("nn.").removesuffix("()"), names)
+        hint = f"did you mean '{near}'? " if near else self._way_out(name)
         raise problem(f"unknown {self.kind} '{name}'", f"{hint}`varprobe list {self.kind}s` shows all", location, name)
 
 

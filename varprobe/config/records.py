@@ -11,7 +11,7 @@ from varprobe.network.spec import SATURATED_ABOVE
 
 @dataclass(frozen=True)
 class File:
-    """An array in a .npy file, or under `key` in a .npz file; relative paths count from the config's folder."""
+    """An array in a .npy file, or under `key` in a .npz or .safetensors file; paths count from the config's folder."""
 
     path: str
     key: str | None = None
@@ -50,8 +50,9 @@ class InputModel:
 
     Attributes:
         density: the share of entries of a sparse input that are not 0.
-        key: of a .npz file.
-        columns, label: of a .csv file, by name or by number from 0; the label is the objective's target.
+        key: of a .npz or .safetensors file.
+        columns: of a .csv file, by name or by number from 0.
+        label: the objective's target: a column, another key of the file, or a file of its own.
         standardize: give each column of the file mean 0 and standard deviation 1.
     """
 
@@ -63,7 +64,7 @@ class InputModel:
     path: str | None = None
     key: str | None = None
     columns: list[str | int] | None = None
-    label: str | int | None = None
+    label: str | int | File | None = None
     standardize: bool = False
 
 

@@ -15,6 +15,7 @@ from pydantic_core import core_schema as cs
 from pydantic_core.core_schema import ValidationInfo
 
 from varprobe.config.arithmetic import Constants, evaluate_constants, is_arithmetic
+from varprobe.config.columns import COLUMN, LABEL
 from varprobe.config.complaints import UNKNOWN_KEY, check_known, problem, problems
 from varprobe.config.expect_schema import expect_schema
 from varprobe.config.fields import (
@@ -47,11 +48,6 @@ _ENTRY = (
     "of the body, or the head."
 )
 _BESIDE = ("repeat", "name", "role")
-_COLUMN = cs.union_schema(
-    [cs.int_schema(strict=True, ge=0, le=1_000_000), text(200)],
-    custom_error_type="column",
-    custom_error_message="must be a column's name, or its number from 0",
-)
 _REPEAT = whole(1, 1_000_000)
 
 
@@ -88,7 +84,10 @@ def _check_entry(data: Any, inner: Callable[[Any], Entry], info: ValidationInfo)
         data = {"dense": data}
     legal = f"a layer is one of {', '.join(LAYER_KINDS)}, as in `- dense: 256`"
     if not isinstance(data, dict):
-        raise problem(f"must be a layer, given {shown(data)}", legal, (), data)
+        from varprobe.config.vocabulary import find_layer
+
+        meant = find_layer(data) if isinstance(data, str) else ""
+        raise problem(f"must be a layer, given {shown(data)}", meant or legal, (), data)
     kinds = [kind for kind in LAYER_KINDS if kind in data]
     if not kinds and all(key in _BESIDE for key in data):
         raise problem("names no layer", legal, (), data)
@@ -212,8 +211,8 @@ def config_core_schema() -> CoreSchema:
         density=optional(real(gt=0.0, le=1.0)),
         path=optional(text()),
         key=optional(text()),
-        columns=optional(cs.list_schema(_COLUMN, min_length=1, max_length=10_000)),
-        label=optional(_COLUMN),
+        columns=optional(cs.list_schema(COLUMN, min_length=1, max_length=10_000)),
+        label=optional(LABEL),
         standardize=cs.bool_schema(strict=True),
     )
     gradient = section(

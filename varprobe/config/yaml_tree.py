@@ -107,18 +107,34 @@ def parse_yaml(text: str, source: str) -> Node:
     try:
         return _Builder(source).document(YAML(typ="safe", pure=True).parse(text))
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        unclosed = error.context_mark and "end of stream" in str(error.problem)
+        mark = error.context_mark if unclosed else error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
         problem = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise ConfigError(f"not valid YAML: {problem}", hint=_yaml_hint(problem), place=place) from None
+        raise ConfigError(f"not valid YAML: {problem}", hint=_yaml_hint(problem, error), place=place) from None
     except (YAMLError, ValueError, AssertionError, IndexError, RecursionError) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ConfigError(f"not valid YAML: {reason}", hint="check the file's text", place=Place(source)) from None
 
 
-def _yaml_hint(problem: str) -> str:
-    if "'\\t'" in problem or "tab" in problem:
-        return "YAML indents with spaces; replace the tab"
+_YAML_HINTS = {
+    "'\\t'": "YAML indents with spaces; replace the tab",
+    "tab": "YAML indents with spaces; replace the tab",
+    "quoted scalar": "close the quote that begins here",
+    "'`'": "remove the ` marks: they are Markdown, not YAML",
+    "flow mapping": "close the {{ on line {line}, or write a comma between its entries; comments begin with #",
+    "flow sequence": "close the [ on line {line}, or write a comma between its entries; comments begin with #",
+    "block collection": "begin every entry of the list with `- `, and indent alike what stands side by side",
+    "block mapping": "indent alike the keys that stand side by side, and write `key: value`",
+    "mapping values": "indent alike the keys that stand side by side, and put text with a colon in quotes",
+}
+
+
+def _yaml_hint(problem: str, error: MarkedYAMLError) -> str:
+    line = error.context_mark.line + 1 if error.context_mark else "?"
+    for words, hint in _YAML_HINTS.items():
+        if words in problem:
+            return hint.format(line=line)
     return "check the indentation, colons and brackets around this place"
 
 

@@ -112,7 +112,10 @@ def batch_moments(values: Array) -> BatchMoments:
 
 
 def histogram(values: Array, second_moment: PerTrial) -> NDArray[np.int64]:
-    """Counts over all trials, each in units of its own root mean square; the end bins hold what lies beyond."""
+    """Counts over all trials, each in units of its own root mean square; the end bins hold what lies beyond.
+
+    Behind the bins stands the count of exact zeros, which are in their bin too.
+    """
     return histogram_and_saturation(values, second_moment, None)[0]
 
 
@@ -130,7 +133,7 @@ def histogram_and_saturation(
     beyond = np.zeros((len(cut), len(values)))
 
     def count(lane: int) -> NDArray[np.intp]:
-        found = np.zeros(HISTOGRAM_BINS, np.intp)
+        found = np.zeros(HISTOGRAM_BINS + 1, np.intp)
         for block in cut[lane]:
             part, which = values[block], block[0]
             if low is not None:
@@ -140,9 +143,10 @@ def histogram_and_saturation(
             position = part * factor[which]
             position += HISTOGRAM_BINS / 2
             if not usable[which].all():
-                position = position[usable[which]]
+                part, position = part[usable[which]], position[usable[which]]
             np.clip(position, 0, HISTOGRAM_BINS - 0.5, out=position)
-            found += np.bincount(position.astype(np.uint8).ravel(), minlength=HISTOGRAM_BINS)
+            found[:-1] += np.bincount(position.astype(np.uint8).ravel(), minlength=HISTOGRAM_BINS)
+            found[-1] += np.count_nonzero(part == 0)
         return found
 
     total: NDArray[np.int64] = np.sum(each(count, len(cut)), axis=0, dtype=np.int64)

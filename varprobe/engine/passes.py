@@ -164,9 +164,16 @@ class ForwardPass:
         keep = 1 - layer.dropped_share
         mask = self.streams(Role.DROPOUT).uniform(np.empty_like(signal.values))
         np.less(mask, keep, out=mask)
-        mask /= keep
+        shift = None
+        if layer.is_alpha:
+            shift = mask * mask.dtype.type(layer.kept_shift - layer.dropped_value)
+            shift += mask.dtype.type(layer.dropped_value)
+            mask *= mask.dtype.type(layer.kept_factor)
+        else:
+            mask /= keep
         self.remember(mask)
-        return ScaledArray(map_blocks(np.multiply, signal.values, mask), signal.exponent)
+        out = ScaledArray(map_blocks(np.multiply, signal.values, mask), signal.exponent)
+        return out if shift is None else out.plus(ScaledArray.plain(shift))
 
     def open(self, signal: ScaledArray) -> ScaledArray:
         self.skips.append(signal)

@@ -27,7 +27,8 @@ class StackStatistics:
     """Per trial (first axis) and row of the report (second axis).
 
     Names that begin with `log_` hold natural logs: -inf for an exact zero, nan where a quantity does not exist or
-    the arithmetic ended. The others hold values. Histograms are counts per row, summed over the trials.
+    the arithmetic ended. The others hold values. Histograms are counts per row, summed over the trials: of
+    the bins, and last of exact zeros.
     """
 
     preactivation_mean: Table
@@ -60,16 +61,16 @@ class StackStatistics:
     input_mean_squared_share: Table  # (trials, 1)
     input_column_share: Table  # (trials, 1), of the sum of squares, that of the largest tenth of the columns
     initial_loss: Table  # (trials, 1), per sample
-    activation_histogram: NDArray[np.int64]  # (rows, bins)
-    gradient_histogram: NDArray[np.int64]  # (rows, bins)
+    activation_histogram: NDArray[np.int64]  # (rows, bins + 1)
+    gradient_histogram: NDArray[np.int64]  # (rows, bins + 1)
 
     @classmethod
     def empty(cls, trials: int, rows: int) -> StackStatistics:
         """All nan, counts zero; an engine fills the arrays in."""
         single = {name for name in _names() if "input_" in name or "_output_" in name or name == "initial_loss"}
         tables: dict[str, Any] = {name: np.full((trials, 1 if name in single else rows), np.nan) for name in _names()}
-        tables["activation_histogram"] = np.zeros((rows, HISTOGRAM_BINS), np.int64)
-        tables["gradient_histogram"] = np.zeros((rows, HISTOGRAM_BINS), np.int64)
+        tables["activation_histogram"] = np.zeros((rows, HISTOGRAM_BINS + 1), np.int64)
+        tables["gradient_histogram"] = np.zeros((rows, HISTOGRAM_BINS + 1), np.int64)
         return cls(**tables)
 
     @classmethod

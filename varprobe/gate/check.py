@@ -20,9 +20,10 @@ from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
 from varprobe.gate.claim import Claim
 from varprobe.gate.claims import claims_of
+from varprobe.gate.difference import differ
 from varprobe.gate.explanation import explain
 from varprobe.gate.records import CHECK_VERSION, MAX_TRIALS, OUTCOMES, CheckOutcome, CheckResult, CheckRun, Decision
-from varprobe.network.spec import Settings
+from varprobe.network.spec import NetworkSpec, Settings
 from varprobe.probe.measure import measure, more
 from varprobe.probe.measurement import Measurement
 from varprobe.report.records import Report
@@ -63,11 +64,7 @@ def check(
         )
     started, spec = time.perf_counter(), experiment.network
     settings = settings or spec.settings
-
-    def draw(trials: int, before: Measurement | None) -> Measurement:
-        here = replace(settings, trials=trials)
-        return measure(spec, here, progress) if before is None else more(before, spec, here, progress)
-
+    draw = drawer(spec, settings, progress)
     reached = decide(experiment, settings, draw, alpha=alpha, max_trials=max_trials, baseline=baseline)
     passed = reached.outcome == CheckOutcome.PASSED
     report = report_on(experiment, settings, reached.diagnosis, remedies=not passed)
@@ -86,7 +83,21 @@ def check(
         max_trials=max_trials,
         seconds=time.perf_counter() - started,
         report=replace(report, expect=tuple(replace(one, met=met[one.what]) for one in report.expect)),
+        since=differ(baseline, report) if baseline else None,
     )
+
+
+Draw = Callable[[int, Measurement | None], Measurement]
+
+
+def drawer(spec: NetworkSpec, settings: Settings, progress: Callable[[int, int], None] | None = None) -> Draw:
+    """What gives the measurement of so many trials, those of the measurement before among them."""
+
+    def draw(trials: int, before: Measurement | None) -> Measurement:
+        here = replace(settings, trials=trials)
+        return measure(spec, here, progress) if before is None else more(before, spec, here, progress)
+
+    return draw
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Reached:
 def decide(
     experiment: Experiment,
     settings: Settings,
-    draw: Callable[[int, Measurement | None], Measurement],
+    draw: Draw,
     *,
     alpha: float,
     max_trials: int,
@@ -114,7 +125,7 @@ def decide(
     Theory is asked once: it does not depend on the trials.
 
     Arguments:
-        draw: gives the measurement of so many trials, those of the measurement before among them.
+        draw: as `drawer` makes it.
     """
     claims, spec = claims_of(experiment, baseline), experiment.network
     prediction, sizes = predict(spec, settings), looks(settings.trials, max_trials)

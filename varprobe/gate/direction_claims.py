@@ -68,7 +68,7 @@ def _label(what: str, allowed: tuple[str, ...], diagnosis: Diagnosis, level: flo
     is_open = outcome == Outcome.UNDECIDED and (needed is None or needed > MOST_ADVISED)
     return Answer(
         outcome,
-        _words(found),
+        label_words(found),
         remedy=_TOO_NEAR if is_open else "",
         value=_log10(found.value),
         low=_log10(found.low),
@@ -93,7 +93,7 @@ def _range(what: str, bound: SideRange, diagnosis: Diagnosis, level: float) -> A
     if math.isnan(found.value):
         known = len(found.labels) == 1
         needed = None if known else _count_needed(found, [], level)
-        return Answer(Outcome.FAILED if known else Outcome.UNDECIDED, _words(found), needed=needed)
+        return Answer(Outcome.FAILED if known else Outcome.UNDECIDED, label_words(found), needed=needed)
     scale = 1.0 if what == "rate" else LN10
     low, high = _limits(what, bound.range)
     value, least, most = (total / scale for total in (found.value, found.low, found.high))
@@ -134,7 +134,7 @@ def _limits(what: str, limits: Range) -> tuple[float, float]:
     return math.log(low) if low > 0 else -math.inf, math.log(high) if high > 0 else -math.inf
 
 
-def _words(found: LabelSet) -> str:
+def label_words(found: LabelSet) -> str:
     """The labels that are possible, and the change with its interval."""
     labels = " or ".join(found.labels)
     if math.isnan(found.value):

@@ -159,7 +159,7 @@ def _theory(diagnosis: Diagnosis, level: float) -> Answer:
         (row, way, band)
         for row, each in enumerate(agreement.rows)
         for way, band in ((Direction.FORWARD, each.output), (Direction.BACKWARD, each.output_gradient))
-        if band.is_left and case.layers[row].kind == "dense"
+        if band.is_left and case.layers[row].has_weights
     ]
     if not left:
         return Answer(Outcome.MET, f"agrees in {count(agreement.tested, 'second moment')}")

@@ -87,7 +87,7 @@ def _hold_loss(limits: Range, diagnosis: Diagnosis, level: float) -> Answer:
         return answer
     if limits.high is None or means.mean[0] <= limits.high:
         return replace(answer, remedy="Lower the range, or raise the scale of the head's output.")
-    guess = chance_loss(measured.objective, measured.layers[-1].fan_out)
+    guess = chance_loss(measured.objective, measured.layers[-1].fan_out, measured.target_square)
     assert guess is not None
     if limits.high < guess:
         return replace(answer, remedy=f"Raise the range: a head that says nothing has {number(guess)}.")

@@ -7,7 +7,7 @@ from varprobe.presentable import Presentable
 from varprobe.report.records import Report
 from varprobe.verdict.labels import Word
 
-CHECK_VERSION = 2
+CHECK_VERSION = 3
 # The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
 
@@ -69,6 +69,36 @@ class CheckError:
     column: int | None = None
 
 
+@record(frozen=True)
+class Difference:
+    """A value that differs: `before` in the baseline, `after` now, as a config writes it; None where there is none."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@record(frozen=True)
+class SinceBaseline:
+    """What differs from a baseline apart from what was measured.
+
+    Attributes:
+        config: key by key; an entry of `layers` that was removed has its place in the baseline.
+        removed, added: names of layers, once for each of a name.
+        versions: of varprobe, numpy and python, where they are others.
+    """
+
+    config: tuple[Difference, ...]
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+    versions: tuple[Difference, ...]
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.config or self.removed or self.added or self.versions)
+
+
 @record(frozen=True, repr=False)
 class CheckResult(Presentable):
     """One config, held to its expectations.
@@ -84,6 +114,8 @@ class CheckResult(Presentable):
         seconds: wall time.
         report: on all trials; None where it could not be checked.
         trouble: None unless the outcome is error or fault.
+        further: mistakes of the config beside it, in the order of the file.
+        since: what differs from the baseline; None where there is none.
     """
 
     config: str
@@ -97,6 +129,8 @@ class CheckResult(Presentable):
     seconds: float
     report: Report | None = None
     trouble: CheckError | None = None
+    further: tuple[CheckError, ...] = ()
+    since: SinceBaseline | None = None
 
 
 @record(frozen=True, repr=False)

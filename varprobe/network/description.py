@@ -8,6 +8,7 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.laws import FromFile
+from varprobe.network.layers import Join
 from varprobe.network.spec import NetworkSpec, Step
 
 
@@ -17,6 +18,7 @@ class LayerDescription:
 
     Attributes:
         kind: dense, norm, activation, dropout or residual (the join).
+        has_weights: it draws or is given some, as a dense layer.
         name, path, line, repeat_index: its place in the config; see `network.spec.Step`.
         activation, init: labels, None in rows that have none.
         expected_std: standard deviation of one weight by its law; None where there is none.
@@ -26,9 +28,12 @@ class LayerDescription:
         group: (path of the repeated entry around it, which copy, from 1), or None.
         curved: its activation is not straight on both sides of 0, so that the rate depends on the size of the signal.
         is_head: it is the network's head, which is not judged with its body.
+        variant: which norm it is; None where it is none.
+        skip: what a residual join multiplies its skip by.
     """
 
     kind: str
+    has_weights: bool
     name: str
     path: str
     line: int | None
@@ -45,6 +50,8 @@ class LayerDescription:
     group: tuple[str, int] | None
     curved: bool = False
     is_head: bool = False
+    variant: str | None = None
+    skip: float = 1.0
 
 
 def describe_rows(
@@ -60,6 +67,7 @@ def _describe(step: Step, engine: str | None, *, is_head: bool) -> LayerDescript
     variance = layer.weights.variance(step.fan_in, step.fan_out) if layer.weights else None
     return LayerDescription(
         kind=layer.kind,
+        has_weights=layer.weights is not None,
         name=step.name,
         path=step.path,
         line=step.line,
@@ -76,4 +84,6 @@ def _describe(step: Step, engine: str | None, *, is_head: bool) -> LayerDescript
         group=step.group,
         curved=layer.activation is not None and layer.activation.degree != 1,
         is_head=is_head,
+        variant=layer.variant,
+        skip=layer.skip if isinstance(layer, Join) else 1.0,
     )

@@ -17,6 +17,7 @@ from varprobe.network.parameters import (
     Parameter,
     Parameters,
     Whole,
+    choice,
     not_negative,
     real,
 )
@@ -143,10 +144,18 @@ LAYER_KINDS: dict[str, LayerKind | GroupKind] = {
         lambda site, part: Pointwise(*site.activation(part)),
     ),
     "dropout": LayerKind(
-        "zero with probability p, else divided by 1 - p",
-        "dropout: 0.1",
-        Number(0.0, 1.0, below=True),
-        lambda site, probability: Dropout(probability),
+        "zero with probability rate, else divided by 1 - rate; kind alpha, for selu: its limit in place of zero, then "
+        "a x + b, which keeps mean 0 and variance 1",
+        "dropout: 0.1, or dropout: {rate: 0.1, kind: alpha}",
+        Fields(
+            "Random zeros, or with alpha dropout random values of selu's limit.",
+            {
+                "rate": Parameter(Number(0.0, 1.0, below=True), ...),
+                "kind": choice("inverted", ("inverted", "alpha")),
+            },
+            "rate",
+        ),
+        lambda site, rate, kind: Dropout(rate, is_alpha=kind == "alpha"),
     ),
     "block": GroupKind("a group of layers, to repeat it", "block: [...], repeat: 8", Defined("layers"), lambda: None),
     "residual": GroupKind(

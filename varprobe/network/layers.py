@@ -8,7 +8,7 @@ from enum import Flag
 from typing import ClassVar, Literal, Protocol, Self, TypeVar
 
 from varprobe.frozen import dataclass, field
-from varprobe.network.activations import Activation
+from varprobe.network.activations import SELU_ALPHA, SELU_SCALE, Activation
 from varprobe.network.laws import FromFile, Law, Lsuv
 
 
@@ -20,6 +20,8 @@ class Signal(Protocol):
 
 
 S = TypeVar("S", bound=Signal)
+# What selu tends to at minus infinity.
+SELU_LIMIT = -SELU_ALPHA * SELU_SCALE
 
 
 class Stage(Protocol[S]):
@@ -196,9 +198,14 @@ class Pointwise(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Each entry is zeroed with probability `dropped_share`, the rest divided by 1 - dropped_share."""
+    """Each entry is zeroed with probability `dropped_share`, the rest divided by 1 - dropped_share.
+
+    With `is_alpha`, where entries are dropped they are set to what selu tends to, -alpha scale; then a x + b is taken
+    of all, which keeps mean 0 and variance 1 (Klambauer et al. 2017, as torch.nn.AlphaDropout has it).
+    """
 
     dropped_share: float = field()
+    is_alpha: bool = False
     kind = "dropout"
     uncovered = ""
     kept = Kept.OUTPUT
@@ -207,8 +214,29 @@ class Dropout(Layer):
         return stage.drop(self, signal)
 
     @property
+    def kept_factor(self) -> float:
+        """What kept entries are multiplied by."""
+        keep = 1 - self.dropped_share
+        return (keep * (1 + SELU_LIMIT**2 * self.dropped_share)) ** -0.5 if self.is_alpha else 1 / keep
+
+    @property
+    def kept_shift(self) -> float:
+        """What is then added to them."""
+        return -SELU_LIMIT * self.kept_factor * self.dropped_share if self.is_alpha else 0.0
+
+    @property
+    def dropped_value(self) -> float:
+        """What dropped entries become."""
+        return SELU_LIMIT * self.kept_factor * (1 - self.dropped_share) if self.is_alpha else 0.0
+
+    @property
+    def mean_factor(self) -> float:
+        """The output is so many times the input in the mean over what is dropped."""
+        return self.kept_factor * (1 - self.dropped_share) if self.is_alpha else 1.0
+
+    @property
     def likeness(self) -> Hashable:
-        return self.kind, self.dropped_share
+        return self.kind, self.dropped_share, self.is_alpha
 
 
 @dataclass(frozen=True)

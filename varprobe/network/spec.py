@@ -6,6 +6,7 @@ A residual block stands as `Open`, the steps of its branch, `Join`. Every step b
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,8 @@ from varprobe.network.layers import Layer
 
 # The share of the range between an activation's limits, about its middle, beyond which a value is saturated.
 SATURATED_ABOVE = 0.99
+# Shares of entries that are not zero up to which an input is a code: whatever they are, and where they are all alike.
+_SPARSE, _FLAGS = 0.1, 0.5
 EngineName = Literal["auto", "explicit", "matrix-free"]
 
 
@@ -62,6 +65,21 @@ class InputLaw:
     std: float
     rows: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
     density: float = 1.0
+
+    @cached_property
+    def code_density(self) -> float | None:
+        """The share of entries that are not zero, where they are a code and not figures: one-hot, flags, counts.
+
+        That is where a tenth of them or fewer are not zero, or half or fewer and all these are the same; else None.
+        """
+        if self.distribution == "one_hot":
+            return 1 / self.features
+        if self.rows is None:
+            return self.density if self.distribution == "sparse" and self.density <= _SPARSE else None
+        values = self.rows[self.rows != 0]
+        share = values.size / self.rows.size
+        is_code = 0 < share <= _SPARSE or (0 < share <= _FLAGS and bool((values == values[0]).all()))
+        return share if is_code else None
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,11 @@ def summarise_check(checked: CheckResult) -> Iterator[str]:
     """The outcome, and of each decision what was wanted and found, where, and what to do."""
     yield _verdict(checked)
     yield f"{words.place(checked)}: {words.how(checked)}"
-    trouble = words.trouble_of(checked)
-    if trouble:
+    for number, trouble in enumerate(words.troubles_of(checked)):
+        if number:
+            yield f"{words.place(checked, trouble.line, trouble.column)}: {words.trouble_words(trouble)}"
         yield from words.hint_lines(trouble)
+    yield from (f"since the baseline: {line}" for line in words.since_lines(checked))
     for decision in checked.decisions:
         yield f"{words.word(decision.outcome)} {decision.expectation}: {words.tell(decision)}"
         if decision.outcome != "met":
@@ -39,9 +41,9 @@ def summarise_check(checked: CheckResult) -> Iterator[str]:
 
 
 def _verdict(checked: CheckResult) -> str:
-    trouble = words.trouble_of(checked)
-    if trouble:
-        return f"{words.word(checked.outcome)}: {words.trouble_words(trouble)}"
+    troubles = words.troubles_of(checked)
+    if troubles:
+        return f"{words.word(checked.outcome)}: {words.trouble_words(troubles[0])}"
     met = sum(decision.outcome == "met" for decision in checked.decisions)
     return f"{words.word(checked.outcome)}: {met} of {count(len(checked.decisions), 'expectation')} met"
 

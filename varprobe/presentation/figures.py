@@ -8,13 +8,13 @@ from typing import Any
 
 from varprobe.errors import OutputError, Place
 from varprobe.presentation.kinds import call, shown_of
-from varprobe.reporters.picture import house_style
+from varprobe.reporters.picture import find_drawing, house_style
 from varprobe.results.kinds import find, kind_of
 
 _DPI = 100
 
 
-def plot(result: Any, ax: Any = None) -> Any:
+def plot(result: Any, ax: Any = None, *, own_scale: bool = False) -> Any:
     """The figure; arguments and errors as in `Presentable.plot`."""
     shown = shown_of(result)
     if not shown.picture:
@@ -25,11 +25,14 @@ def plot(result: Any, ax: Any = None) -> Any:
     if ax is not None and not kind.axes:
         hint = "call it without axes: it makes a figure of its own"
         raise OutputError(f"the picture of a {shown.noun} has several axes", hint=hint, place=Place("ax"))
+    if own_scale and (ax is not None or not kind.histograms):
+        what = "on given axes" if kind.histograms else f"in the picture of a {shown.noun}"
+        raise OutputError(f"there are no histograms {what}", hint="leave it out", place=Place("own_scale"))
     with house_style():
         if ax is not None:
             find(kind.axes)(ax, pictured)
             return ax.get_figure()
-        figure = find(kind.figure)(pictured)
+        figure: Any = find_drawing(pictured, own_scale=own_scale)(pictured)
     # Notebooks show figures that pyplot made; this one shows itself.
     figure._repr_png_ = partial(_render, figure)
     return figure

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from varprobe.formatting import printable
 from varprobe.presentation.kinds import call, shown_of
+from varprobe.reporters.text import wrap
 
 _WIDTH = 100
-# Stands for the spaces of a command while its line is broken: a command stays whole, to be copied.
-_KEPT = "\0"
 
 
 def summarise(result: Any) -> str:
@@ -31,7 +28,4 @@ def _wrap(line: str) -> Iterator[str]:
         yield line
         return
     indent = " " * (len(line) - len(line.lstrip()))
-    kept = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", _KEPT), line.strip())
-    options: Any = {"break_long_words": False, "break_on_hyphens": False}
-    parts = textwrap.wrap(kept, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", **options)
-    yield from (part.replace(_KEPT, " ") for part in parts)
+    yield from (f"{indent}{part}" for part in wrap(line.strip(), _WIDTH - len(indent), "  "))

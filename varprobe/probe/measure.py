@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -69,7 +70,14 @@ def measure(
         objective=spec.objective.kind,
         threads=plan.threads,
         seconds=time.perf_counter() - started,
+        code_density=spec.input.code_density,
+        target_square=_target_square(spec),
     )
+
+
+def _target_square(spec: NetworkSpec) -> float | None:
+    targets = spec.objective.targets
+    return float(np.square(targets).mean()) if spec.objective.kind == "mse" and targets is not None else None
 
 
 def more(
@@ -107,7 +115,7 @@ def _run(
                 progress(done, total)
 
     run = partial(run_stack, spec, settings, keep_weights=plan.keep_weights, tick=tick, starts=plan.starts)
-    with _blas_threads(plan, settings):
+    with _one_blas_thread(plan):
         if plan.workers == 1:
             with blocks.threads(plan.crew):
                 return [run(stack) for stack in stacks]
@@ -134,14 +142,16 @@ def _cause(futures: list[Future[StackStatistics]], error: BaseException) -> Base
     return next((failure for failure in failures if failure and not isinstance(failure, _StopError)), error)
 
 
-def _blas_threads(plan: RunSchedule, settings: Settings) -> AbstractContextManager[object]:
-    """Where the engine shares out the work itself, BLAS keeps to one thread; small networks leave the threads to it."""
-    alone = plan.workers == plan.crew == 1
-    if alone and settings.threads is None:
+def _one_blas_thread(plan: RunSchedule) -> AbstractContextManager[object]:
+    """The engine shares out the work itself; in a small network BLAS threads wait for each other longer than they work.
+
+    The command line starts BLAS with one.
+    """
+    if plan.workers == plan.crew == 1 and os.environ.get("OPENBLAS_NUM_THREADS") == "1":
         return nullcontext()
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(plan.threads if alone else 1, user_api="blas")
+    return threadpool_limits(1, user_api="blas")
 
 
 def _normalise(statistics: StackStatistics) -> StackStatistics:

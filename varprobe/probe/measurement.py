@@ -14,6 +14,8 @@ class Measurement:
     Attributes:
         statistics: per trial and row; the rows are `layers`, in order.
         dtype: what the arithmetic ran in.
+        code_density: as the input law has it; None where the input is no code, or not known to be.
+        target_square: mean square of given targets of mse; None where they are drawn.
         threads: how many were used.
         seconds: wall time.
     """
@@ -27,3 +29,5 @@ class Measurement:
     objective: str
     threads: int
     seconds: float
+    code_density: float | None = None
+    target_square: float | None = None

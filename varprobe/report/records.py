@@ -141,11 +141,18 @@ class Predicted:
 
 @record(frozen=True)
 class Histogram:
-    """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins."""
+    """Counts over all trials; edges in units of the row's root mean square, what lies beyond is in the end bins.
+
+    Attributes:
+        activation_zeros, gradient_zeros: how many values are exactly zero; they are in their bin too. None in a report
+            that did not count them.
+    """
 
     edges: tuple[float, ...]
     activation: tuple[int, ...]
     gradient: tuple[int, ...]
+    activation_zeros: int | None = None
+    gradient_zeros: int | None = None
 
 
 @record(frozen=True)
@@ -180,7 +187,7 @@ class LayerRow:
     @property
     def is_dense(self) -> bool:
         """Whether it has weights."""
-        return self.kind == "dense"
+        return self.weights is not None
 
 
 @record(frozen=True)
@@ -239,12 +246,13 @@ class NetworkPrediction:
     All of it is None where no dense layer of a plain chain keeps its width.
 
     Attributes:
-        regime: ordered (chi1 below 1), edge of chaos or chaotic; None where no layer repeats.
+        regime: ordered (chi1 below 1), edge of chaos, chaotic, or exploding where the second moment grows without end;
+            None where no layer repeats.
         fixed_point: the second moment q* of z that the network is drawn to; None where it grows without end.
         chi1: the gradient's factor per layer there.
         xi_q, xi_c, xi_gradient: depth scales of the second moment, of the correlation of two samples, and of the
             gradient; None where there is no exponential decay or growth.
-        trainable_depth: 6 xi_c; None where it is unlimited.
+        trainable_depth: 6 xi_c, where exploding 6 xi_gradient; None where it is unlimited.
         input_second_moment, input_gradient_second_moment: of the batch, and of dObjective/d(batch).
     """
 

@@ -86,13 +86,16 @@ def layer_rows(measurement: Measurement, agreement: Agreement) -> tuple[LayerRow
                 activation=statistics,
                 gradient=gradient[i],
                 activation_gradient=activation_gradient[i],
-                weight_gradient=weight_gradient[i] if layer.kind == "dense" else None,
-                histogram=Histogram(
-                    edges, tuple(s.activation_histogram[i].tolist()), tuple(s.gradient_histogram[i].tolist())
-                ),
+                weight_gradient=weight_gradient[i] if layer.has_weights else None,
+                histogram=_histogram(edges, s.activation_histogram[i].tolist(), s.gradient_histogram[i].tolist()),
             )
         )
     return tuple(rows)
+
+
+def _histogram(edges: tuple[float, ...], activation: list[int], gradient: list[int]) -> Histogram:
+    """Of an engine's counts, whose last are of exact zeros."""
+    return Histogram(edges, tuple(activation[:-1]), tuple(gradient[:-1]), activation[-1], gradient[-1])
 
 
 def _signals(
@@ -121,7 +124,7 @@ def _ranks(values: NDArray[np.float64]) -> list[Estimate | None]:
 
 
 def _weights(layer: LayerDescription, variances: NDArray[np.float64]) -> WeightStatistics | None:
-    if layer.kind != "dense":
+    if not layer.has_weights:
         return None
     variance = float(np.mean(variances))
     return WeightStatistics(layer.expected_std, math.sqrt(variance) if math.isfinite(variance) else None)
@@ -158,7 +161,7 @@ def theory_rows(layers: Sequence[LayerDescription], agreement: Agreement) -> tup
             activation_function=layer.activation,
             init=layer.init,
             engine=None,
-            weights=WeightStatistics(layer.expected_std, None) if layer.kind == "dense" else None,
+            weights=WeightStatistics(layer.expected_std, None) if layer.has_weights else None,
             preactivation=None,
             activation=None,
             gradient=None,

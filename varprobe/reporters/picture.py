@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from varprobe.formatting import power, printable
+from varprobe.reporters.axes import find_y_range
 from varprobe.results.kinds import find, kind_of
 
 T = TypeVar("T")
@@ -32,8 +34,14 @@ Values = NDArray[np.float64]
 ACTIVATION, GRADIENT, THEORY = "#0072B2", "#D55E00", "#222222"
 # Layers up to which every one has its marker.
 MARKED = 60
+# Inches of a slide: at 1280 x 720 a point is 1.39 pixels, and the smallest words have 14.
+WIDTH, HEIGHT = 12.8, 7.2
+HEADING, WORDS, SMALL = 15.0, 12.0, 10.5
 _STYLE: dict[str, Any] = {
-    "font.size": 11,
+    "font.size": 11.5,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.hashsalt": "varprobe",
@@ -45,22 +53,28 @@ _METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf":
 _CUT = "..."
 
 
-def render_png(result: Any) -> bytes:
-    """A PNG at 160 dots per inch: 1280 to 1600 pixels wide."""
-    return save_figure(find(kind_of(result).figure), result, "png")
+def render_png(result: Any, *, own_scale: bool = False) -> bytes:
+    """A PNG at 150 dots per inch: 1920 pixels wide."""
+    return save_figure(find_drawing(result, own_scale=own_scale), result, "png")
 
 
-def render_svg(result: Any) -> bytes:
+def render_svg(result: Any, *, own_scale: bool = False) -> bytes:
     """An SVG; its words are text."""
-    return save_figure(find(kind_of(result).figure), result, "svg")
+    return save_figure(find_drawing(result, own_scale=own_scale), result, "svg")
 
 
-def render_pdf(result: Any) -> bytes:
+def render_pdf(result: Any, *, own_scale: bool = False) -> bytes:
     """A PDF of one page."""
-    return save_figure(find(kind_of(result).figure), result, "pdf")
+    return save_figure(find_drawing(result, own_scale=own_scale), result, "pdf")
 
 
-def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 160) -> bytes:
+def find_drawing(result: Any, *, own_scale: bool) -> Callable[[Any], Figure]:
+    """What draws a result; with `own_scale` each histogram in units of its own layer's root mean square."""
+    draw: Callable[..., Figure] = find(kind_of(result).figure)
+    return partial(draw, own_scale=True) if own_scale else draw
+
+
+def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 150) -> bytes:
     """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
     with house_style(), np.errstate(all="ignore"):  # a forged report may hold what has no logarithm
         stream, drawn = io.BytesIO(), draw(what)
@@ -91,13 +105,10 @@ def mark_layers(axes: Axes, deepest: int) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
 
 
-def mark_powers(axes: Axes) -> None:
-    """Powers of ten at whole exponents; less than two decades do not look like much."""
-    low, high = axes.get_ylim()
-    if high - low < 2:
-        middle = (low + high) / 2
-        low, high = middle - 1, middle + 1
-    room = 0.06 * (high - low)
+def mark_powers(axes: Axes, logs: Iterable[float | None] | None = None) -> None:
+    """Powers of ten over the range that the shared rule gives these log10 values, or else the limits of the axes."""
+    low, high = find_y_range(axes.get_ylim() if logs is None else logs)
+    room = 0.025 * (high - low)
     axes.set_ylim(low - room, high + room)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=2))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(round(value)).replace(".00e", "e")))
@@ -113,6 +124,12 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a line of text is, in inches."""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def width_of_axes(axes: Axes) -> float:
+    """How wide axes are, in inches."""
+    figure = axes.get_figure(root=True)
+    return axes.get_position().width * (figure.get_figwidth() if figure is not None else 1.0)
 
 
 def fit(text: str, room: float, *, size: float, bold: bool = False, tail: str = "") -> str:

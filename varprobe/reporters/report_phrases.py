@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from varprobe.formatting import count, number, power, printable
 from varprobe.report.records import Estimate, Expected, LayerRow, Report
+from varprobe.verdict.judged import FEWEST
 from varprobe.verdict.records import Finding
 
 MARKS = {"error": "!", "warning": "?", "info": "i"}
@@ -82,6 +83,46 @@ def gradient_log10(row: LayerRow) -> float | None:
     return row.predicted.log10_activation_gradient_second_moment if gradient is None else gradient.variance.log10_mean
 
 
+def activation_logs(row: LayerRow) -> tuple[float | None, float | None]:
+    """log10 of the variance of a row's output, as `activation_log10`, and theory's beside what was measured."""
+    return activation_log10(row), None if row.activation is None else row.predicted.log10_activation_variance
+
+
+def gradient_logs(row: LayerRow) -> tuple[float | None, float | None]:
+    """Likewise of the gradient with respect to the same output."""
+    theory = row.predicted.log10_activation_gradient_second_moment
+    return gradient_log10(row), None if row.activation_gradient is None else theory
+
+
+def activation_value(row: LayerRow) -> str:
+    """The output's variance as measured, or theory's where nothing was measured."""
+    measured, theory, _ = activation_cells(row)
+    return theory if row.activation is None else measured
+
+
+def gradient_value(row: LayerRow) -> str:
+    """The variance of the gradient with respect to the output, likewise."""
+    measured, theory, _ = gradient_cells(row)
+    return theory if row.activation_gradient is None else measured
+
+
+def outside_theory(row: LayerRow) -> tuple[bool, bool]:
+    """Whether the second moments of the output, and of the gradient there, lie outside the bands they are held to."""
+    theory = row.predicted
+    output = None if row.activation is None else row.activation.second_moment
+    gradient = None if row.activation_gradient is None else row.activation_gradient.second_moment
+    return (
+        _is_outside(output, theory.activation_low, theory.activation_high),
+        _is_outside(gradient, theory.activation_gradient_low, theory.activation_gradient_high),
+    )
+
+
+def _is_outside(measured: Estimate | None, low: float | None, high: float | None) -> bool:
+    if measured is None or measured.mean is None or low is None or high is None:
+        return False
+    return not low <= measured.mean <= high
+
+
 def activation_cells(row: LayerRow) -> tuple[str, str, str]:
     """The output's variance: measured and by theory; and the standard errors between their second moments."""
     theory = row.predicted
@@ -134,6 +175,12 @@ def marks(report: Report) -> dict[int, str]:
             if mark not in found.get(finding.layer, ""):
                 found[finding.layer] = found.get(finding.layer, "") + mark
     return found
+
+
+def is_shallow(report: Report) -> bool:
+    """Whether there are so few judged layers that the change is judged from the input on."""
+    trunk = [row for row in report.layers if row.kind in ("dense", "residual") and "residual" not in row.path]
+    return len(trunk) - (report.verdict.head is not None) < FEWEST
 
 
 def finding_counts(report: Report) -> str:

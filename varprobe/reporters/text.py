@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,12 +37,29 @@ class Cell:
     word: bool = False
 
 
+# Stands for the spaces of a command while its line is broken: a command stays whole, to be copied.
+_KEPT = "\0"
+
+
 @dataclass(frozen=True)
 class Row:
     """Cells, and the sweep's point that they tell of."""
 
     cells: tuple[Cell, ...]
     point: int | None = None
+
+
+def wrap(line: str, width: int, indent: str = "") -> list[str]:
+    """The line in parts of that width; what goes on is set in by `indent`.
+
+    Commands in backticks stay whole, and so do factors.
+
+    >>> wrap("first `--set a=b c` last", 12, "  ")
+    ['first', '  `--set a=b c`', '  last']
+    """
+    kept = re.sub(r"`[^`]*`|\bx (?=\d)", lambda found: found[0].replace(" ", _KEPT), line)
+    options: Any = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
+    return [part.replace(_KEPT, " ") for part in textwrap.wrap(kept, width, **options)]
 
 
 def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:

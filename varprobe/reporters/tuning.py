@@ -13,6 +13,7 @@ from varprobe.advice.plan_words import option_of
 from varprobe.advice.predicted_verdict import PredictedVerdict
 from varprobe.advice.ways import By
 from varprobe.formatting import count, printable
+from varprobe.reporters.verdict_phrases import SUBJECTS
 from varprobe.tuning import UNSTABLE, Tuning
 from varprobe.verdict.records import DirectionVerdict, Verdict
 
@@ -22,6 +23,7 @@ _WAYS = {
     By.BIAS: "biases of 0",
     By.NORM: "the norms' eps",
     By.MEAN: "weights without a mean",
+    By.SCHEME: "the scheme of the neighbours",
     By.LAYER: "the scale of one layer",
     By.BRANCH: "the scale of the residual branches",
     By.SCALE: "one factor for all weights",
@@ -32,7 +34,7 @@ _WAYS = {
 
 
 def render_tuning(tuning: Tuning) -> str:
-    """What changes, what theory says and what was measured; plain text, 80 columns."""
+    """What theory says and what was measured, the verdict, and what changes; plain text, 80 columns."""
     return "\n".join(_lines(tuning)) + "\n"
 
 
@@ -40,29 +42,31 @@ def _lines(tuning: Tuning) -> Iterator[str]:
     dense = sum(step.layer.weights is not None for step in tuning.network.steps)
     yield f"{printable(tuning.network.name)}: {count(dense, 'dense layer')}"
     yield ""
+    yield from _table(tuning)
+    yield ""
+    notes = list(_notes(tuning))
+    yield from notes
+    yield from [""] if notes else []
+    yield from _wrap(_conclusion(tuning))
     if tuning.by:
-        yield f"by {_WAYS[tuning.by]}:"
+        yield f"-> by {_WAYS[tuning.by]}:"
         for cause in tuning.causes:
-            yield from _wrap(cause, "  ")
+            yield from _wrap(cause, "   ")
         for run in fold(tuning.changes, tuning.network):
-            yield f"  {change_line(run)}: {run[0].scheme}"
+            yield f"   {change_line(run)}: {run[0].scheme}"
         if tuning.branches:
-            yield from _wrap(branch_line(tuning.branches), "  ")
-        yield ""
-        yield from (f"  {option_of(edit)}" for edit in tuning.edits)
-    elif tuning.before.is_sound:
+            yield from _wrap(branch_line(tuning.branches), "   ")
+        yield from (f"   {option_of(edit)}" for edit in tuning.edits)
+
+
+def _notes(tuning: Tuning) -> Iterator[str]:
+    if not tuning.by and tuning.before.is_sound:
         who = "A few draws call" if tuning.is_drawn else "Theory calls"
         yield f"{who} it stable both ways as it is; nothing is changed."
     if tuning.reason:
-        yield from ([""] if tuning.by else [])
         yield from _wrap(tuning.reason)
     if tuning.modes:
-        yield ""
         yield from _wrap(f"With the activations' gains the fan modes give over the depth: {modes_line(tuning.modes)}.")
-    yield ""
-    yield from _table(tuning)
-    yield ""
-    yield from _wrap(_conclusion(tuning))
     yield from _wrap(_broken_expectations(tuning))
 
 
@@ -78,7 +82,10 @@ def _table(tuning: Tuning) -> Iterator[str]:
     if tuning.measured:
         columns["measured"] = tuning.measured
     ways = ("forward", "backward", "signal") if tuning.measured else ("forward", "backward")
-    rows = [["", *columns], *([way, *(_cell(getattr(each, way, None)) for each in columns.values())] for way in ways)]
+    rows = [
+        ["", *columns],
+        *([SUBJECTS[way], *(_cell(getattr(each, way, None)) for each in columns.values())] for way in ways),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,11 +1,18 @@
-"""The verdict in words: a sentence, the figures of each direction, the draws that scatter, the head."""
+"""The verdict in words: sentences, the figures of each direction, the draws that scatter, the head."""
 
 from __future__ import annotations
 
+import math
+
 from varprobe.formatting import number, percent, power
+from varprobe.verdict.findings import LABEL_CODES
+from varprobe.verdict.labels import Direction, Label, SignalLabel
 from varprobe.verdict.records import DirectionVerdict, HeadVerdict, Share, Verdict
+from varprobe.verdict.rule import BROKEN, STABLE
 
 DIRECTIONS = ("forward", "backward", "signal")
+# What a direction is about, as people say it.
+SUBJECTS = {"forward": "activations", "backward": "gradient", "signal": "signal"}
 # Headings of `direction_figures`.
 FIGURES = ("over the depth", "to a factor", "rate per layer (95 %)", "e-fold in")
 # What the activations do, and what the gradient does.
@@ -24,6 +31,76 @@ SAMPLE_WORDS = {
     "inconclusive": "whether samples stay distinct cannot be judged from so few trials",
     "undefined": "there are no two samples to tell apart",
 }
+
+
+_WAYS = {
+    "forward": ("from the first layer to the last", "from the input to the last layer"),
+    "backward": ("from the last layer to the first", "from the last layer to the input"),
+}
+_STABLE, _BROKEN = (f"a factor {math.exp(limit):.0f}" for limit in (STABLE, BROKEN))
+_LIMITS = {
+    Label.STABLE: f"within {_STABLE} is stable",
+    Label.BORDERLINE: f"beyond {_STABLE}{{here}} is borderline",
+    Label.VANISHING: f"beyond {_BROKEN}{{here}} is vanishing",
+    Label.EXPLODING: f"beyond {_BROKEN}{{here}} is exploding",
+}
+_LEFT = {
+    SignalLabel.PRESERVED: "down to 0.1 is preserved",
+    SignalLabel.FADING: "below 0.1 is fading",
+    SignalLabel.COLLAPSING: "below 0.01 is collapsing",
+}
+
+
+def verdict_sentences(verdict: Verdict, *, shallow: bool = False, exact: bool = False) -> list[str]:
+    """A sentence for each of `DIRECTIONS`: its subject, a colon, its label, what a typical draw does, and the limit.
+
+    Arguments:
+        shallow: the change is from the input on, as in networks of fewer than four judged layers.
+        exact: by theory, without draws.
+    """
+    whose = "by theory" if exact else "in a typical draw"
+    return [
+        *(
+            _change_sentence(way, getattr(verdict, way), f"{_WAYS[way][shallow]} {whose}", _place(verdict, way))
+            for way in DIRECTIONS[:2]
+        ),
+        _signal_sentence(verdict.signal, whose),
+    ]
+
+
+def _place(verdict: Verdict, way: str) -> str:
+    """Where the limit is passed, as the label's finding says."""
+    code = LABEL_CODES.get((Direction(way), getattr(verdict, way).label))
+    layer = next((finding.layer for finding in verdict.findings if finding.code == code), None)
+    return "" if layer is None else f" (passed at layer {layer:,})"
+
+
+def _change_sentence(way: str, direction: DirectionVerdict, where: str, here: str) -> str:
+    what, total, error = f"{SUBJECTS[way]}: {direction.label}", direction.total_log10, direction.error_log10
+    if direction.label == Label.DEGENERATE:
+        return f"{what}; exactly zero in half of the draws or more."
+    if total is None:
+        return f"{what}; beyond the range of numbers." if direction.label in _LIMITS else f"{what}; nothing is left."
+    change = f"{what}; x {power(total)} {where}"
+    if direction.label == Label.INCONCLUSIVE:
+        return f"{change}, {_uncertainty(error)}."
+    return f"{change}; {_LIMITS[Label(direction.label)].format(here=here)}."
+
+
+def _uncertainty(error: float | None) -> str:
+    if error is None:
+        return "and one draw says nothing of the others"
+    return f"known to a factor {power(error)}; a factor 10 would do"
+
+
+def _signal_sentence(direction: DirectionVerdict, whose: str) -> str:
+    what, total = f"{SUBJECTS['signal']}: {direction.label}", direction.total_log10
+    if direction.label == SignalLabel.UNDEFINED or total is None:
+        return f"{what}; {SAMPLE_WORDS.get(direction.label, 'nothing is left')}."
+    left = f"{what}; x {power(total)} of what tells samples apart is left at the last layer {whose}"
+    if direction.label == SignalLabel.INCONCLUSIVE:
+        return f"{left}, {_uncertainty(direction.error_log10)}."
+    return f"{left}; {_LEFT[SignalLabel(direction.label)]}."
 
 
 def verdict_words(verdict: Verdict) -> str:
@@ -81,7 +158,7 @@ def direction_figures(direction: DirectionVerdict) -> tuple[str, str, str, str]:
 def share_lines(verdict: Verdict) -> list[str]:
     """Of each direction in which the draws do not agree, how many lose and gain more than what is stable."""
     return [
-        f"{name}: {' and '.join(parts)} more than 100-fold."
+        f"{SUBJECTS[name]}: {' and '.join(parts)} more than 100-fold."
         for name in DIRECTIONS[:2]
         for direction in [getattr(verdict, name)]
         if (parts := [*_share_words(direction.lost, "lose"), *_share_words(direction.grown, "gain")])

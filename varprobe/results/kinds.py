@@ -22,6 +22,7 @@ class ResultKind:
         printed: what standard output can be in place of that, by name.
         figure: what a window and the pictures show; empty where there is none.
         axes: draws on given axes what of the figure fits on one; empty where nothing does.
+        histograms: whether the figure has histograms, and so takes `own_scale`.
         stored: the class that is stored, where it is not the record itself.
         write: result -> JSON.
         read: stored class and place -> result, or an error for what types do not say.
@@ -37,10 +38,11 @@ class ResultKind:
     printed: Mapping[str, str] = field(default_factory=lambda: {"json": "results.store:render_json"})
     figure: str = ""
     axes: str = ""
+    histograms: bool = False
     stored: str = ""
 
 
-_PICTURES = {f".{form}": f"reporters.picture:render_{form}" for form in ("png", "svg", "pdf")}
+PICTURES = {f".{form}": f"reporters.picture:render_{form}" for form in ("png", "svg", "pdf")}
 RESULTS: dict[str, ResultKind] = {
     "report": ResultKind(
         record="report.records:Report",
@@ -50,12 +52,17 @@ RESULTS: dict[str, ResultKind] = {
             ".json": "results.store:render_json",
             ".csv": "reporters.report.tables:render_csv",
             ".md": "reporters.report.tables:render_markdown",
-            **_PICTURES,
+            **PICTURES,
             ".html": "reporters.report.page:render_page",
+        },
+        printed={
+            "json": "results.store:render_json",
+            **{name: f"reporters.code.write:render_{name}" for name in ("torch", "keras", "flax", "numpy")},
         },
         terminal="reporters.report.terminal:print_report",
         figure="reporters.report.figure:draw_report",
         axes="reporters.report.figure:draw_variances",
+        histograms=True,
         write="results.store:dump_whole",
         read="results.sound:check_report",
     ),
@@ -67,11 +74,12 @@ RESULTS: dict[str, ResultKind] = {
             ".json": "results.store:render_json",
             ".csv": "reporters.comparison.tables:render_csv",
             ".md": "reporters.comparison.tables:render_markdown",
-            **_PICTURES,
+            **PICTURES,
             ".html": "reporters.comparison.page:render_page",
         },
         terminal="reporters.comparison.terminal:print_comparison",
         figure="reporters.comparison.figure:draw_comparison",
+        histograms=True,
         stored="results.comparison:StoredComparison",
         write="results.comparison:dump_comparison",
         read="results.comparison:read_comparison",
@@ -84,7 +92,7 @@ RESULTS: dict[str, ResultKind] = {
             ".json": "results.store:render_json",
             ".csv": "reporters.sweep.tables:render_csv",
             ".md": "reporters.sweep.tables:render_markdown",
-            **_PICTURES,
+            **PICTURES,
             ".html": "reporters.sweep.page:render_page",
         },
         terminal="reporters.sweep.terminal:print_sweep",
@@ -131,8 +139,14 @@ def find(path: str) -> Any:
     return getattr(import_module(f"varprobe.{module}"), name)
 
 
-def render(result: Any, form: str, *, lesson: bool = False) -> str | bytes:
-    """The result in a format, by its suffix or its name; a page of a lesson asks before it shows."""
+def render(result: Any, form: str, **options: bool) -> str | bytes:
+    """The result in a format, by its suffix or its name.
+
+    Arguments:
+        options: those that are true are handed to the renderer: `lesson`, for pages that ask before they show, and
+            `own_scale`, for pictures whose histograms are each in units of their own layer's root mean square.
+    """
     kind = kind_of(result)
-    made: str | bytes = find({**kind.formats, **kind.printed}[form])(result, **({"lesson": True} if lesson else {}))
+    taken = {name: True for name, wanted in options.items() if wanted}
+    made: str | bytes = find({**kind.formats, **kind.printed}[form])(result, **taken)
     return made

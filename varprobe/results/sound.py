@@ -28,11 +28,12 @@ def check_report(report: Report, place: Place) -> Report:
 
 
 def _is_counted(histogram: Histogram) -> bool:
-    """Whether every bin has its counts, or none has."""
+    """Whether every bin has its counts, or none has, and no more zeros are told than values."""
     bins = len(histogram.edges) - 1
+    sides = (histogram.activation, histogram.activation_zeros), (histogram.gradient, histogram.gradient_zeros)
     return all(
-        len(counts) in (0, bins) and min(counts, default=0) >= 0
-        for counts in (histogram.activation, histogram.gradient)
+        len(counts) in (0, bins) and min(counts, default=0) >= 0 and 0 <= (zeros or 0) <= sum(counts)
+        for counts, zeros in sides
     )
 
 

@@ -171,7 +171,7 @@ def _gather(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
 
 
 def _take_fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]) -> str:
-    files = {path: _digest(folder / path) for path in sorted(set(_find_paths(experiment.document)))}
+    files = {path: _digest(folder / path) for path in sorted(set(find_paths(experiment.document)))}
     settings = [(axis.path, axis.values) for axis in axes]
     whole = json.dumps(
         [__version__, np.__version__, experiment.network.name, experiment.document, settings, files], default=str
@@ -179,16 +179,16 @@ def _take_fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def _find_paths(value: Any) -> Iterator[str]:
-    """Files that a config names."""
+def find_paths(value: Any) -> Iterator[str]:
+    """Files that a config names, as it names them: `value` is its document, or a part of it."""
     if isinstance(value, dict):
         for key, child in value.items():
             if key == "path" and isinstance(child, str):
                 yield child
-            yield from _find_paths(child)
+            yield from find_paths(child)
     elif isinstance(value, list):
         for child in value:
-            yield from _find_paths(child)
+            yield from find_paths(child)
 
 
 def _digest(path: Path) -> str:

@@ -62,6 +62,13 @@ class Journal:
             raise self._explain(error) from None
         self.points[index] = point
 
+    def count_kept(self) -> int:
+        """How many points are on the disk: perhaps one more than are in `points`, where work was interrupted."""
+        try:
+            return self.path.read_bytes().count(b"\n")
+        except OSError:
+            return 0
+
     def _lock(self) -> None:
         if fcntl is None:
             return

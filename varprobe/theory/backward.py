@@ -217,17 +217,31 @@ def _pass_identity(law: Identity, delta: GradientMoments, inner: ExtendedFloat, 
 
 
 def _pass_dropout(layer: Dropout, gradient: GradientMoments, source: SignalMoments | None) -> _Back:
-    """Kept entries pass on 1/keep of the gradient, and met the signal 1/keep as large."""
-    more = 1 / (1 - layer.dropped_share)
+    """Kept entries a x + b pass on a of the gradient, which met the signal as large, and shifted.
+
+    In the mean over what is dropped that is G1 + G2 (a x + b) times a k; the rest is noise.
+    """
+    factor, shift, through = layer.kept_factor, layer.kept_shift, layer.mean_factor
+    more, mean = factor * through, through * through
+    fresh = replace(gradient, fresh=gradient.fresh * more, shared=gradient.shared * mean, clear_of=0)
     if gradient.is_fresh:
-        return _Back(replace(gradient, fresh=gradient.fresh * more, clear_of=0))
+        return _Back(fresh)
     if source is None:
         return _Back(None)
-    met = replace(gradient, fresh=ZERO, clear_of=0, cross=gradient.cross * more, tied=gradient.tied * more * more)
+    common = gradient.common + 2.0 * shift * gradient.cross + shift * shift * gradient.tied
+    met = replace(
+        gradient,
+        fresh=ZERO,
+        clear_of=0,
+        common=common * mean,
+        cross=(gradient.cross + shift * gradient.tied) * (mean * factor),
+        tied=gradient.tied * (more * more),
+        within=gradient.within * (more * more),
+    )
     seen = met.second_moment(source)
     assert seen is not None
     extra = seen * (layer.dropped_share / (1 - layer.dropped_share))
-    return _Back(replace(met, fresh=gradient.fresh * more + extra))
+    return _Back(replace(met, fresh=gradient.fresh * more + extra, shared=fresh.shared))
 
 
 def _pass_norm(norm: Norm, gradient: GradientMoments, source: SignalMoments, batch: int) -> _Back:

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from varprobe.network.laws import Constant, Normal
-from varprobe.network.layers import Dense
+from varprobe.network.layers import Dense, Dropout
 from varprobe.network.spec import NetworkSpec, Step
 from varprobe.theory.records import Fluctuation, RowWidth
 
@@ -59,6 +59,7 @@ def is_walk(spec: NetworkSpec) -> bool:
     layers = [step.layer for step in spec.steps]
     return all(
         layer.variant is None
+        and not (isinstance(layer, Dropout) and layer.is_alpha)
         and (layer.activation is None or layer.activation.is_linear or layer.activation.degree == 1)
         and (not isinstance(layer, Dense) or (isinstance(layer.bias, Constant) and not layer.bias.value))
         for layer in layers
@@ -76,6 +77,8 @@ def chance_of_death(spec: NetworkSpec) -> float:
         layer = step.layer
         if layer.is_edge:
             return 0.0  # the skip lives
+        if isinstance(layer, Dropout) and layer.dropped_value:
+            lives = 1.0  # what it puts in place of entries is not zero
         fed = step if layer.weights is not None else before
         if layer.activation is None or fed is None or fed.layer.weights is None or not _can_die(fed):
             continue

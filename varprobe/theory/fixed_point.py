@@ -74,7 +74,9 @@ def _of_layer(layer: _Map, start: float) -> FixedPoint:
     regime = "edge of chaos" if edge else "ordered" if chi1 < 1 else "chaotic"
     xi_gradient = None if edge else _scale(min(chi1, 1 / chi1)) if chi1 else 0.0
     if q >= _HIGHEST:
-        return FixedPoint(regime, math.inf, chi1, None, None, xi_gradient, None)
+        # What limits the depth is size: samples need not drift apart, as in a linear network they do not.
+        limit = None if edge or xi_gradient is None else 6 * xi_gradient
+        return FixedPoint(regime if edge else "exploding", math.inf, chi1, None, None, xi_gradient, limit)
     at = max(q, _NOTHING)
     xi_q = _scale(layer.sw2 * layer.expect(at).slope)
     xi_c = None if edge else _scale(chi1 if chi1 < 1 else _correlation_slope(layer, at))

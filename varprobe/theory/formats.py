@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
 from varprobe.network.activations import Activation
+from varprobe.network.layers import Dropout
 from varprobe.network.number_formats import NumberFormat
 from varprobe.network.spec import NetworkSpec, Step
 from varprobe.network.special import normal_cdf
@@ -97,10 +98,10 @@ def _cells(step: Step, row: RowPrediction) -> tuple[float, ...]:
     activation = layer.activation
     signal, width = (row.source, row.width.source) if activation else (row.output, row.width.output)
     units, slopes = float(step.fan_out), _slopes(activation)
-    if layer.dropped_share:  # fewer units, and larger ones
-        keep = 1 - layer.dropped_share
+    if isinstance(layer, Dropout) and layer.dropped_share:  # fewer units, and larger ones
+        larger = math.log(layer.kept_factor)
         signal, width = row.source, row.width.source
-        units, slopes = units * keep, (-math.log(keep), -math.log(keep), 1.0)
+        units, slopes = units * (1 - layer.dropped_share), (larger, larger, 1.0)
     return (
         _log(signal),
         _variance(width),

@@ -136,7 +136,7 @@ class _Walk:
         return replace(signal, output=signal.output and normalise(layer, signal.output, self.batch))
 
     def drop(self, layer: Dropout, signal: ForwardStep) -> ForwardStep:
-        return replace(signal, output=signal.output and drop(signal.output, 1 - layer.dropped_share))
+        return replace(signal, output=signal.output and drop(signal.output, layer))
 
     def open(self, signal: ForwardStep) -> ForwardStep:
         self.skips.append((signal.output, self.mixings))

@@ -11,7 +11,7 @@ import math
 
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
-from varprobe.network.layers import Join
+from varprobe.network.layers import Dropout, Join
 from varprobe.network.spec import NetworkSpec
 from varprobe.theory.backward import BackwardStep
 from varprobe.theory.extended_float import ExtendedFloat
@@ -68,7 +68,7 @@ def follow_tangle(
             sources[join] = tell(noise)
             continue
         flow = flows[0][k]
-        if layer.variant is not None:
+        if layer.variant is not None or (isinstance(layer, Dropout) and layer.is_alpha):
             noise = None
         elif layer.dropped_share and noise is not None:
             extra = Spread(3 * layer.dropped_share / (1 - layer.dropped_share) / step.fan_out, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.network.laws import Constant, Identity, Law, Normal, Uniform
-from varprobe.network.layers import Dense, Norm
+from varprobe.network.layers import Dense, Dropout, Norm
 from varprobe.network.spec import InputLaw
 from varprobe.theory.batch_norm import normalise_batch
 from varprobe.theory.extended_float import ZERO, ExtendedFloat
@@ -185,11 +185,22 @@ def _own(signal: SignalMoments) -> ExtendedFloat:
     return signal.sample_variance - signal.shared_sample_variance
 
 
-def drop(signal: SignalMoments, keep: float) -> SignalMoments:
-    """Inverted dropout: the second moment grows by 1/keep, the covariance of two samples does not."""
-    if keep == 1:
+def drop(signal: SignalMoments, layer: Dropout) -> SignalMoments:
+    """The signal behind dropout: a multiple of what came in, and noise that no two samples and no two units share.
+
+    Entries are a x + b with chance k, else d: the noise has a^2 k (1 - k) q + 2 a k b mean + k b^2 + (1 - k) d^2.
+    Inverted dropout has a = 1/k and neither b nor d.
+    """
+    share = layer.dropped_share
+    if not share:
         return signal
-    extra, apart = signal.second_moment * (1 / keep - 1), signal.sample_variance
+    keep, factor, shift = 1 - share, layer.kept_factor, layer.kept_shift
+    extra = signal.second_moment * (factor * factor * keep * share)
+    if layer.is_alpha:
+        extra += keep * shift * shift + share * layer.dropped_value**2
+        extra += 2.0 * factor * keep * shift * signal.mean
+        signal = signal.times(layer.mean_factor)
+    apart = signal.sample_variance
     second, apart = signal.second_moment + extra, None if apart is None else apart + extra
     return replace(signal, second_moment=second, sample_variance=apart, gaussian=False)
 

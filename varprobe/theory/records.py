@@ -152,11 +152,12 @@ class FixedPoint:
     """Where a layer that is repeated for ever leads.
 
     Attributes:
-        regime: ordered, edge of chaos or chaotic; None where the second moment has no fixed point.
+        regime: ordered, edge of chaos, chaotic, or exploding where the second moment grows without end.
         second_moment: q*, 0 or infinite where it vanishes or explodes.
         chi1: at q*.
         xi_q, xi_c, xi_gradient: depth scales in layers of the second moment, the correlation and the gradient.
-        trainable_depth: 6 xi_c, beyond which two samples cannot be told apart, or not related.
+        trainable_depth: 6 xi_c, beyond which two samples cannot be told apart, or not related; of what grows without
+            end 6 xi_gradient.
     """
 
     regime: str | None

@@ -125,6 +125,8 @@ class _Walk:
         flow = signal.output
         if flow is None:
             return signal
+        if layer.is_alpha and layer.dropped_share:  # what it adds does not go as the signal
+            return replace(signal, output=None)
         extra = layer.dropped_share / (1 - layer.dropped_share)
         readout = flow.readout + Spread(flow.kurtosis * extra / self.step.fan_out, 0.0)
         kurtosis = flow.kurtosis / (1 - layer.dropped_share)

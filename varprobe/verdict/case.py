@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,18 +11,22 @@ import numpy as np
 
 from varprobe.frozen import dataclass
 from varprobe.network.description import LayerDescription, describe_rows
-from varprobe.network.spec import NetworkSpec, Settings
+from varprobe.network.spec import InputLaw, NetworkSpec, Settings
 from varprobe.verdict.agreement import Agreement
-from varprobe.verdict.head import judge_head
+from varprobe.verdict.head import is_zero_model, judge_head
 from varprobe.verdict.judged import JudgedLayer, Stretch, pick_points, stretches
 from varprobe.verdict.labels import Direction
 from varprobe.verdict.records import FormatRange, HeadVerdict
 from varprobe.verdict.rule import STABLE, Judged, JudgedSignal, judge_direction, judge_signal
-from varprobe.verdict.traces import Traces, trace_measurement, trace_prediction
+from varprobe.verdict.traces import Traces, end_at_input, trace_measurement, trace_prediction
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
     from varprobe.theory.records import Prediction
+
+
+# Rows below which the mean over draws of a variance's inverse, of a batch of Gaussians, is infinite but for eps.
+FEWEST_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,23 @@ class InputFacts:
         mean_share: squared mean over second moment.
         column_share: of the sum of squares, what the largest tenth of the columns carries; None where it is not known.
         features: how many columns.
+        code_density: share of entries that are not zero, of an input that is a code, as one-hot; None of any other.
     """
 
     second_moment_log: float
     mean_share: float
     column_share: float | None
     features: int
+    code_density: float | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a check of the change over depth may look at, measured or predicted."""
+    """What a check of the change over depth may look at, measured or predicted.
+
+    Attributes:
+        is_zero_model: it is one layer that starts at zero, and its traces end at the input.
+    """
 
     layers: tuple[LayerDescription, ...]
     points: tuple[JudgedLayer, ...]
@@ -58,6 +69,8 @@ class Case:
     agreement: Agreement | None = None
     measurement: Measurement | None = None
     formats: tuple[FormatRange, ...] = ()
+    is_zero_model: bool = False
+    batch: int = 0
 
     @property
     def measured(self) -> Measurement:
@@ -100,7 +113,10 @@ def foresee_case(
     layers = describe_rows(spec)
     points = pick_points(layers)
     traces = trace_prediction(spec, agreement.prediction, points)
-    source = _foresee_input(agreement.prediction, spec.input.features)
+    if settings.batch < FEWEST_ROWS and any(layer.variant == "batch" for layer in layers):
+        # The mean over draws, which theory has, is made by rare units there, and tells nothing of a draw.
+        traces = replace(traces, backward=np.full_like(traces.backward, np.nan))
+    source = _foresee_input(agreement.prediction, spec.input)
     return _case(layers, points, traces, source, agreement, formats, settings.batch, settings.dtype)
 
 
@@ -117,6 +133,9 @@ def _case(
     *,
     overflow: bool = False,
 ) -> Case:
+    is_model = is_zero_model(layers, traces)
+    if is_model:
+        traces = end_at_input(traces)
     cut, exact, eps = stretches(points), traces.exact, float(np.finfo(dtype).eps)
     for_forward, for_backward = traces.foreseen
     judge = partial(judge_direction, cut=cut, overflow=overflow, exact=exact)
@@ -134,20 +153,23 @@ def _case(
         agreement=agreement,
         measurement=measurement,
         formats=formats,
+        is_zero_model=is_model,
+        batch=batch,
     )
 
 
 def _input_of(measurement: Measurement) -> InputFacts:
     s = measurement.statistics
     size, offset, columns = s.log_input_second_moment, s.input_mean_squared_share, s.input_column_share
-    return InputFacts(float(size.mean()), float(offset.mean()), float(columns.mean()), measurement.features)
+    shares = float(offset.mean()), float(columns.mean())
+    return InputFacts(float(size.mean()), *shares, measurement.features, measurement.code_density)
 
 
-def _foresee_input(prediction: Prediction, features: int) -> InputFacts:
+def _foresee_input(prediction: Prediction, law: InputLaw) -> InputFacts:
     source = prediction.input
     size = source.second_moment
     share = float(source.mean**2 / size) if size else math.nan
-    return InputFacts(size.log, share, None, features)
+    return InputFacts(size.log, share, None, law.features, law.code_density)
 
 
 def first_beyond(case: Case, judged: Judged) -> int | None:

@@ -70,7 +70,7 @@ def find_jumps(case: Case) -> Iterator[Found]:
         for later, change in jumped[:MOST_JUMPS]:
             here = case.points[later].layer
             shape = f"std {number(here.expected_std)}, fan_in {here.fan_in:,}" if here.expected_std else "given weights"
-            place = f"; {shape}" if here.kind == "dense" else ""
+            place = f"; {shape}" if here.has_weights else ""
             message = f"The {what} {times(change / LN10)} at this one layer ({way}{place}).{more}"
             yield Found("jump", message, case.row(later), change / LN10, math.copysign(BROKEN / LN10, change))
             more = ""

@@ -8,6 +8,7 @@ import numpy as np
 
 from varprobe.formatting import count, number, percent, power
 from varprobe.verdict.case import Case, first_zero
+from varprobe.verdict.crowding import measure_crowding
 from varprobe.verdict.found import Found
 from varprobe.verdict.intervals import binomial_interval
 from varprobe.verdict.labels import Direction, Label
@@ -58,10 +59,11 @@ def foresee_death(case: Case) -> float:
 
 def find_unknown_draws(case: Case) -> Iterator[Found]:
     """By theory alone: a network so narrow for its depth that draws must differ, and theory does not know how."""
-    crowding = sum(1 / layer.fan_out for layer in case.layers if layer.expected_std and not layer.is_head)
     for (way, what, judged), foreseen in zip(case.directions, case.traces.foreseen, strict=True):
-        unknown = foreseen is not None and not foreseen.is_known and crowding > CROWDED
-        if unknown and judged.direction.total_log10 is not None:
+        if foreseen is None or foreseen.is_known or judged.direction.total_log10 is None:
+            continue
+        crowding = measure_crowding(case, way)
+        if crowding > CROWDED:
             message = (
                 f"Draws must differ ({way}): depth over width is {number(crowding)}, and what that makes of the {what} "
                 "of a typical draw theory does not know; its change is that of the mean over draws."

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from varprobe.frozen import dataclass
+from varprobe.verdict.branch_checks import find_frozen_branches, find_zero_branches
 from varprobe.verdict.case import Case
 from varprobe.verdict.depth_checks import (
     find_chaos,
@@ -29,12 +30,12 @@ from varprobe.verdict.layer_checks import (
     find_end_of_theory,
     find_mismatch,
     find_saturation,
+    find_small_batch,
     find_width_ratio,
-    find_zero_branches,
 )
 from varprobe.verdict.records import Finding
 from varprobe.verdict.scheme_checks import find_branch_count, find_fan_mode
-from varprobe.verdict.signal_checks import find_frozen_branches, find_input, find_rank_collapse, find_symmetric_units
+from varprobe.verdict.signal_checks import find_input, find_rank_collapse, find_symmetric_units
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,8 @@ FINDINGS: dict[str, FindingKind] = {
         "the arithmetic ended: values overflowed, or given arrays hold nan or inf", find_end_of_arithmetic, _TRIALS
     ),
     "symmetric-units": _error("the units of a layer are all the same unit", find_symmetric_units, _TRIALS),
-    "frozen-branch": _error(
-        "a residual branch is zero, and its weights have no gradient", find_frozen_branches, _TRIALS
-    ),
+    "frozen-branch": _error("a residual branch is zero, and its weights have no gradient", find_frozen_branches),
+    "small-batch": _warning("batch norm of two rows hands on signs alone", find_small_batch),
     "chaotic": _warning("stable activations with exploding gradients: the chaotic phase", find_chaos),
     "collapsed-signal": _warning("all samples end at the same point: the output forgets its input", find_collapse),
     "rank-collapse": _warning("the samples end on one line: their effective rank is 1", find_rank_collapse, _TRIALS),
@@ -103,9 +103,7 @@ FINDINGS: dict[str, FindingKind] = {
     "fan-mode": _warning("a layer's variance goes by fan_out where fan_in is ten times as large", find_fan_mode),
     "branch-count": _info("gpt2 counts half of the branches that a transformer of these blocks has", find_branch_count),
     "width-ratio": _info("changing widths alone change the gradient per entry; it is not judged", find_width_ratio),
-    "zero-branch": _info(
-        "a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches, _TRIALS
-    ),
+    "zero-branch": _info("a residual branch is exactly zero, as Fixup, ReZero and scale 0 want it", find_zero_branches),
 }
 
 

@@ -13,10 +13,25 @@ from varprobe.network.description import LayerDescription
 from varprobe.verdict.judged import JudgedLayer, find_head_row
 from varprobe.verdict.records import HeadVerdict
 from varprobe.verdict.rule import LN10
+from varprobe.verdict.traces import Traces
 
 if TYPE_CHECKING:
     from varprobe.probe.measurement import Measurement
     from varprobe.theory.records import Prediction
+
+# Activations that a linear model may end with, as logistic regression does.
+_STEEP_AT_ZERO = ("linear", "sigmoid", "tanh")
+
+
+def is_zero_model(layers: Sequence[LayerDescription], traces: Traces) -> bool:
+    """Whether the network is one layer of weights that start at zero, as linear and logistic regression may.
+
+    It learns from there: each unit has a gradient of its own. Behind an activation that is flat at 0 it would not.
+    """
+    if len(layers) != 1 or not layers[0].has_weights or layers[0].expected_std != 0 or layers[0].given:
+        return False
+    passes = (layers[0].activation or "").split("(")[0] in _STEEP_AT_ZERO
+    return passes and bool(np.isneginf(traces.backward_input).all())
 
 
 def judge_head(
@@ -41,7 +56,7 @@ def judge_head(
         None if is_zero else _typical(scale),
         None if is_zero else _typical(gradient + narrowing),
         None if np.isnan(loss).all() else _finite(float(np.nanmean(loss))),
-        chance_loss(measurement.objective, layers[-1].fan_out),
+        chance_loss(measurement.objective, layers[-1].fan_out, measurement.target_square),
     )
 
 
@@ -85,10 +100,14 @@ def _finite(loss: float) -> float | None:
     return loss if math.isfinite(loss) else None
 
 
-def chance_loss(objective: str, outputs: int) -> float | None:
+def chance_loss(objective: str, outputs: int, target_square: float | None = None) -> float | None:
     """The loss per sample of outputs that are all zero; None of an objective that has no loss.
 
     >>> chance_loss("cross_entropy", 10)
     2.302585092994046
+
+    Arguments:
+        target_square: mean square of the targets of mse; None of N(0, 1).
     """
-    return {"cross_entropy": math.log(outputs), "bce": math.log(2), "mse": 1.0}.get(objective)
+    square = 1.0 if target_square is None else target_square
+    return {"cross_entropy": math.log(outputs), "bce": math.log(2), "mse": square}.get(objective)

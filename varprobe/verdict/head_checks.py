@@ -19,6 +19,12 @@ FAR_ABOVE_CHANCE = 2.0
 
 def find_head(case: Case) -> Iterator[Found]:
     """A head that is zero, small or large: what it does to the first step."""
+    if case.is_zero_model:
+        message = (
+            "The network is one layer that starts at zero, as linear and logistic regression may: every unit has a "
+            "gradient of its own and learns. There is no body to judge."
+        )
+        yield Found("zero-head", message, 1, 0.0, 10**SMALL)
     row, head = find_head_row(case.layers), case.head
     if row is None or head is None:
         return

@@ -1,4 +1,4 @@
-"""Findings about single layers: saturation, dead units, widths, branches, number formats, the bands of theory."""
+"""Findings about single layers: saturation, dead units, widths, number formats, the bands of theory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from varprobe.formatting import count, number, percent, power
 from varprobe.frozen import dataclass
 from varprobe.verdict.agreement import FAMILY_ERROR
-from varprobe.verdict.case import Case
+from varprobe.verdict.case import FEWEST_ROWS, Case
 from varprobe.verdict.found import Found
 from varprobe.verdict.healthy import healthy_dead_share
 from varprobe.verdict.records import FormatRange
@@ -18,6 +18,8 @@ from varprobe.verdict.rule import LN10
 
 SATURATED_LIMIT = 0.5
 DEAD_MARGIN = 0.1
+# Second moment of a norm's output from which on its eps does not count.
+SIGN_SIZE = 0.9
 _RECTIFIERS = ("relu", "relu_squared")
 
 
@@ -42,7 +44,7 @@ def find_dead_units(case: Case) -> Iterator[Found]:
     least = share - 2 * error
     depth = 0
     for row, layer in enumerate(case.layers):
-        depth += layer.kind == "dense"
+        depth += layer.has_weights
         if not least[row] > DEAD_MARGIN or (layer.activation or "").split("(")[0] not in _RECTIFIERS:
             continue
         limit = healthy_dead_share(depth, case.measured.batch) + DEAD_MARGIN
@@ -100,6 +102,27 @@ def find_end_of_range(name: str, case: Case) -> Iterator[Found]:
         yield Found(f"{name}-range", message, out.layer, out.chance, 0.5)
 
 
+def find_small_batch(case: Case) -> Iterator[Found]:
+    """Batch norm of two rows: it hands on +1 and -1, whatever comes in, unless its eps is what it divides by."""
+    if case.batch != 2:
+        return
+    norms = [row for row, layer in enumerate(case.layers) if layer.variant == "batch" and _size(case, row) > SIGN_SIZE]
+    if norms:
+        message = (
+            f"Batch norm of 2 rows makes +1 and -1 of every unit: {count(len(norms), 'norm')} hand on nothing but the "
+            "sign of a difference, and its gradient is what eps leaves."
+        )
+        yield Found("small-batch", message, norms[0] + 1, 2.0, float(FEWEST_ROWS))
+
+
+def _size(case: Case, row: int) -> float:
+    """The second moment of what a row hands on, of a typical draw or by theory."""
+    if case.measurement is not None:
+        return math.exp(min(float(np.median(case.measured.statistics.log_activation_second_moment[:, row])), 700.0))
+    output = case.agreement.prediction.rows[row].output if case.agreement else None
+    return 0.0 if output is None else float(output.second_moment)
+
+
 def find_width_ratio(case: Case) -> Iterator[Found]:
     """Widths that change the gradient per entry."""
     widths = [point.layer.fan_out for point in case.points]
@@ -107,15 +130,6 @@ def find_width_ratio(case: Case) -> Iterator[Found]:
     if ratio >= 2:
         message = f"Widths change {number(ratio)}-fold, and the gradient per entry with them; judged is width times it."
         yield Found("width-ratio", message, case.row(int(np.argmin(widths))), ratio, 2.0)
-
-
-def find_zero_branches(case: Case) -> Iterator[Found]:
-    """Residual branches that add nothing."""
-    rows = np.flatnonzero((case.measured.statistics.zero_branch == 1).all(axis=0)).tolist()
-    if rows:
-        blocks = count(len(rows), "residual block")
-        message = f"{blocks}: the branch adds exactly zero, the block starts as the identity."
-        yield Found("zero-branch", message, rows[0] + 1, float(len(rows)), 0.0)
 
 
 def find_end_of_theory(case: Case) -> Iterator[Found]:
@@ -131,6 +145,8 @@ def find_end_of_theory(case: Case) -> Iterator[Found]:
         else:
             unknown = [row for row, each in enumerate(rows) if each.log_output_gradient is None][-1:]
         reason = "".join(f": {rows[row].reason}" for row in unknown)
+        if not unknown and case.batch < FEWEST_ROWS:
+            reason = f": behind batch norm of {case.batch} rows rare units make the mean over draws"
         message = f"Theory does not reach all of this network ({way}){reason}."
         yield Found("theory-ends", message, unknown[0] + 1 if unknown else None)
 
@@ -141,7 +157,7 @@ def find_mismatch(case: Case) -> Iterator[Found]:
         return
     for way, what, _ in case.directions:
         bands = [row.output if way == "forward" else row.output_gradient for row in case.agreement.rows]
-        left = [row for row, band in enumerate(bands) if case.layers[row].kind == "dense" and band.is_left]
+        left = [row for row, band in enumerate(bands) if case.layers[row].has_weights and band.is_left]
         if not left:
             continue
         row = left[0] if way == "forward" else left[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from varprobe.frozen import record
 
 # The chance that any decision about a network is wrong, unless told otherwise.
@@ -68,9 +70,56 @@ class HeadVerdict:
     chance_loss: float | None = None
 
 
+class Target(StrEnum):
+    """What of a network a remedy changes."""
+
+    INPUT = "input"
+    WEIGHTS = "weights"
+    BIAS = "bias"
+    NORM = "norm"
+    BRANCH = "branch"
+
+
+@record(frozen=True)
+class Amendment:
+    """One change that a remedy makes, in numbers.
+
+    Attributes:
+        target: a value of `Target`.
+        layers: rows of the report, from 1; none of the input.
+        places: which they are among the layers of their kind, from 0.
+        law: of weights and biases what is drawn: normal, uniform, truncated_normal, constant, identity, orthogonal;
+            empty where no law says it. Of the input how it is drawn, or file.
+        fan: fan_in, fan_avg or fan_out where `scale` is in units of its root's inverse, else empty.
+        scale: standard deviation, of a truncated law before the cut; the constant; the gain of identity and orthogonal;
+            a norm's eps; a branch's scale; of the input the standard deviation that is divided out.
+        mean: of the law; of the input what is subtracted.
+        low, high: where a truncated law is cut, in standard deviations from its mean.
+        factor: of what was drawn before, where the law is the same but for it.
+    """
+
+    target: str
+    layers: tuple[int, ...]
+    places: tuple[int, ...]
+    law: str = ""
+    fan: str = ""
+    scale: float = 1.0
+    mean: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    factor: float | None = None
+
+
 @record(frozen=True)
 class Finding:
-    """Something worth saying. `layer` is a row of the report, from 1; `measured` and `limit` are its figures."""
+    """Something worth saying.
+
+    Attributes:
+        layer: a row of the report, from 1.
+        measured, limit: its figures.
+        changes: what its remedy changes; none where that is told of its cause, or nothing that can be said in numbers.
+        cause: code of the finding whose remedy comes first, or mends this one too; empty where there is none.
+    """
 
     code: str
     severity: str
@@ -79,6 +128,8 @@ class Finding:
     remedy: str
     measured: float | None = None
     limit: float | None = None
+    changes: tuple[Amendment, ...] = ()
+    cause: str = ""
 
 
 @record(frozen=True)

@@ -18,7 +18,7 @@ _MLP = 4
 
 def find_fan_mode(case: Case) -> Iterator[Found]:
     """The layer that narrows most, where its scheme goes by fan_out: its variance does, with that of all its like."""
-    dense = [row for row, layer in enumerate(case.layers) if layer.kind == "dense" and layer.expected_std]
+    dense = [row for row, layer in enumerate(case.layers) if layer.has_weights and layer.expected_std]
     found = [row for row in dense if _ratio(case.layers[row]) >= FAN_LIMIT and _goes_by_fan_out(case, row, dense)]
     if found:
         row = max(found, key=lambda row: _ratio(case.layers[row]))
@@ -50,7 +50,7 @@ def find_branch_count(case: Case) -> Iterator[Found]:
         if not layer.trunk:
             continue
         if layer.kind == "residual":
-            inside = [each for each in case.layers[start:row] if each.kind == "dense"]
+            inside = [each for each in case.layers[start:row] if each.has_weights]
             if not _is_half(inside):
                 return
             branches += 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from varprobe.formatting import number, percent, power
 from varprobe.verdict.case import Case
 from varprobe.verdict.found import Found
+from varprobe.verdict.labels import Severity
 from varprobe.verdict.rule import LN10
 
 # Second moments of the input that are usual; the share of it that its mean may have.
@@ -23,12 +24,23 @@ LINE_RANK, PLANE_RANK = 1.05, 1.5
 
 
 def find_input(case: Case) -> Iterator[Found]:
-    """An input that is not standardised, and one whose columns are of very different size."""
+    """An input that is not standardised, and one whose columns are of very different size.
+
+    Of a code, as one-hot, the entries that are not zero count: it is small because most of them are, on purpose.
+    """
     source = case.input
     size = source.second_moment_log / LN10
-    if math.isfinite(size) and abs(size) > USUAL_SIZE:
+    coded = 0.0 if source.code_density is None else math.log10(source.code_density)
+    if math.isfinite(size) and abs(size - coded) > USUAL_SIZE:
         message = f"The input's root mean square is {power(size / 2)}: its second moment is {power(size)}, not near 1."
-        yield Found("input-scale", message, measured=size, limit=math.copysign(USUAL_SIZE, size))
+        yield Found("input-scale", message, measured=size, limit=math.copysign(USUAL_SIZE, size - coded))
+    elif math.isfinite(size) and abs(size) > USUAL_SIZE:
+        code = percent(source.code_density or 0.0)
+        message = f"The input is a code: {code} of its entries are not zero, and its second moment is {power(size)}."
+        limit = math.copysign(USUAL_SIZE, size)
+        yield Found("input-scale", message, measured=size, limit=limit, severity=Severity.INFO)
+    if source.code_density is not None:
+        return
     if source.mean_share > USUAL_OFFSET:
         message = f"The input's mean makes {percent(source.mean_share)} of its second moment: most of it is an offset."
         yield Found("input-offset", message, measured=source.mean_share, limit=USUAL_OFFSET)
@@ -66,6 +78,8 @@ def find_rank_collapse(case: Case) -> Iterator[Found]:
 def find_symmetric_units(case: Case) -> Iterator[Found]:
     """Layers whose units are all the same unit."""
     s = case.measured.statistics
+    if case.is_zero_model:  # the units' targets tell them apart
+        return
     rows = [point.output for point in case.points]
     alike = (s.identical_units[:, rows] == 1).all(axis=0) & np.isfinite(s.log_activation_second_moment[:, rows]).all(
         axis=0
@@ -81,30 +95,3 @@ def find_symmetric_units(case: Case) -> Iterator[Found]:
             "training keeps them the same."
         )
         yield Found("symmetric-units", message, case.row(first), float(len(places)), 0.0)
-
-
-def _ends_at_a_norm(case: Case, rows: Iterable[int]) -> bool:
-    """Whether a norm makes zero of what is not: its gain is zero, and learns."""
-    s = case.measured.statistics
-    dies = np.isfinite(s.log_preactivation_second_moment) & np.isneginf(s.log_activation_second_moment)
-    return any(case.layers[row].kind == "norm" and bool(dies[:, row].any()) for row in rows)
-
-
-def find_frozen_branches(case: Case) -> Iterator[Found]:
-    """Residual branches whose every weight gradient is zero, and whose output is: they never learn."""
-    s = case.measured.statistics
-    frozen, start = [], 0
-    for row, layer in enumerate(case.layers):
-        if not layer.trunk:
-            continue
-        inside = range(start, row) if layer.kind == "residual" else ()
-        start = row + 1
-        dense = [each for each in inside if case.layers[each].kind == "dense"]
-        if not dense or not np.isneginf(s.log_activation_second_moment[:, row - 1]).all():
-            continue
-        if np.isneginf(s.log_weight_gradient_second_moment[:, dense]).all() and not _ends_at_a_norm(case, inside):
-            frozen.append(row)
-    if frozen:
-        blocks = f"{len(frozen):,} residual block{'' if len(frozen) == 1 else 's'}"
-        message = f"{blocks}: the branch is zero and so is every gradient of its weights, so it never learns."
-        yield Found("frozen-branch", message, frozen[0] + 1, float(len(frozen)), 0.0)

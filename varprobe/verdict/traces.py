@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,19 @@ class Traces:
     signal_input: Logs
     exact: bool
     foreseen: tuple[Foreseen | None, Foreseen | None] = (None, None)
+
+
+def end_at_input(traces: Traces) -> Traces:
+    """The same of one layer, with the input in place of what it hands on: nothing is gained or lost on the way."""
+    nothing = np.zeros_like(traces.backward)
+    return replace(
+        traces,
+        forward=traces.forward_input[:, None],
+        backward=nothing,
+        backward_input=nothing[:, 0],
+        signal=traces.signal_input[:, None],
+        foreseen=(Foreseen(0.0), Foreseen(0.0)) if traces.exact else (None, None),
+    )
 
 
 def trace_measurement(measurement: Measurement, points: Sequence[JudgedLayer]) -> Traces:

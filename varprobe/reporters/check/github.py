@@ -9,23 +9,30 @@ from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
 from varprobe.verdict.records import Finding
 
-# GitHub shows that many errors and that many warnings of a step.
+# GitHub shows that many errors, that many warnings and that many notices of a step.
 SHOWN = 10
 
 
 def render_github(checks: CheckRun) -> str:
-    """An error for everything not met, then up to ten warnings of the reports, then the counts."""
-    errors, warnings = [], []
+    """What changed since a baseline, an error for everything not met, up to ten warnings of the reports, the counts."""
+    notices, errors, warnings = [], [], []
     for checked in checks.checked:
-        trouble, verdict = words.trouble_of(checked), checked.report and checked.report.verdict
-        errors += [_of_trouble(checked, trouble)] if trouble else []
+        since = words.since_lines(checked)
+        notices += [_of_since(checked, since)] if since else []
+        verdict = checked.report and checked.report.verdict
+        errors += [_of_trouble(checked, trouble) for trouble in words.troubles_of(checked)]
         errors += [_of_decision(checked, decision) for decision in words.broken(checked)]
         found = verdict.findings if verdict else ()
         warnings += [_of_finding(checked, finding) for finding in found if finding.severity == "warning"]
-    lines = [*errors, *warnings[:SHOWN]]
+    lines = [*notices[:SHOWN], *errors, *warnings[:SHOWN]]
     if len(errors) > SHOWN:
         lines.append(f"{count(len(errors), 'error')}; GitHub annotates the first {SHOWN} of a step")
     return "\n".join([*lines, words.counts_line(checks)]) + "\n"
+
+
+def _of_since(checked: CheckResult, since: list[str]) -> str:
+    title = f"varprobe: {printable(checked.name)} since the baseline"
+    return _command("notice", checked, None, None, title, since)
 
 
 def _of_trouble(checked: CheckResult, trouble: CheckError) -> str:

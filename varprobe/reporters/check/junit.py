@@ -5,6 +5,7 @@ The words of the checks are printable, and so hold no character that XML 1.0 for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from varprobe.formatting import printable
@@ -24,21 +25,23 @@ def render_junit(checks: CheckRun) -> str:
 
 
 def _suite(checked: CheckResult) -> Element:
-    trouble = words.trouble_of(checked)
+    troubles = words.troubles_of(checked)
     suite = Element("testsuite", name=words.place(checked))
-    suite.set("tests", str(len(checked.decisions) + (trouble is not None)))
+    suite.set("tests", str(len(checked.decisions) + bool(troubles)))
     suite.set("failures", str(len(words.broken(checked))))
-    suite.set("errors", str(int(trouble is not None)))
+    suite.set("errors", str(int(bool(troubles))))
     suite.set("skipped", "0")
     suite.set("time", f"{checked.seconds:.3f}")
     properties = SubElement(suite, "properties")
     for name, value in properties_of(checked).items():
         SubElement(properties, "property", name=name, value=value)
+    first, since = next(iter(words.broken(checked)), None), words.since_lines(checked)
     for decision in checked.decisions:
-        suite.append(_case(checked, decision))
-    if trouble:
-        suite.append(_error(checked, trouble))
-    SubElement(suite, "system-out").text = words.trouble_words(trouble) if trouble else words.verdict_line(checked)
+        suite.append(_case(checked, decision, since if decision is first else []))
+    if troubles:
+        suite.append(_error(checked, troubles))
+    said = words.trouble_words(troubles[0]) if troubles else words.verdict_line(checked)
+    SubElement(suite, "system-out").text = said
     return suite
 
 
@@ -52,23 +55,31 @@ def properties_of(checked: CheckResult) -> dict[str, str]:
         "looks": checked.looks,
         "alpha": checked.alpha,
         "seed": checked.report.settings.seed if checked.report else None,
+        "since_baseline": "; ".join(words.since_lines(checked)) or None,
     }
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
-def _case(checked: CheckResult, decision: Decision) -> Element:
+def _case(checked: CheckResult, decision: Decision, since: Sequence[str]) -> Element:
+    """The first that failed says before all else what changed since the baseline."""
     case = Element("testcase", classname=words.place(checked), name=printable(decision.expectation))
     if decision.outcome != "met":
         failure = SubElement(case, "failure", type=decision.outcome, message=words.tell(decision))
-        failure.text = "\n".join(words.decision_lines(checked, decision))
+        failure.text = "\n".join(
+            [*(f"since the baseline: {line}" for line in since), *words.decision_lines(checked, decision)]
+        )
     else:
         SubElement(case, "system-out").text = words.tell(decision)
     return case
 
 
-def _error(checked: CheckResult, trouble: CheckError) -> Element:
+def _error(checked: CheckResult, troubles: Sequence[CheckError]) -> Element:
     case = Element("testcase", classname=words.place(checked), name="config")
-    error = SubElement(case, "error", type=checked.outcome, message=words.trouble_words(trouble))
-    at = f"at {words.place(checked, trouble.line, trouble.column)}"
-    error.text = "\n".join([words.trouble_words(trouble), at, *words.hint_lines(trouble)])
+    error = SubElement(case, "error", type=checked.outcome, message=words.trouble_words(troubles[0]))
+    error.text = "\n".join(line for trouble in troubles for line in _trouble_lines(checked, trouble))
     return case
+
+
+def _trouble_lines(checked: CheckResult, trouble: CheckError) -> list[str]:
+    at = f"at {words.place(checked, trouble.line, trouble.column)}"
+    return [words.trouble_words(trouble), at, *words.hint_lines(trouble)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from varprobe.formatting import printable
-from varprobe.gate.records import CheckResult, CheckRun, Decision
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
 from varprobe.reporters.text import escape_markdown, markdown_table
 
@@ -24,20 +24,32 @@ def render_markdown(checks: CheckRun) -> str:
 def _section(checked: CheckResult) -> Iterator[str]:
     yield f"## {words.word(checked.outcome)}: {_escape(checked.name)}"
     yield ""
-    trouble = words.trouble_of(checked)
-    if trouble:
-        at = _escape(words.place(checked, trouble.line, trouble.column))
-        told_ = " ".join(_escape(words.sentence(part)) for part in (words.trouble_words(trouble), trouble.hint) if part)
-        yield f"- **{words.word(checked.outcome)}** at {at}: {told_}"
+    troubles = words.troubles_of(checked)
+    if troubles:
+        yield from (_troubled(checked, trouble) for trouble in troubles)
         yield ""
         return
     yield f"{_escape(words.place(checked))}: {_escape(words.how(checked))}, alpha {checked.alpha:g}"
     yield ""
+    since = words.since_lines(checked)
+    if since:
+        yield "Since the baseline:"
+        yield ""
+        yield from (f"- {_escape(line)}" for line in since)
+        yield ""
     yield from _table(checked)
     for decision in words.broken(checked):
         yield _broken(checked, decision)
     if words.broken(checked):
         yield ""
+
+
+def _troubled(checked: CheckResult, trouble: CheckError) -> str:
+    at = _escape(words.place(checked, trouble.line, trouble.column))
+    said = (words.trouble_words(trouble), trouble.hint)
+    return f"- **{words.word(checked.outcome)}** at {at}: " + " ".join(
+        _escape(words.sentence(part)) for part in said if part
+    )
 
 
 def _table(checked: CheckResult) -> Iterator[str]:

@@ -37,7 +37,7 @@ EXPECTATIONS = {
     "findings": "no finding of severity error",
     "baseline": "no drift from the stored report",
 }
-_OTHER = "expect/other"
+_OTHER, SINCE = "expect/other", "since-baseline"
 # The rules of what could not be checked, by outcome.
 _TROUBLE = {"error": "config", "fault": "fault"}
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -67,7 +67,7 @@ def render_sarif(checks: CheckRun) -> str:
     results = [result for checked in checks.checked for result in _results(checked, index)]
     run = {
         "tool": {"driver": {"name": "varprobe", "version": __version__, "rules": rules}},
-        "invocations": [{"executionSuccessful": all(words.trouble_of(one) is None for one in checks.checked)}],
+        "invocations": [{"executionSuccessful": all(not words.troubles_of(one) for one in checks.checked)}],
         "columnKind": "unicodeCodePoints",
         "results": list(_write(results, index)),
     }
@@ -79,6 +79,7 @@ def _rules() -> list[dict[str, Any]]:
     found = [(code, kind.meaning, _LEVELS[kind.severity]) for code, kind in FINDINGS.items()]
     expected = [(f"expect/{kind}", f"expected: {meaning}", "error") for kind, meaning in EXPECTATIONS.items()]
     rest = [
+        (SINCE, "what differs from the baseline apart from what was measured", "note"),
         (_OTHER, "expected: another property", "error"),
         (_TROUBLE["error"], "the config describes a network that can be checked", "error"),
         (_TROUBLE["fault"], "varprobe itself works", "error"),
@@ -95,13 +96,17 @@ def _rules() -> list[dict[str, Any]]:
 
 
 def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
-    trouble = words.trouble_of(checked)
-    if trouble:
+    for number, trouble in enumerate(words.troubles_of(checked)):
         text = " ".join(
             words.sentence(part) for part in (words.trouble_words(trouble), printable(trouble.hint)) if part
         )
         rule = _TROUBLE.get(checked.outcome, _TROUBLE["error"])
-        yield _Result(rule, "", "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
+        what = trouble.field if number else ""
+        yield _Result(rule, what, "error", text, checked, trouble.line, trouble.column, None, checked.outcome)
+    since = words.since_lines(checked)
+    if since and words.broken(checked):
+        text = f"{printable(checked.name)}: since the baseline: {'; '.join(since)}"
+        yield _Result(SINCE, "", "note", words.sentence(text), checked, None, None, None, checked.outcome)
     for decision in words.broken(checked):
         rule = f"expect/{decision.expectation.split('.')[0]}"
         head = f"{printable(checked.name)}: {printable(decision.expectation)}: {words.tell(decision)}"

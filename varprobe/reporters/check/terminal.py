@@ -1,19 +1,17 @@
-"""CheckRun -> the terminal: a line for what passed, and for the rest what broke, where, and what to do.
-
-Why a config could not be checked is said on standard error, as every error is.
-"""
+"""CheckRun -> the terminal: a line for what passed, and for the rest what broke, where, and what to do."""
 
 from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from io import StringIO
 
 from rich.console import Console
 from rich.text import Text
 
 from varprobe.formatting import printable
-from varprobe.gate.records import CheckResult, CheckRun, Decision
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
 
 _STYLES = {
@@ -37,23 +35,43 @@ def print_checks(checks: CheckRun, console: Console) -> None:
 
 
 def text_of(checked: CheckResult) -> str:
-    """What of one config broke, and then how it was checked, in the same words without colour.
+    """What changed since the baseline, what of one config broke, and how it was checked, in the same words.
 
     The first line says the most: summaries of test runs show no other.
     """
     stream = StringIO()
     console = Console(file=stream, color_system=None, highlight=False, markup=False, emoji=False)
+    if checked.since and not checked.since.is_nothing:
+        _print_since(checked, console)
     _print_broken(checked, console)
     return f"{textwrap.dedent(stream.getvalue())}{_tame(words.place(checked))}: {words.how(checked)}"
 
 
 def _print_one(checked: CheckResult, console: Console) -> None:
-    trouble = words.trouble_of(checked)
-    if trouble:
-        _head(console, checked, f"{words.place(checked, trouble.line, trouble.column)}: could not be checked")
+    troubles = words.troubles_of(checked)
+    if troubles:
+        _print_troubles(checked, troubles, console)
         return
     _head(console, checked, f"{words.place(checked)}: {words.how(checked)}")
+    _print_since(checked, console)
     _print_broken(checked, console)
+
+
+def _print_troubles(checked: CheckResult, troubles: Sequence[CheckError], console: Console) -> None:
+    """Every mistake at its place; the first stands beside the outcome."""
+    for number, trouble in enumerate(troubles):
+        line = f"{words.place(checked, trouble.line, trouble.column)}: {words.trouble_words(trouble)}"
+        if number == 0:
+            _head(console, checked, line)
+        else:
+            _put(console, line, 2)
+        for hint in words.hint_lines(trouble):
+            _put(console, hint, 4)
+
+
+def _print_since(checked: CheckResult, console: Console) -> None:
+    for number, line in enumerate(words.since_lines(checked)):
+        _put(console, line if number else f"since the baseline: {line}", 4 if number else 2)
 
 
 def _print_broken(checked: CheckResult, console: Console) -> None:

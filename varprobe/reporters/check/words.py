@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from varprobe.formatting import count, printable
-from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
+from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision, Difference
 from varprobe.report.records import LayerRow
 from varprobe.reporters.report_phrases import row_label
 from varprobe.reporters.verdict_phrases import verdict_lines, verdict_words
@@ -20,6 +22,8 @@ WORDS = {
 }
 # The order in which configs are counted.
 _COUNTED = ("passed", "failed", "undecided", "error", "fault")
+# Differences of a config, and runs of layers' names, that are told.
+_DIFFERENCES, _NAMES = 10, 8
 # Outcomes of configs that could not be checked.
 _TROUBLED = ("error", "fault")
 _STDIN = ("-", "<stdin>")
@@ -31,8 +35,59 @@ def word(outcome: str) -> str:
 
 
 def broken(checked: CheckResult) -> list[Decision]:
-    """The decisions that were not met, in the order of the config."""
-    return [decision for decision in checked.decisions if decision.outcome != "met"]
+    """The decisions that were not met: drift from the baseline, then the others in the order of the config."""
+    found = [decision for decision in checked.decisions if decision.outcome != "met"]
+    return sorted(found, key=lambda decision: decision.expectation != "baseline")
+
+
+def since_lines(checked: CheckResult) -> list[str]:
+    """What differs from the baseline: the config, layers, versions; of what passed, only where something does."""
+    since = checked.since
+    if since is None:
+        return []
+    if since.is_nothing:
+        same = "config, layers and versions of varprobe, numpy and python are the same"
+        return [] if checked.outcome == "passed" else [same]
+    lines = [_differs(one) for one in since.config[:_DIFFERENCES]]
+    more = len(since.config) - len(lines)
+    lines += [f"and {count(more, 'more difference')} of the config; -o check.json has all"] if more else []
+    named = (("removed", since.removed), ("added", since.added))
+    lines += [f"{count(len(names), 'layer')} {what}: {_fold(names)}" for what, names in named if names]
+    return [*lines, *map(_differs, since.versions)]
+
+
+def _differs(one: Difference) -> str:
+    if one.before is None or one.after is None:
+        what = f"added: {one.after}" if one.before is None else f"removed: {one.before}"
+        return printable(f"{one.path} {what}")
+    return printable(f"{one.path}: {one.before} -> {one.after}")
+
+
+def _fold(names: Sequence[str]) -> str:
+    """Names that are numbered on as a range, names that are repeated with their number; the first of many.
+
+    >>> _fold(["dense7", "dense8", "dense9", "trunk", "trunk"])
+    'dense7 to dense9, trunk (2)'
+    """
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and (name == runs[-1][-1] or name == _next(runs[-1][-1])):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    told = [printable(_run_words(run)) for run in runs[:_NAMES]]
+    return ", ".join([*told, "..."] if len(runs) > _NAMES else told)
+
+
+def _next(name: str) -> str:
+    stem = name.rstrip("0123456789")
+    return f"{stem}{int(name[len(stem) :]) + 1}" if 0 < len(name) - len(stem) < 10 else ""
+
+
+def _run_words(run: Sequence[str]) -> str:
+    if len(run) == 1 or (len(run) == 2 and run[0] != run[1]):
+        return ", ".join(run)
+    return f"{run[0]} ({len(run)})" if run[0] == run[-1] else f"{run[0]} to {run[-1]}"
 
 
 def counts_line(checks: CheckRun) -> str:
@@ -115,11 +170,11 @@ def hint_lines(trouble: CheckError) -> list[str]:
     return [f"hint: {printable(trouble.hint)}"] if trouble.hint else []
 
 
-def trouble_of(checked: CheckResult) -> CheckError | None:
-    """Why the config could not be checked; None where it could."""
-    if checked.trouble is None and checked.outcome in _TROUBLED:
-        return CheckError("could not be checked", "")
-    return checked.trouble
+def troubles_of(checked: CheckResult) -> tuple[CheckError, ...]:
+    """Why the config could not be checked; empty where it could."""
+    if checked.trouble is None:
+        return (CheckError("could not be checked", ""),) if checked.outcome in _TROUBLED else ()
+    return (checked.trouble, *checked.further)
 
 
 def trouble_words(trouble: CheckError) -> str:

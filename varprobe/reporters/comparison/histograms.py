@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from varprobe.comparison import Comparison
 from varprobe.formatting import printable
 from varprobe.report.records import Estimate, LayerRow
-from varprobe.reporters.report.figure import ridge_rows
+from varprobe.reporters.report.ridges import ridge_rows
 
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 # Where the axis ends, in root mean squares of the widest layer.

@@ -10,11 +10,13 @@ from varprobe.frozen import dataclass
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import report_phrases as phrases
 from varprobe.reporters.comparison.changes import change_lines
-from varprobe.reporters.comparison.figure import draw_comparison
+from varprobe.reporters.comparison.panels import curve_panels, histogram_panels
 from varprobe.reporters.page import parts
-from varprobe.reporters.page.svg import picture
+from varprobe.reporters.page.quizzes import Quiz, ask_about
+from varprobe.reporters.page.remedies import Advised, advise, notes_of
 from varprobe.reporters.text import Cell, Heading, Row
 from varprobe.reporters.verdict_phrases import DIRECTIONS
+from varprobe.verdict.records import Finding
 
 _HEADINGS = (Heading("network", word=True), Heading("overall", word=True), *parts.way_headings())
 
@@ -24,24 +26,31 @@ class _Network:
     name: str
     report: Report
     file: str
+    advised: tuple[Advised, ...]
+    notes: tuple[Finding, ...]
 
 
 def render_page(comparison: Comparison, *, lesson: bool = False) -> str:
     """The page; as a lesson it asks what the learner expects before it shows anything."""
     names = tuple(map(printable, comparison.names))
-    networks = tuple(map(_Network, names, comparison.reports, _files(names)))
-    questions = tuple(asked for one in networks for asked in parts.questions_on(one.report.verdict, one.name))
+    networks = tuple(
+        _Network(name, report, file, advise(report, file), notes_of(report))
+        for name, report, file in zip(names, comparison.reports, _files(names), strict=True)
+    )
+    quizzes = tuple(
+        Quiz(one.name, parts.question_config(one.report, one.name), ask_about(one.report.verdict)) for one in networks
+    )
     heading = f"{count(len(names), 'network')} side by side"
-    words = f"Activation and gradient variance by layer of {', '.join(names)}, and their histograms."
     return parts.render_template(
         "comparison.html",
         heading,
-        questions if lesson else (),
+        quizzes if lesson else (),
         names=names,
         headings=_HEADINGS,
         rows=list(map(_row, networks)),
         changes="\n".join(change_lines(comparison)),
-        picture=picture(draw_comparison, comparison, "figure", words),
+        curves=curve_panels(comparison),
+        histograms=histogram_panels(comparison),
         networks=networks,
         layer_headings=_layer_headings(names),
         layers=_layers(comparison.reports),

@@ -1,16 +1,20 @@
-"""What all pages share: the template, tables, the verdict, the lesson's questions."""
+"""What all pages share: the template, tables, the verdict."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from varprobe.config.rewriting import write_config
-from varprobe.formatting import power, printable
-from varprobe.frozen import dataclass
+from varprobe.formatting import printable
 from varprobe.report.records import Report
-from varprobe.reporters.report_phrases import finding_head, made_with
+from varprobe.reporters.glossary import GLOSSARY
+from varprobe.reporters.page.glosses import Glosses, mark_code
+from varprobe.reporters.page.quizzes import CHOICES, Quiz
+from varprobe.reporters.report_phrases import finding_head, is_predicted, is_shallow, made_with
 from varprobe.reporters.text import Cell, Heading
 from varprobe.reporters.verdict_phrases import (
     DIRECTIONS,
@@ -18,19 +22,14 @@ from varprobe.reporters.verdict_phrases import (
     direction_figures,
     total_cell,
     verdict_lines,
+    verdict_sentences,
     verdict_words,
 )
-from varprobe.verdict.records import DirectionVerdict, Verdict
+from varprobe.verdict.records import DirectionVerdict
 from varprobe.version import __version__
 
-
-@dataclass(frozen=True)
-class Question:
-    """What a learner is asked before the result is shown: the right label, and the result in a sentence."""
-
-    words: str
-    label: str
-    sentence: str
+# Before the label, for who sees no colours.
+_SIGNS = {"stable": "\u2713", "vanishing": "\u2198", "exploding": "\u2197", "degenerate": "\u2717"}
 
 
 def environment(package: str = "", folder: str = "") -> Environment:
@@ -38,22 +37,42 @@ def environment(package: str = "", folder: str = "") -> Environment:
     own = PackageLoader("varprobe.reporters.page", "templates")
     loader = ChoiceLoader([PackageLoader(package, folder), own]) if package else own
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.globals |= {"ways": DIRECTIONS, "figures": FIGURES, "config_of": config_of}
+    glosses = Glosses(GLOSSARY)
+    made.filters |= {"gloss": glosses.mark, "code": mark_code}
+    made.globals |= {"ways": DIRECTIONS, "figures": FIGURES, "choices": CHOICES, "glosses": glosses}
     made.globals |= {
         function.__name__: function
-        for function in (direction_figures, finding_head, verdict_lines, verdict_words, made_with)
+        for function in (
+            *(config_of, digest, direction_figures, finding_head, made_with, sign),
+            *(sentences_of, total_cell, verdict_lines, verdict_words),
+        )
     }
     return made
 
 
-def common(heading: str, questions: tuple[Question, ...] = ()) -> dict[str, Any]:
+def digest(text: str) -> str:
+    """What a page's policy allows a script or a style by: the SHA-256 of its text."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def sentences_of(report: Report) -> list[str]:
+    """What each direction does, in a sentence."""
+    return verdict_sentences(report.verdict, shallow=is_shallow(report), exact=is_predicted(report))
+
+
+def sign(overall: str) -> str:
+    """The mark before a label."""
+    return _SIGNS.get(overall, "?")
+
+
+def common(heading: str, quizzes: tuple[Quiz, ...] = ()) -> dict[str, Any]:
     """What every page takes."""
-    return {"heading": printable(heading), "questions": questions, "version": __version__}
+    return {"heading": printable(heading), "quizzes": quizzes, "version": __version__}
 
 
-def render_template(template: str, heading: str, questions: tuple[Question, ...] = (), **content: Any) -> str:
+def render_template(template: str, heading: str, quizzes: tuple[Quiz, ...] = (), **content: Any) -> str:
     """The page: text is escaped, unless it is `Markup`."""
-    return environment().get_template(template).render(**common(heading, questions), **content)
+    return environment().get_template(template).render(**common(heading, quizzes), **content)
 
 
 def way_headings() -> tuple[Heading, ...]:
@@ -69,20 +88,10 @@ def direction_cells(direction: DirectionVerdict | None) -> tuple[Cell, Cell]:
     return Cell(direction.label, word=True), Cell(total_cell(direction), direction.total_log10)
 
 
-def questions_on(verdict: Verdict, what: str) -> tuple[Question, ...]:
-    """One question for each way that the signal goes; `what` is the network, as a learner should see it."""
-    ways = (
-        ("the activations", "forward", verdict.forward),
-        ("the gradient, on its way back", "backward", verdict.backward),
-    )
-    return tuple(
-        Question(f"{what}: what becomes of {noun}?", way.label, f"{what}, {name}: {way.label}{_total(way)}.")
-        for noun, name, way in ways
-    )
-
-
-def _total(direction: DirectionVerdict) -> str:
-    return "" if direction.total_log10 is None else f", x {power(direction.total_log10)} over the depth"
+def question_config(report: Report, name: str = "") -> str:
+    """The config as a learner should see it: without what it is expected to do."""
+    shown = {key: value for key, value in report.spec.items() if key not in ("name", "expect")}
+    return write_config({"name": name or report.name, **shown})
 
 
 def config_of(report: Report, name: str = "") -> str:

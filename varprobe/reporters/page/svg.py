@@ -24,27 +24,36 @@ _VARIABLES = {
     "#ffffff": "paper",
 }
 _COLOUR = re.compile(r"(?<=[: ])#(?:" + "|".join(name[1:] for name in _VARIABLES) + r")\b", re.I)
+_PATH = re.compile(r'(?<= d=")[^"]+')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
 _ID = re.compile(r'( id="|url\(#|href="#)([^")]+)')
 
 
-def picture(draw: Callable[[T], Figure], what: T, name: str, words: str) -> Markup:
-    """The figure as an `svg` element, in a box that scrolls where the screen is too narrow to read it.
+def picture(
+    draw: Callable[[T], Figure], what: T, name: str, words: str, kind: str = "", *, keep: bool = False
+) -> Markup:
+    """The figure as an `svg` element.
 
     Arguments:
         name: of this picture, unlike any other on the page.
         words: what it shows, for who cannot see it.
+        kind: `wide` or `narrow`, for screens of which it is shown; on all where it is empty.
+        keep: the colours of areas, where words stand on them, are the same on every page.
     """
     text = save_figure(draw, what, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'<style type="text/css">.*?</style>', "", text, flags=re.S)
-    text = _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found[0].lower()]})", text)
+    colour = re.compile(rf"(?<!fill: ){_COLOUR.pattern}", re.I) if keep else _COLOUR
+    text = colour.sub(lambda found: f"var(--{_VARIABLES[found[0].lower()]})", text)
+    text = _PATH.sub(lambda found: _DECIMALS.sub(r"\1", " ".join(found[0].split())), text)
     text = _ID.sub(lambda found: f"{found[1]}{name}-{found[2]}", _once(text))
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]+"', head)
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return Markup(
-        f'<div class="figure"><svg class="picture" id="{name}" role="img" aria-label="{escape(words)}" '
-        f'{box[0] if box else ""} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}</div>'
+        f'<div class="{f"figure {kind}".strip()}"><svg class="picture" id="{name}" role="img" '
+        f'aria-label="{escape(words)}" {box[0] if box else ""} {spaces}>{body}</div>'
     )
 
 

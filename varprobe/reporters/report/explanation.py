@@ -10,7 +10,7 @@ from rich.text import Text
 
 from varprobe.formatting import number
 from varprobe.report.records import LayerRow, Report
-from varprobe.reporters.report.layer_table import shown_rows
+from varprobe.reporters.report.folding import Fold, fold_rows
 from varprobe.reporters.report_phrases import row_label
 
 _FORWARD = (
@@ -34,20 +34,20 @@ def print_explanation(report: Report, console: Console, *, every_row: bool = Fal
         console.print(Text(formula, style="bold"))
         console.print(Text(words))
         console.print()
-        shown = list(shown_rows(report, every_row=every_row))
-        console.print(_table(headings, lines, [row for row, _ in (shown if headings is _FORWARD[2] else shown[::-1])]))
+        shown = list(fold_rows(report, every_row=every_row))
+        console.print(_table(headings, lines, shown if headings is _FORWARD[2] else shown[::-1]))
         console.print()
 
 
-def _table(headings: Sequence[str], lines: Mapping[int, Cells], rows: Sequence[LayerRow | int]) -> Table:
+def _table(headings: Sequence[str], lines: Mapping[int, Cells], rows: Sequence[LayerRow | Fold]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("layer", max_width=12, no_wrap=True, overflow="ellipsis")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        if isinstance(row, int):
-            table.add_row("", Text(f"... {row:,} more", style="dim"))
+        if isinstance(row, Fold):
+            table.add_row("", Text(f"... {row.layers:,} more", style="dim"))
         else:
             table.add_row(str(row.index), Text(row_label(row)), *lines[row.index])
     return table

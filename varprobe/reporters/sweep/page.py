@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
 from varprobe.reporters.page import parts
+from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.picture import ACTIVATION, GRADIENT, THEORY, draw_grid, house_style, mark_layers, mark_powers
 from varprobe.reporters.report_phrases import finding_head
@@ -78,11 +79,12 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
     return parts.render_template(
         "sweep.html",
         sweep_title(sweep),
-        _questions(sweep) if lesson else (),
+        _quizzes(sweep) if lesson else (),
         made=made_line(sweep),
+        tone=_tone(sweep),
         counts=counts_line(sweep),
         failures=failure_lines(sweep),
-        picture=picture(partial(draw_sweep, header=False), sweep, "map", said),
+        picture=picture(partial(draw_sweep, header=False), sweep, "map", said, keep=True),
         axes=[_Slider(printable(axis.path), axis.values, place) for axis, place in zip(sweep.axes, start, strict=True)],
         shown=shown[index],
         curves=_curves(frame, shown[index]),
@@ -100,16 +102,27 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
     )
 
 
-def _questions(sweep: Sweep) -> tuple[parts.Question, ...]:
+def _tone(sweep: Sweep) -> str:
+    """The label that all points share; `borderline` where they differ."""
+    labels = {point.verdict.overall if point.verdict else "failed" for point in sweep.points}
+    return labels.pop() if len(labels) == 1 else "borderline"
+
+
+def _quizzes(sweep: Sweep) -> tuple[Quiz, ...]:
     """On the first point, the one in the middle and the last."""
     measured = [point for point in sweep.points if point.verdict]
-    picked = dict.fromkeys((0, len(measured) // 2, len(measured) - 1))
-    return tuple(question for place in picked for question in _ask_about(sweep, measured[place]))
+    picked = dict.fromkeys((0, len(measured) // 2, len(measured) - 1)) if measured else ()
+    return tuple(quiz for place in picked for quiz in _ask_about(sweep, measured[place]))
 
 
-def _ask_about(sweep: Sweep, point: SweepPoint) -> tuple[parts.Question, ...]:
-    where = ", ".join(f"{axis.path} {value}" for axis, value in zip(sweep.axes, point.values, strict=True))
-    return parts.questions_on(point.verdict, printable(f"{sweep.name} at {where}")) if point.verdict else ()
+def _ask_about(sweep: Sweep, point: SweepPoint) -> Iterator[Quiz]:
+    if point.verdict is None:
+        return
+    settings = [(axis.path, value) for axis, value in zip(sweep.axes, point.values, strict=True)]
+    where = printable(f"{sweep.name} at {', '.join(f'{path} {value}' for path, value in settings)}")
+    config = write_config({key: value for key, value in sweep.spec.items() if key != "expect"})
+    set_so = "\n".join(f"{path}={value}" for path, value in settings)
+    yield Quiz(where, f"{config}\n{set_so}", ask_about(point.verdict))
 
 
 def _sentence(point: SweepPoint) -> str:
@@ -172,8 +185,8 @@ def _pick(curves: Curves | None, name: str, places: Sequence[int]) -> list[float
 
 
 def _frame(sweep: Sweep) -> _Frame:
-    drawn = Figure(figsize=(8.0, 4.2), dpi=72)
-    drawn.subplots_adjust(left=0.125, right=0.97, top=0.9, bottom=0.13)
+    drawn = Figure(figsize=(5.6, 4.2), dpi=72)
+    drawn.subplots_adjust(left=0.165, right=0.97, top=0.85, bottom=0.13)
     axes = drawn.subplots()
     curves = [point.curves for point in sweep.points if point.curves]
     values = [v for one in curves for name in (*_LINES, *_BANDS) for v in getattr(one, name) if v is not None]
@@ -188,7 +201,7 @@ def _frame(sweep: Sweep) -> _Frame:
         Line2D([], [], color=THEORY, linewidth=1.0, linestyle=":", label="theory"),
         Patch(facecolor="#dddddd", label="middle 90 % of the trials"),
     ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False, fontsize=9.5)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, fontsize=9.5)
     place = axes.transData.transform
     (x0, y0), (x1, y1) = place((0.0, 0.0)), place((1.0, 1.0))
     height = drawn.get_figheight() * 72

@@ -58,7 +58,7 @@ def scale_of(axis: Axis) -> Scale:
     return Scale(axis, places, sides, log=False, listed=True)
 
 
-def mark_axis(axes: Axes, scale: Scale, which: str) -> None:
+def mark_axis(axes: Axes, scale: Scale, which: str, words: str) -> None:
     """Ticks and label of the `x` or the `y` axis."""
     handle = axes.xaxis if which == "x" else axes.yaxis
     if scale.log:
@@ -72,7 +72,7 @@ def mark_axis(axes: Axes, scale: Scale, which: str) -> None:
             axes.set_xticks(axes.get_xticks(), tick_words(scale), rotation=_TURN, ha="right", rotation_mode="anchor")
     else:
         handle.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
-    handle.set_label_text(printable(scale.axis.path))
+    handle.set_label_text(words)
 
 
 def _step(scale: Scale) -> int:

@@ -7,15 +7,22 @@ from rich.table import Table
 from rich.text import Text
 
 from varprobe.formatting import printable
+from varprobe.reporters.report.terminal import put
 from varprobe.reporters.sweep import words
+from varprobe.reporters.verdict_phrases import SUBJECTS
 from varprobe.sweeps.records import Sweep
 
+# Points up to which all are shown, and none is folded.
+_WHOLE = 16
 # Letters of a value beside a map.
 _ASIDE = 24
 
 
 def print_sweep(sweep: Sweep, console: Console) -> None:
-    """The verdict of every point: a line each on one axis, a letter each on two."""
+    """The verdict of the points: a line each on one axis, folded where they are alike, a letter each on two.
+
+    The last lines say for which values each label holds.
+    """
     console.print(Text(words.sweep_title(sweep), style="bold"))
     console.print(Text(words.made_line(sweep)))
     console.print()
@@ -24,17 +31,32 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
     else:
         console.print(Text("\n".join(letter_map(sweep, console.width))))
     console.print()
-    for line in (words.counts_line(sweep), *words.failure_lines(sweep)):
+    for line in words.failure_lines(sweep):
         console.print(Text(line))
+    for line in words.label_lines(sweep) if len(sweep.axes) == 1 else [words.counts_line(sweep)]:
+        put(console, line)
 
 
 def _table(sweep: Sweep) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column(printable(sweep.axes[0].path.rsplit(".", 1)[-1]), justify="right", max_width=20, overflow="fold")
-    for heading in ("forward", "", "backward", "", "signal"):
+    for heading in (SUBJECTS["forward"], "", SUBJECTS["backward"], "", SUBJECTS["signal"]):
         table.add_column(heading, no_wrap=True)
-    for point in sweep.points:
-        table.add_row(Text(printable(point.values[0])), *words.verdict_cells(point))
+    cells = [words.verdict_cells(point) for point in sweep.points]
+    labels = [(forward, backward, signal) for forward, _, backward, _, signal in cells]
+    shown = {0, len(cells) - 1} | {
+        place
+        for place in range(1, len(cells) - 1)
+        if len(cells) <= _WHOLE or not labels[place - 1] == labels[place] == labels[place + 1]
+    }
+    # A fold takes a line, as the point does that it would hide.
+    shown |= {place for place in range(1, len(cells) - 1) if {place - 1, place + 1} <= shown}
+    last = -1
+    for place in sorted(shown):
+        if place - last > 1:
+            table.add_row("...", Text(f"{place - last - 1:,} more alike"))
+        table.add_row(Text(printable(sweep.points[place].values[0])), *cells[place])
+        last = place
     return table
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from itertools import groupby
+from typing import Any
+
 from varprobe.formatting import count, printable
 from varprobe.reporters.verdict_phrases import DIRECTIONS, total_cell
 from varprobe.sweeps.axes import numbers
@@ -11,6 +15,68 @@ from varprobe.sweeps.records import Axis, Sweep, SweepPoint
 _TOLD, _NAMED = 3, 6
 # The overall labels, from the best to the worst, and the letter of each where there is no room for a word.
 LETTERS = {"stable": "s", "borderline": "b", "inconclusive": "i", "vanishing": "v", "exploding": "e", "degenerate": "d"}
+
+# Settings in words, by the end of their path; the longest that fits is taken.
+_SETTINGS = {
+    "init": "initialiser",
+    "init.name": "initialiser",
+    "init.gain": "weight gain",
+    "init.std": "weight standard deviation",
+    "init.scale": "weight scale",
+    "init.mode": "fan",
+    "init.distribution": "weight distribution",
+    "init.slope": "slope that the weights allow for",
+    "init.sw": "weight spread sigma_w",
+    "init.sb": "bias spread sigma_b",
+    "activation": "activation",
+    "activation.name": "activation",
+    "activation.slope": "negative slope",
+    "bias": "bias",
+    "bias.std": "bias standard deviation",
+    "dense": "width",
+    "dense.width": "width",
+    "repeat": "depth",
+    "dropout": "drop probability",
+    "norm": "norm",
+    "norm.kind": "norm",
+    "norm.eps": "epsilon of the norm",
+    "residual.scale": "branch scale",
+    "residual.skip": "skip scale",
+    "input.features": "input features",
+    "input.distribution": "input distribution",
+    "input.mean": "input mean",
+    "input.std": "input standard deviation",
+    "probe.batch": "batch size",
+    "probe.trials": "trials",
+    "probe.seed": "seed",
+    "probe.dtype": "precision",
+    "probe.engine": "engine",
+    "probe.gradient": "objective",
+}
+_INDEX = re.compile(r"\[(\d+)\]")
+
+
+def setting_words(sweep: Sweep, axis: Axis) -> str:
+    """What an axis changes, in words: "weight gain", "depth"; which entry of the layers, where there are several.
+
+    A setting without words of its own is told by the end of its path.
+    """
+    names = _INDEX.sub(r".\1", axis.path).split(".")
+    entries = [name for name in names if name.isdigit()]
+    bare = [name for name in names if not name.isdigit()]
+    ends = (".".join(bare[start:]) for start in range(len(bare)))
+    known = next((_SETTINGS[end] for end in ends if end in _SETTINGS), "")
+    words = known or " ".join(bare[-2:] if bare[0] in ("defaults", "layers") else bare).replace("_", " ")
+    layers = sweep.spec.get("layers")
+    if not entries or not isinstance(layers, list) or len(layers) == 1 or _is_only_one(layers, known):
+        return printable(words)
+    return printable(f"{'repeats' if words == 'depth' else words} of layers[{']['.join(entries)}]")
+
+
+def _is_only_one(layers: list[Any], words: str) -> bool:
+    """Whether a depth is that of the one entry which is repeated."""
+    repeated = [one for one in layers if isinstance(one, dict) and one.get("repeat", 1) != 1]
+    return words == "depth" and len(repeated) == 1
 
 
 def sweep_title(sweep: Sweep) -> str:
@@ -41,6 +107,34 @@ def counts_line(sweep: Sweep) -> str:
     failed = sum(bool(point.failure) for point in sweep.points)
     parts = [f"{labels.count(label)} {label}" for label in LETTERS if label in labels]
     return ", ".join([*parts, *([f"{failed} failed"] if failed else [])])
+
+
+def label_lines(sweep: Sweep) -> list[str]:
+    """Of a sweep over one setting, for which of its values each label holds; the best label last."""
+    axis, values = sweep.axes[0], sweep.axes[0].values
+    labels = ["failed" if point.verdict is None else point.verdict.overall for point in sweep.points]
+    lines = []
+    for label in ("failed", *reversed(LETTERS)):
+        runs = [
+            [place for place, _ in run]
+            for found, run in groupby(enumerate(labels), lambda one: one[1])
+            if found == label
+        ]
+        if not runs:
+            continue
+        ordered = numbers(axis) is not None
+        told = [
+            text
+            for run in runs
+            for text in (
+                [f"{values[run[0]]} to {values[run[-1]]}"] if ordered and len(run) > 1 else [values[at] for at in run]
+            )
+        ]
+        more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
+        amount = count(sum(map(len, runs)), "point")
+        name = axis.path.rsplit(".", 1)[-1]
+        lines.append(printable(f"{label}: {name} {', '.join(told[:_NAMED])}{more} ({amount})"))
+    return lines
 
 
 def failure_lines(sweep: Sweep) -> list[str]:

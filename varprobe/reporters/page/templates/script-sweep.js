@@ -1,61 +1,3 @@
-"use strict";
-
-// Tables: a click on a heading sorts by it, another one the other way round.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const body = table.tBodies[0];
-  const headings = [...table.tHead.rows[0].cells];
-  headings.forEach((heading, column) => {
-    heading.querySelector("button").addEventListener("click", () => {
-      const down = heading.getAttribute("aria-sort") === "ascending";
-      for (const other of headings) other.setAttribute("aria-sort", "none");
-      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const rows = [...body.rows].map((row) => [keyOf(row.cells[column]), row]);
-      rows.sort(([a], [b]) => compared(a, b, down ? -1 : 1));
-      body.append(...rows.map(([, row]) => row));
-    });
-  });
-}
-
-function keyOf(cell) {
-  const key = cell.dataset.key;
-  if (key === undefined) return cell.textContent.trim();
-  return key === "" ? null : Number(key);
-}
-
-// What has no value stays at the end.
-function compared(a, b, sign) {
-  if (a === null || b === null) return (a === null) - (b === null);
-  return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
-}
-
-// The lesson: the answer is shown when the learner has given one.
-const lesson = document.getElementById("lesson");
-if (lesson) {
-  const results = document.getElementById("results");
-  results.hidden = true;
-  lesson.hidden = false;
-  lesson.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const said = document.getElementById("said");
-    said.replaceChildren();
-    for (const question of lesson.querySelectorAll("fieldset")) {
-      const choice = question.querySelector("input:checked").value;
-      const { label, sentence } = question.dataset;
-      const known = ["vanishing", "exploding", "stable"].includes(label);
-      const right = choice === label;
-      const line = document.createElement("p");
-      line.textContent = (right ? "Right. " : known ? `You said ${choice}. ` : `You said ${choice}; it is none of the three. `) + sentence;
-      line.className = right ? "right" : "wrong";
-      said.append(line);
-    }
-    results.hidden = false;
-    const heading = document.getElementById("answer");
-    heading.focus();
-    heading.scrollIntoView();
-    document.dispatchEvent(new Event("revealed"));
-  });
-}
-
 // The sliders of a sweep: they choose the point whose curves are shown.
 const chosen = document.getElementById("points");
 if (chosen) {
@@ -91,11 +33,19 @@ if (chosen) {
     return made;
   }
 
+  // Options and commands between backquotes are code.
+  function coded(name, text, ...children) {
+    const parts = text.split(/`((?:--|varprobe )[^`]+)`/).map((part, place) => (place % 2 ? element("code", part) : part));
+    const made = document.createElement(name);
+    made.append(...children, ...parts);
+    return made;
+  }
+
   function findingOf({ severity, head, message, remedy }) {
     const made = element("div", "", element("h4", head));
     made.className = `finding ${severity}`;
-    if (message) made.append(element("p", message));
-    if (remedy) made.append(element("p", ` ${remedy}`, element("strong", "Remedy:")));
+    if (message) made.append(coded("p", message));
+    if (remedy) made.append(coded("p", ` ${remedy}`, element("strong", "What to do:")));
     return made;
   }
 

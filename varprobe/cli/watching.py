@@ -1,0 +1,91 @@
+"""The same work again whenever a file changes that it reads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from varprobe.cli.delivery import open_console
+from varprobe.config.loading import load
+from varprobe.config.overrides import Override
+from varprobe.errors import VarprobeError
+from varprobe.formatting import printable
+from varprobe.sweeps.job import find_paths
+
+# Seconds between two looks, and for how long files must stay as they are before the work begins.
+LOOK, QUIET = 0.25, 0.3
+_Stamps = dict[Path, tuple[int, int, int] | None]
+
+
+class WatchedConfig:
+    """A config and the files that it names, as far as it could be read last."""
+
+    def __init__(self, config: str, overrides: Sequence[Override]) -> None:
+        self._config, self._overrides = Path(config), overrides
+        self._named: list[Path] = []
+
+    def files(self) -> list[Path]:
+        """The config first; where it cannot be read, the files that it named before, and the one that is amiss."""
+        try:
+            document = load(self._config, self._overrides).document
+        except VarprobeError as error:
+            amiss = [Path(error.place.source)] if error.place else []
+            return list(dict.fromkeys((self._config, *self._named, *amiss)))
+        self._named = [self._config.parent / path for path in find_paths(document)]
+        return list(dict.fromkeys((self._config, *self._named)))
+
+
+def repeat_on_change(work: Callable[[], None], files: Callable[[], Iterable[Path]]) -> None:
+    """Works now, and again when one of the files has changed and been left alone for a moment; for ever.
+
+    A mistake of the user's is told, and the next change tried. What interrupts it goes through. A terminal shows the
+    last turn alone.
+
+    Arguments:
+        files: what to watch, asked before each turn; it raises nothing.
+    """
+    while True:
+        before = _stamp(files())
+        try:
+            work()
+        except VarprobeError as error:
+            print("\n".join(map(printable, f"varprobe: {error}".split("\n"))), file=sys.stderr)
+        sys.stdout.flush()
+        print(f"watching {_tell(before)}; Ctrl-C ends", file=sys.stderr, flush=True)
+        _wait_for_change(before)
+        if sys.stdout.isatty():
+            open_console().clear()
+        print(f"changed at {datetime.now():%H:%M:%S}", file=sys.stderr, flush=True)
+
+
+def _stamp(files: Iterable[Path]) -> _Stamps:
+    """Of each file its time, size and number; None where there is none."""
+    found: _Stamps = {}
+    for file in files:
+        try:
+            status = os.stat(file)
+            found[file] = status.st_mtime_ns, status.st_size, status.st_ino
+        except OSError:
+            found[file] = None
+    return found
+
+
+def _wait_for_change(before: _Stamps) -> None:
+    """Returns when the stamps are others, and have been the same for `QUIET` seconds; editors write in steps."""
+    last, since = before, time.monotonic()
+    while True:
+        time.sleep(LOOK)
+        now = _stamp(before)
+        if now != last:
+            last, since = now, time.monotonic()
+        elif now != before and time.monotonic() - since >= QUIET:
+            return
+
+
+def _tell(stamps: _Stamps) -> str:
+    first, *others = map(str, stamps)
+    return first if not others else f"{first} and {len(others):,} more" if len(others) > 1 else f"{first}, {others[0]}"

@@ -1,0 +1,1 @@
+"""Remedies as the lines of a framework."""

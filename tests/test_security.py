@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from varprobe.config import files, schema, unroll, yaml_tree
+from varprobe.config import files, schema, unroll, wanted, yaml_tree
 from varprobe.engine import schedule
 from varprobe.results import reading
 from varprobe.sweeps import axes
@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text()
         f"{schedule.MEMORY_SHARE:.0%}".replace("%", " %") + " of the memory that is free |\n| a sweep",
         f"{axes.MOST_AXES} axes, {axes.MOST_POINTS:,} points",
         f"{files.PATIENCE:g} s without a writer",
-        f"{files._MEMORY_SHARE:.0%}".replace("%", " %") + " of the memory that is free; a header",
+        f"{wanted._MEMORY_SHARE:.0%}".replace("%", " %") + " of the memory that is free; a header",
         f"a header of {files._HEADER_BYTES - 12:,} bytes",
         f"beyond {files._LARGE // 2**20} MiB, {files._PLAUSIBLE} times its packed size",
         f"| {files._TABLES // 2**20} MiB |",

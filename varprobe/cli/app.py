@@ -22,6 +22,7 @@ COMMANDS = (
     "schema",
     "gain",
     "check",
+    "audit",
     "compare",
     "sweep",
     "lesson",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from itertools import product
 
+from varprobe.audit.records import Audit
 from varprobe.errors import InputFileError, Place
 from varprobe.gate.records import OUTCOMES, CheckRun
 from varprobe.report.records import Histogram, Report
@@ -65,6 +66,13 @@ def _is_whole(point: SweepPoint) -> bool:
     if point.verdict is None or point.curves is None:
         return False
     return len({len(getattr(point.curves, curve.name)) for curve in fields(Curves)}) == 1
+
+
+def check_audit(audit: Audit, place: Place) -> Audit:
+    """Refuses an audit without tensors."""
+    if not audit.tensors:
+        raise refuse("audit", "audit", "it has no tensors", place, "tensors")
+    return audit
 
 
 def check_outcomes(checks: CheckRun, place: Place) -> CheckRun:

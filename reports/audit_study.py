@@ -145,7 +145,7 @@ def one_tensor(factor: float, seed: int) -> bool:
 
 
 def time_weight(repeats: int) -> float:
-    """Nanoseconds of processor time that the moments and the structure of a weight take, in the quickest of some runs."""
+    """Nanoseconds of a processor that moments and structure take for a weight, in the quickest of some runs."""
     array = np.random.default_rng(0).standard_normal((1000, 1000), dtype=np.float32)
     tensor = of_array("w", array)
     times = []

@@ -12,6 +12,7 @@ import typer
 from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
+from varprobe.cli.factory_options import FactoryOptions, audit_named
 from varprobe.results.kinds import RESULTS
 
 Format = StrEnum("Format", [TERMINAL, *RESULTS["audit"].printed])  # type: ignore[misc]  # mypy wants literals
@@ -31,8 +32,14 @@ class LayoutName(StrEnum):
 @command("audit", "varprobe audit model.safetensors --expect '*.weight=normal(0.02)'")
 def audit(
     what: Annotated[
-        str, typer.Argument(metavar="FILE", help="A .npz, .npy or .safetensors file, its index, or a checkpoint.")
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A .npz, .npy or .safetensors file, its index, or a checkpoint; or pkg.mod:function, which is "
+            "imported, called, and audited over several draws.",
+        ),
     ],
+    factory: FactoryOptions,
     expect: Annotated[
         list[str] | None,
         intent_option(metavar="PATTERN=LAW", help="A law that was meant, as '*.bias=zeros'. The first match counts."),
@@ -43,8 +50,12 @@ def audit(
     ] = 1e-3,
     tolerance: Annotated[float, intent_option(metavar="SHARE", help="What is off by less never counts.")] = 0.02,
     layout: Annotated[
-        LayoutName, reading_option(help="Axes: torch (out, in, *kernel); keras and flax (*kernel, in, out).")
-    ] = LayoutName.torch,
+        LayoutName | None,
+        reading_option(
+            help="Axes: torch (out, in, *kernel); keras and flax (*kernel, in, out). Default: torch, and of a factory "
+            "what its framework has."
+        ),
+    ] = None,
     transposed: Annotated[
         list[str] | None, reading_option(metavar="PATTERN", help="Matrices the other way round. Repeatable.")
     ] = None,
@@ -72,6 +83,7 @@ def audit(
     from varprobe.audit.given import read_assignments, read_readings
     from varprobe.audit.intent import read_intent
     from varprobe.audit.records import AuditOutcome
+    from varprobe.models.factory import names_factory
 
     if not 0 < alpha < 1:
         raise typer.BadParameter(f"--alpha is a chance between 0 and 1, given {alpha:g}")
@@ -79,13 +91,16 @@ def audit(
         raise typer.BadParameter(f"--tolerance is a share from 0 to 1, given {tolerance:g}")
     delivery = plan_files("audit", output, "json" if as_json else str(format_))
     settings = AuditSettings(
-        Layout(layout.value),
+        Layout(layout.value) if layout else Layout.TORCH,
         read_readings(transposed or [], packed or [], groups or []),
         read_intent(read_assignments(expect or [], "--expect") | ({"other": "error"} if complete else {})),
         alpha,
         tolerance,
     )
-    path = Path(what)
-    found = audit_tensors([tensors_of(path)], settings, path.stem, what)
+    if names_factory(what):
+        found = audit_named(what, factory, settings, Layout(layout.value) if layout else None)
+    else:
+        factory.refuse(what)
+        found = audit_tensors([tensors_of(Path(what))], settings, Path(what).stem, what)
     deliver(found, delivery, **({"every_row": every_row} if delivery.printed == TERMINAL else {}))
     raise typer.Exit(int(found.outcome is AuditOutcome.FAILED))

@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.records import Expect
 from varprobe.diagnose import diagnose
@@ -506,7 +507,7 @@ def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> N
     rules = [rule["id"] for rule in sarif(four())["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules)
     others = {"expect/other", "config", "fault", "since-baseline"}
-    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
+    assert set(rules) == {*FINDINGS, *AUDIT_FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
     unknown = replace(FAILED, expectation="magic.of.it")
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 

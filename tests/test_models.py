@@ -26,7 +26,7 @@ from varprobe.audit.intent import read_intent  # noqa: E402
 from varprobe.audit.records import Audit, AuditFinding, AuditOutcome, Fault, TensorAudit  # noqa: E402
 from varprobe.errors import VarprobeError  # noqa: E402
 from varprobe.models.audit_model import Building, audit_factory  # noqa: E402
-from varprobe.models.factory import Variation, find_factory  # noqa: E402
+from varprobe.models.factory import Varied, find_factory  # noqa: E402
 from varprobe.models.seeding import seeded  # noqa: E402
 from varprobe.models.weights import tensors_of_model, weights_of_model  # noqa: E402
 
@@ -39,7 +39,7 @@ def audit(
     *,
     draws: int = 3,
     seed: int = 0,
-    vary: Variation | None = None,
+    vary: Varied | None = None,
     **args: Any,
 ) -> Audit:
     building = Building(factory, f"models_zoo:{factory.__name__}", args, draws, seed)
@@ -203,7 +203,7 @@ def test_draws_are_those_of_their_seed() -> None:
 
 
 def test_tensors_that_do_not_answer_are_listed_and_no_others() -> None:
-    vary = Variation("std", (0.02, 0.05))
+    vary = Varied("std", (0.02, 0.05))
     assert codes(audit(zoo.gpt, n_layer=2, vary=vary)) == set()
     found = audit(zoo.gpt, n_layer=2, forgets="c_fc.weight", vary=vary)
     silent = finding(found, "ignores-argument")
@@ -212,13 +212,13 @@ def test_tensors_that_do_not_answer_are_listed_and_no_others() -> None:
 
 
 def test_the_audited_model_has_the_first_value() -> None:
-    found = audit(zoo.gpt, {"wpe.weight": "normal(std)"}, n_layer=1, vary=Variation("std", (0.5, 0.1)))
+    found = audit(zoo.gpt, {"wpe.weight": "normal(std)"}, n_layer=1, vary=Varied("std", (0.5, 0.1)))
     assert tensor(found, "wpe.weight").std == pytest.approx(0.5, rel=0.05)
     assert found.outcome is AuditOutcome.PASSED
 
 
 def test_depth_may_be_varied_where_tensors_come_and_go() -> None:
-    found = audit(zoo.gpt, vary=Variation("n_layer", (2, 8)))
+    found = audit(zoo.gpt, vary=Varied("n_layer", (2, 8)))
     silent = {name for one in found.findings if one.code == "ignores-argument" for name in one.tensors}
     assert "wte.weight" in silent
     assert "h.0.attn.c_proj.weight" not in silent
@@ -226,9 +226,9 @@ def test_depth_may_be_varied_where_tensors_come_and_go() -> None:
 
 def test_an_argument_that_nothing_answers_to_is_a_mistake() -> None:
     with pytest.raises(VarprobeError, match="no tensor of models_zoo:vision answers to blocks = 2, 3"):
-        audit(zoo.vision, vary=Variation("blocks", (2, 3)))
+        audit(zoo.vision, vary=Varied("blocks", (2, 3)))
     with pytest.raises(VarprobeError, match=r"gives 0\.weight another shape under width=32"):
-        audit(zoo.vision, vary=Variation("width", (16, 32)))
+        audit(zoo.vision, vary=Varied("width", (16, 32)))
 
 
 # what a module holds

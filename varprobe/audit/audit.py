@@ -36,12 +36,13 @@ class AuditSettings:
     """How tensors are read and held to what was meant.
 
     Attributes:
+        layout: None is that of the framework, where a model tells it, and that of torch elsewhere.
         readings: how tensors of some names are read otherwise than the layout says.
         alpha: the chance that any tensor of a model that is as intended is called otherwise.
         tolerance: the practical limit: a difference below it never counts.
     """
 
-    layout: Layout = Layout.TORCH
+    layout: Layout | None = None
     readings: tuple[Reading, ...] = ()
     intent: Intent = Intent()
     alpha: float = ALPHA
@@ -82,7 +83,7 @@ def audit_tensors(
         config=config,
         source=source,
         draws=drawn,
-        layout=str(settings.layout),
+        layout=str(settings.layout or Layout.TORCH),
         alpha=settings.alpha,
         tolerance=settings.tolerance,
         baseline="",
@@ -97,7 +98,9 @@ def audit_tensors(
 def _all_fans(surveys: Sequence[Survey], settings: AuditSettings) -> Mapping[str, Fans | None]:
     """The fans of each tensor; of a vector those of the matrix beside it, whose name differs in its last part."""
     fans = {
-        one.tensor.name: find_fans(one.tensor.name, one.tensor.shape, settings.layout, settings.readings)
+        one.tensor.name: find_fans(
+            one.tensor.name, one.tensor.shape, settings.layout or Layout.TORCH, settings.readings
+        )
         for one in surveys
     }
     beside: dict[tuple[str, int], Fans] = {}
@@ -185,10 +188,11 @@ def _find_intended(
             idle.setdefault(intended.law, ([], reach))[0].append(one.audit.name)
     found = []
     for tensors in off.values():
-        worst = max((intended for _, intended in tensors), key=_distance)
-        message = f"{worst.law} was meant: {worst.instead}"
-        seen = Remark(tuple(name for name, _ in tensors), message, worst.ratio, None if worst.ratio is None else 1.0)
-        found.append(make_finding("not-as-intended", seen, f"Initialise it by {worst.law}."))
+        typical = sorted((intended for _, intended in tensors), key=_distance)[len(tensors) // 2]
+        message = f"{typical.law} was meant: {typical.instead}"
+        limit = None if typical.ratio is None else 1.0
+        seen = Remark(tuple(name for name, _ in tensors), message, typical.ratio, limit)
+        found.append(make_finding("not-as-intended", seen, f"Initialise it by {typical.law}."))
     for law, (names, reach) in idle.items():
         seen = Remark(tuple(names), f"{law} is cut at {reach:.3g} standard deviations", reach, CUT_REACH)
         found.append(make_finding("truncation-never-acts", seen))

@@ -95,6 +95,32 @@ def _spread_score(ratio: float, count: int, law: LawMoments) -> float:
     return (unbiased ** (1 / 3) - (1 - 2 / (9 * freedom))) / math.sqrt(2 / (9 * freedom))
 
 
+def score_of_variances(ratio: float, counts: tuple[int, int], kurtosis: float) -> float:
+    """The score of two samples' standard deviations, the second over the first.
+
+    Source: Paulson (1942), an approximation to the law of F, with the degrees of freedom that the kurtosis leaves.
+    """
+    if min(counts) < 3:
+        return 0.0
+    old, new = (2 * n / (kurtosis - (n - 3) / (n - 1)) for n in counts)
+    root = ratio ** (2 / 3)
+    return ((1 - 2 / (9 * old)) * root - (1 - 2 / (9 * new))) / math.sqrt(2 / (9 * old) * root**2 + 2 / (9 * new))
+
+
+def score_of_student(t: float, freedom: float) -> float:
+    """Student's t as a normal score.
+
+    Source: Wallace (1959).
+
+    >>> round(score_of_student(2.228, 10), 2)
+    1.96
+    """
+    if freedom < 1:
+        return 0.0
+    size = (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log1p(t * t / freedom))
+    return math.copysign(size, t)
+
+
 def _shape_score(found: Moments, law: LawMoments) -> float:
     if found.count < _SHAPE_COUNT or math.isnan(found.kurtosis):
         return 0.0

@@ -51,6 +51,10 @@ AUDIT_FINDINGS: dict[str, AuditFindingKind] = {
         _ERROR, "a tensor was allocated and nobody wrote to it", "Initialise it: its values are whatever was in memory."
     ),
     "not-as-intended": AuditFindingKind(_ERROR, "a tensor is no draw from the law that was meant for it", ""),
+    "drifted": AuditFindingKind(_ERROR, "a tensor's law is another than in the baseline", ""),
+    "removed": AuditFindingKind(_ERROR, "a tensor of the baseline is no longer there", ""),
+    "added": AuditFindingKind(_ERROR, "a tensor is not in the baseline", ""),
+    "reshaped": AuditFindingKind(_ERROR, "a tensor has another shape than in the baseline", ""),
     "same-in-every-trial": AuditFindingKind(
         _ERROR, "a tensor is the same under every seed", "Do not set a seed in the factory: its draws are no trials."
     ),

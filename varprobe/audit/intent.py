@@ -29,6 +29,8 @@ _INTERVAL = 3.0
 _RATIO_ERRORS, _RATIO_NEAR = 4.0, 0.01
 # A cut that lies beyond so many standard deviations does nothing.
 CUT_REACH = 5.0
+# The key of the table that says what of tensors that no pattern matches.
+_OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,14 @@ class Intent:
             if not any(fnmatchcase(name, pattern) for name in names):
                 near = nearest(pattern, names)
                 hint = f"the nearest name is '{near}'" if near else f"the names are {', '.join(names[:6])}"
-                raise VarprobeError(f"the pattern '{shortened(pattern)}' matches no tensor", hint=hint)
+                message = f"the pattern '{shortened(pattern)}' matches no tensor"
+                raise VarprobeError(message, hint=hint, field=pattern)
         if self.others:
             free = [name for name in names if self.find(name) is None]
             if free:
                 hint = "add a pattern for it, or `other: any`"
-                raise VarprobeError(f"no pattern matches '{free[0]}' and {len(free) - 1} more", hint=hint)
+                more = f" and {len(free) - 1} more" if free[1:] else ""
+                raise VarprobeError(f"no pattern matches '{free[0]}'{more}", hint=hint, field=_OTHER)
 
 
 def read_intent(table: Mapping[str, str], names: Constants | None = None) -> Intent:
@@ -73,8 +77,8 @@ def read_intent(table: Mapping[str, str], names: Constants | None = None) -> Int
     Raises:
         VarprobeError: where a text is no law.
     """
-    laws = {pattern: text for pattern, text in table.items() if pattern != "other"}
-    other = table.get("other", "any")
+    laws = {pattern: text for pattern, text in table.items() if pattern != _OTHER}
+    other = table.get(_OTHER, "any")
     if other not in ("any", "error"):
         raise VarprobeError(f"other must be any or error, given {other!r}", hint="`other: error` wants a law for all")
     read = tuple((pattern, read_law(text)) for pattern, text in laws.items())
@@ -132,15 +136,15 @@ def judge_intent(
 def is_met(away: Deviation, limit: float, tolerance: float) -> bool:
     """Whether nothing is both beyond luck and, for all that is known, beyond what matters."""
     return not away.outside and (
-        _is_met(away.spread, away.ratio - 1, limit, tolerance)
-        and _is_met(away.centre, away.offset, limit, tolerance)
-        and _is_met(away.shape, away.kurtosis, limit, _SHAPE_TOLERANCE)
+        not is_beyond(away.spread, away.ratio - 1, limit, tolerance)
+        and not is_beyond(away.centre, away.offset, limit, tolerance)
+        and not is_beyond(away.shape, away.kurtosis, limit, _SHAPE_TOLERANCE)
     )
 
 
-def _is_met(score: float, difference: float, limit: float, tolerance: float) -> bool:
+def is_beyond(score: float, difference: float, limit: float, tolerance: float) -> bool:
     """A difference, whose standard error is `difference / score`, counts where its interval leaves the tolerance."""
-    return abs(score) <= limit or abs(difference) * (1 + _INTERVAL / abs(score)) <= tolerance
+    return abs(score) > limit and abs(difference) * (1 + _INTERVAL / abs(score)) > tolerance
 
 
 def cut_never_acts(text: LawText, fans: Fans | None, names: Constants) -> float | None:

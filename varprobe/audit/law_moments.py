@@ -37,6 +37,8 @@ class LawMoments:
         return self.eighth - self.kurtosis**2 - 4 * self.kurtosis * self.sixth + 4 * self.kurtosis**3
 
 
+# Where normal laws are cut, in standard deviations: from nearly uniform to nearly not.
+_REACHES = (0.01, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
 _NORMAL, _UNIFORM = (3.0, 15.0, 105.0), (1.8, 27 / 7, 9.0)
 
 
@@ -83,6 +85,21 @@ def moments_of(law: Law, fan_in: int, fan_out: int) -> LawMoments | None:
             return LawMoments(0.0, std * math.sqrt(kept), higher[0], higher[1], higher[2], zeros=zeros)
         case _:
             return None
+
+
+def scatter_of_kurtosis(kurtosis: float) -> float:
+    """Variance of a sample's kurtosis times its size, for a symmetric law that has this one.
+
+    Of normal laws, cut where it is below 3, and with so many zeros where it is above.
+
+    >>> round(scatter_of_kurtosis(3.0)), round(scatter_of_kurtosis(1.8), 2)
+    (24, 1.32)
+    """
+    if kurtosis >= 3:
+        share = 3 / kurtosis
+        return LawMoments(0.0, 1.0, kurtosis, 15 / share**2, 105 / share**3).kurtosis_scatter
+    found = [LawMoments(0.0, 1.0, *_cut(-reach, reach)[2:]) for reach in _REACHES]
+    return float(np.interp(kurtosis, [one.kurtosis for one in found], [one.kurtosis_scatter for one in found]))
 
 
 @cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +16,19 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
 from varprobe.cli.factory_options import FactoryOptions, audit_named
+from varprobe.errors import Place, VarprobeError
 from varprobe.results.kinds import RESULTS
+
+if TYPE_CHECKING:
+    from varprobe.audit.audit import AuditSettings
+    from varprobe.audit.records import Audit
 
 Format = StrEnum("Format", [TERMINAL, *RESULTS["audit"].printed])  # type: ignore[misc]  # mypy wants literals
 _PLAIN = Format(TERMINAL)
 reading_option = partial(typer.Option, rich_help_panel="How tensors are read")
 intent_option = partial(typer.Option, rich_help_panel="What was meant")
+# Options that a config says.
+_SAID = ("expect", "complete", "alpha", "tolerance", "layout", "transposed", "packed", "groups")
 
 
 class LayoutName(StrEnum):
@@ -31,12 +41,13 @@ class LayoutName(StrEnum):
 
 @command("audit", "varprobe audit model.safetensors --expect '*.weight=normal(0.02)'")
 def audit(
+    context: typer.Context,
     what: Annotated[
         str,
         typer.Argument(
             metavar="FILE",
-            help="A .npz, .npy or .safetensors file, its index, or a checkpoint; or pkg.mod:function, which is "
-            "imported, called, and audited over several draws.",
+            help="A .npz, .npy or .safetensors file, its index, a checkpoint, or a YAML config; or pkg.mod:function, "
+            "which is imported, called, and audited over several draws.",
         ),
     ],
     factory: FactoryOptions,
@@ -49,6 +60,12 @@ def audit(
         float, intent_option(metavar="P", help="Chance that a model that is as meant is called otherwise.")
     ] = 1e-3,
     tolerance: Annotated[float, intent_option(metavar="SHARE", help="What is off by less never counts.")] = 0.02,
+    baseline: Annotated[
+        Path | None, intent_option(metavar="FILE", help="A stored audit, from which nothing may have drifted.")
+    ] = None,
+    update_baseline: Annotated[
+        bool, intent_option("--update-baseline", help="Write the baseline in place of comparing with it.")
+    ] = False,
     layout: Annotated[
         LayoutName | None,
         reading_option(
@@ -77,30 +94,73 @@ def audit(
 
     Ends with 1 where a tensor is not what was meant, or has weights that no law draws.
     """
-    from varprobe.audit.audit import AuditSettings, audit_tensors
-    from varprobe.audit.fans import Layout
-    from varprobe.audit.files import tensors_of
-    from varprobe.audit.given import read_assignments, read_readings
-    from varprobe.audit.intent import read_intent
     from varprobe.audit.records import AuditOutcome
-    from varprobe.models.factory import names_factory
 
     if not 0 < alpha < 1:
         raise typer.BadParameter(f"--alpha is a chance between 0 and 1, given {alpha:g}")
     if not 0 <= tolerance < 1:
         raise typer.BadParameter(f"--tolerance is a share from 0 to 1, given {tolerance:g}")
+    if update_baseline and baseline is None:
+        raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
     delivery = plan_files("audit", output, "json" if as_json else str(format_))
-    settings = AuditSettings(
-        Layout(layout.value) if layout else Layout.TORCH,
-        read_readings(transposed or [], packed or [], groups or []),
-        read_intent(read_assignments(expect or [], "--expect") | ({"other": "error"} if complete else {})),
-        alpha,
-        tolerance,
-    )
-    if names_factory(what):
-        found = audit_named(what, factory, settings, Layout(layout.value) if layout else None)
+    if what == "-" or what.lower().endswith((".yaml", ".yml")):
+        found = _of_config(what, context)
     else:
-        factory.refuse(what)
-        found = audit_tensors([tensors_of(Path(what))], settings, Path(what).stem, what)
+        from varprobe.audit.audit import AuditSettings
+        from varprobe.audit.fans import Layout
+        from varprobe.audit.given import read_assignments, read_readings
+        from varprobe.audit.intent import read_intent
+        from varprobe.models.factory import names_factory
+
+        named = names_factory(what)
+        if not named:
+            factory.refuse(what)
+        settings = AuditSettings(
+            Layout(layout.value) if layout else None,
+            read_readings(transposed or [], packed or [], groups or []),
+            read_intent(read_assignments(expect or [], "--expect") | ({"other": "error"} if complete else {})),
+            alpha,
+            tolerance,
+        )
+        with _placed_at_expect():
+            found = audit_named(what, factory, settings) if named else _of_file(Path(what), settings)
+    if baseline is not None:
+        from varprobe.cli.audits import hold
+
+        tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
+        found = hold(found, baseline, tell, update=update_baseline)
     deliver(found, delivery, **({"every_row": every_row} if delivery.printed == TERMINAL else {}))
     raise typer.Exit(int(found.outcome is AuditOutcome.FAILED))
+
+
+def _of_config(what: str, context: typer.Context) -> Audit:
+    """As the config says, which leaves no room for the options that say the same."""
+    from varprobe.audit.config import load_audit, run_audit
+
+    said = [name for name in _SAID if _is_given(context, name)]
+    if said:
+        raise typer.BadParameter(f"--{said[0]} is for files of arrays: the config {what} says it")
+    return run_audit(load_audit(what))
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _of_file(path: Path, settings: AuditSettings) -> Audit:
+    from varprobe.audit.audit import audit_tensors
+    from varprobe.audit.files import tensors_of
+
+    return audit_tensors([tensors_of(path)], settings, path.stem, str(path))
+
+
+@contextmanager
+def _placed_at_expect() -> Iterator[None]:
+    """What is wrong with a law that was meant stands in its option."""
+    try:
+        yield
+    except VarprobeError as error:
+        if error.place is None and error.field:
+            error.place, error.field = Place("--expect"), error.field if error.field != "other" else ""
+        raise

@@ -12,7 +12,6 @@ from varprobe.frozen import dataclass
 
 if TYPE_CHECKING:
     from varprobe.audit.audit import AuditSettings
-    from varprobe.audit.fans import Layout
     from varprobe.audit.records import Audit
 
 factory_option = partial(typer.Option, rich_help_panel="A model that a factory builds")
@@ -61,7 +60,7 @@ class FactoryOptions:
             raise typer.BadParameter(f"{self.given[0]} is for a model that a factory builds, and '{what}' is a file")
 
 
-def audit_named(what: str, asked: FactoryOptions, settings: AuditSettings, layout: Layout | None) -> Audit:
+def audit_named(what: str, asked: FactoryOptions, settings: AuditSettings) -> Audit:
     """The audit of `pkg.mod:factory`, which naming it here asks to run; modules of the current folder come first."""
     from varprobe.models.factory import ModelSource, check_name, read_arguments, read_variation
     from varprobe.models.isolated import TIMEOUT, Request, audit_isolated
@@ -72,6 +71,6 @@ def audit_named(what: str, asked: FactoryOptions, settings: AuditSettings, layou
     if vary and vary.name in source.args:
         raise typer.BadParameter(f"{vary.name} has two values by --vary: leave out --arg {vary.name}")
     request = Request(
-        source, settings, name.partition(":")[2], asked.draws or 3, asked.seed or 0, vary, layout, asked.traceback
+        source, settings, name.partition(":")[2], asked.draws or 3, asked.seed or 0, vary, asked.traceback
     )
     return audit_isolated(request, asked.timeout or TIMEOUT)

@@ -52,13 +52,13 @@ def _of_law(pattern: str, law: str, found: Sequence[tuple[TensorAudit, Intended]
     if not off:
         told = f"{count(len(found), 'draw')} from it"
         return Decision(f"weights.{pattern}", law, Outcome.MET, told, level=level, line=line)
-    worst, intended = max(off, key=lambda each: _distance(each[1]))
+    typical, intended = sorted(off, key=lambda each: _distance(each[1]))[len(off) // 2]
     told = f"{len(off):,} of {count(len(found), 'tensor')} {'is' if len(off) == 1 else 'are'} no draw from it"
     return Decision(
         f"weights.{pattern}",
         law,
         Outcome.FAILED,
-        f"{told}; {worst.name}: {intended.instead}",
+        f"{told}; {typical.name}: {intended.instead}",
         f"Initialise {'it' if len(off) == 1 else 'them'} by {law}.",
         line=line,
         value=intended.ratio,

@@ -14,7 +14,6 @@ import numpy as np
 
 from varprobe.audit.audit import AuditSettings, audit_tensors
 from varprobe.audit.compatible import group_of
-from varprobe.audit.fans import Layout
 from varprobe.audit.findings import make_finding
 from varprobe.audit.moments import Moments
 from varprobe.audit.records import Audit, AuditFinding, AuditOutcome, TensorAudit
@@ -24,7 +23,7 @@ from varprobe.audit.tensors import Tensor
 from varprobe.errors import VarprobeError
 from varprobe.formatting import count
 from varprobe.frozen import dataclass
-from varprobe.models.factory import SEED, STREAMS, Factory, Variation, check_arguments, numbers_of, parameters_of
+from varprobe.models.factory import SEED, STREAMS, Factory, Varied, check_arguments, numbers_of, parameters_of
 from varprobe.models.raised import told_as_mistake
 from varprobe.models.seeding import Fill, seeded
 from varprobe.models.weights import ModelWeights, weights_of_model
@@ -89,9 +88,7 @@ class Building:
         return asked
 
 
-def audit_factory(
-    building: Building, settings: AuditSettings, name: str, vary: Variation | None = None, layout: Layout | None = None
-) -> Audit:
+def audit_factory(building: Building, settings: AuditSettings, name: str, vary: Varied | None = None) -> Audit:
     """The audit over several draws of a model.
 
     Draws are built one after another and only the first is kept. Names in laws that are meant may be those of the
@@ -99,7 +96,6 @@ def audit_factory(
 
     Arguments:
         vary: the audited model has the first value; one more is built with the second, under the first seed.
-        layout: the order of axes; by default that of the model's framework.
 
     Raises:
         VarprobeError: where the factory takes other arguments, or its draws have other tensors than each other.
@@ -113,7 +109,7 @@ def audit_factory(
     names = numbers_of(building.factory, building.args)
     settings = replace(
         settings,
-        layout=layout or model.layout,
+        layout=settings.layout or model.layout,
         readings=(*settings.readings, *model.readings),
         intent=replace(settings.intent, names={**names, **(settings.intent.names or {})}),
     )
@@ -202,7 +198,7 @@ def _count_nan(tensor: Tensor) -> int:
     return sum(int(np.count_nonzero(np.isnan(block))) for block in tensor.blocks())
 
 
-def find_silent(audit: Audit, model: ModelWeights, building: Building, vary: Variation) -> list[AuditFinding]:
+def find_silent(audit: Audit, model: ModelWeights, building: Building, vary: Varied) -> list[AuditFinding]:
     """Tensors that stay as they are when an argument changes that scales others.
 
     Raises:

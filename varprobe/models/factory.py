@@ -29,7 +29,7 @@ SEED, STREAMS = "seed", "rngs"
 
 
 @dataclass(frozen=True)
-class Variation:
+class Varied:
     """An argument of the factory, and the two numbers that it takes."""
 
     name: str
@@ -101,11 +101,11 @@ def read_arguments(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def read_variation(text: str) -> Variation:
+def read_variation(text: str) -> Varied:
     """What `--vary name=value,value` asks for.
 
     >>> read_variation("std=0.02,0.05")
-    Variation(name='std', values=(0.02, 0.05))
+    Varied(name='std', values=(0.02, 0.05))
 
     Raises:
         ConfigError: where it is no name with two numbers that differ.
@@ -114,7 +114,7 @@ def read_variation(text: str) -> Variation:
     return check_variation(one.path, parse_yaml(f"[{one.text}]", one.option).plain(), Place("--vary"))
 
 
-def check_variation(name: str, values: object, place: Place | None = None) -> Variation:
+def check_variation(name: str, values: object, place: Place | None = None) -> Varied:
     """A name and two different numbers.
 
     Raises:
@@ -125,7 +125,7 @@ def check_variation(name: str, values: object, place: Place | None = None) -> Va
     numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
     if not numbers or len(values) != 2 or values[0] == values[1]:  # type: ignore[arg-type,index]  # mypy: a list
         raise ConfigError(f"{name} takes two numbers that differ, given {values}", hint=_VARY, place=place)
-    return Variation(name, (values[0], values[1]))  # type: ignore[index]
+    return Varied(name, (values[0], values[1]))  # type: ignore[index]
 
 
 def find_factory(name: str) -> Factory:

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from varprobe.audit.audit import AuditSettings
-from varprobe.audit.fans import Layout
 from varprobe.audit.records import Audit
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass
-from varprobe.models.factory import ModelSource, Variation
+from varprobe.models.factory import ModelSource, Varied
 
 TIMEOUT = 600.0
 # Started without the current folder on its path, it takes over the path of this process.
@@ -41,7 +40,6 @@ class Request:
 
     Attributes:
         name: of the audit.
-        layout: the order of axes; None: that of the model's framework.
         full: print the whole traceback of what the factory raises.
     """
 
@@ -50,8 +48,7 @@ class Request:
     name: str
     draws: int
     seed: int
-    vary: Variation | None = None
-    layout: Layout | None = None
+    vary: Varied | None = None
     full: bool = False
 
 
@@ -166,4 +163,4 @@ def _work(request: Request) -> Audit:
     with told_as_mistake(f"importing {source.module}", full=request.full):
         factory = find_factory(source.factory)
     building = Building(factory, source.factory, source.args, request.draws, request.seed, request.full)
-    return audit_factory(building, request.settings, request.name, request.vary, request.layout)
+    return audit_factory(building, request.settings, request.name, request.vary)

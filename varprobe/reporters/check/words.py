@@ -226,7 +226,7 @@ def noted(checked: CheckResult) -> Iterator[Noted]:
 
 
 def _both(finding: Finding | AuditFinding) -> str:
-    return " ".join(printable(part) for part in (finding.message, finding.remedy) if part)
+    return " ".join(sentence(printable(part)) for part in (finding.message, finding.remedy) if part)
 
 
 def verdict_line(checked: CheckResult) -> str:

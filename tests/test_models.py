@@ -22,11 +22,14 @@ import models_zoo as zoo  # noqa: E402
 from torch import nn  # noqa: E402
 
 from varprobe.audit.audit import AuditSettings  # noqa: E402
+from varprobe.audit.config import load_audit, run_audit  # noqa: E402
 from varprobe.audit.intent import read_intent  # noqa: E402
 from varprobe.audit.records import Audit, AuditFinding, AuditOutcome, Fault, TensorAudit  # noqa: E402
+from varprobe.cli.main import run  # noqa: E402
 from varprobe.errors import VarprobeError  # noqa: E402
 from varprobe.models.audit_model import Building, audit_factory  # noqa: E402
 from varprobe.models.factory import Varied, find_factory  # noqa: E402
+from varprobe.models.isolated import audit_planned  # noqa: E402
 from varprobe.models.seeding import seeded  # noqa: E402
 from varprobe.models.weights import tensors_of_model, weights_of_model  # noqa: E402
 
@@ -418,3 +421,108 @@ def test_what_a_factory_raises_has_its_traceback_on_demand() -> None:
     assert done.stderr.startswith("Traceback")
     assert "varprobe/models" not in done.stderr
     assert "varprobe: models_zoo.py:" in done.stderr
+
+
+# configs that name a model
+
+CONFIG = """\
+name: small
+model:
+  factory: zoo:build
+  args: {n_layer: 4}
+  path: [src]
+  draws: 2
+vary: {std: [0.02, 0.05]}
+weights:
+  "*.c_proj.weight": normal(0.02/sqrt(2*n_layer))
+  "*ln_*.weight": ones
+  "*.bias": zeros
+  "*": normal(std)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "zoo.py").write_text(
+        f"import sys\nsys.path.append({str(TESTS)!r})\nfrom models_zoo import Gpt\n\n\n"
+        "def build(n_layer, std=0.02):\n    return Gpt(n_layer, std=std, scaled=n_layer < 5)\n"
+    )
+    (tmp_path / "audit.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.mark.parametrize("word", ["audit", "check"])
+def test_a_config_that_names_code_runs_none_unless_it_is_allowed(
+    folder: Path, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "src" / "zoo.py").write_text("raise SystemExit('it ran')")
+    before = set(sys.modules)
+    assert run([word, str(folder / "audit.yaml")]) == 2
+    assert not {name for name in set(sys.modules) - before if name.startswith("zoo")}
+    told = "".join(capsys.readouterr())
+    assert "audit.yaml:3:12: model.factory: it would import the module 'zoo', and run its code as you" in told
+    assert "--allow-import" in told
+
+
+def test_an_allowed_config_is_audited_as_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    plan = load_audit(folder / "audit.yaml")
+    found = run_audit(plan, audit_model=audit_planned)
+    assert found.outcome is AuditOutcome.PASSED
+    assert found.findings == ()
+    assert (found.name, found.source, found.draws) == ("small", "zoo:build", 2)
+    assert found.config == str(folder / "audit.yaml")
+    meant = tensor(found, "h.0.attn.c_proj.weight").intended
+    assert meant
+    assert meant.line == 9
+
+
+def test_check_takes_models_where_it_is_allowed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "audit.yaml"
+    path.write_text(CONFIG.replace("n_layer: 4", "n_layer: 5"))
+    assert run(["check", str(path), "--allow-import", "--format", "github"]) == 1
+    assert f"{path},line=9," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("zoo:build", "__import__('os').system('x')", "names no factory"),
+        ("zoo:build", "zoo.build", "'zoo.build' names no factory"),
+        ("[src]", "[source]", "model.path[0]: there is no folder"),
+        ("zoo:build", "zoo:bild", "audit.yaml:3:12: model.factory: zoo has no 'bild'"),
+        ("[0.02, 0.05]", "[0.02, 0.02]", "std takes two numbers that differ"),
+        ("std: [0.02, 0.05]", "std: [0.02, 0.05], n: [1, 2]", "varies one argument at a time"),
+        ("name: small", "arrays: a.npz", "names arrays and a model"),
+        ("draws: 2", "draws: 0", "model.draws"),
+        ('  "*":', '  "h.*.nothing":', "audit.yaml:12:3: weights.h.*.nothing: the pattern"),
+    ],
+)
+def test_a_mistake_in_a_config_has_its_place(
+    folder: Path, old: str, new: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "audit.yaml"
+    path.write_text(CONFIG.replace(old, new))
+    assert run(["audit", str(path), "--allow-import"]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.npz", "--vary", "std=1,2"], "--vary is for a model that a factory builds"),
+        (["models_zoo:gpt", "--vary", "std=1"], "std takes two numbers that differ, given [1]"),
+        (["models_zoo:gpt", "--vary", "std=1,a"], "std takes two numbers that differ"),
+        (["models_zoo:gpt", "--vary", "std=1,2", "--arg", "std=3"], "std has two values by --vary"),
+        (["models_zoo:gpt", "--arg", "std"], "cannot read 'std' as path=value"),
+        (["models_zoo:gpt", "--arg", "std=1", "--arg", "std=1"], "the argument 'std' comes twice"),
+        (["tests/models_zoo.py:gpt"], "names no factory\n  hint: did you mean tests.models_zoo:gpt?"),
+        (["models_zoo:gpt()"], "'models_zoo:gpt()' names no factory"),
+    ],
+)
+def test_a_mistake_on_the_command_line_runs_nothing(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", *words]) == 2
+    assert message in capsys.readouterr().err

@@ -28,7 +28,20 @@ _PLAIN = Format(TERMINAL)
 reading_option = partial(typer.Option, rich_help_panel="How tensors are read")
 intent_option = partial(typer.Option, rich_help_panel="What was meant")
 # Options that a config says.
-_SAID = ("expect", "complete", "alpha", "tolerance", "layout", "transposed", "packed", "groups")
+_SAID = (
+    "expect",
+    "complete",
+    "alpha",
+    "tolerance",
+    "layout",
+    "transposed",
+    "packed",
+    "groups",
+    "arg",
+    "vary",
+    "draws",
+    "seed",
+)
 
 
 class LayoutName(StrEnum):
@@ -89,6 +102,7 @@ def audit(
         ),
     ] = None,
     as_json: options.AsJson = False,
+    allow_import: options.AllowImport = False,
 ) -> None:
     """Look at weights that were drawn: which laws they fit, and whether they are what was meant.
 
@@ -104,7 +118,7 @@ def audit(
         raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
     delivery = plan_files("audit", output, "json" if as_json else str(format_))
     if what == "-" or what.lower().endswith((".yaml", ".yml")):
-        found = _of_config(what, context)
+        found = _of_config(what, context, factory, allow_import=allow_import)
     else:
         from varprobe.audit.audit import AuditSettings
         from varprobe.audit.fans import Layout
@@ -133,14 +147,17 @@ def audit(
     raise typer.Exit(int(found.outcome is AuditOutcome.FAILED))
 
 
-def _of_config(what: str, context: typer.Context) -> Audit:
+def _of_config(what: str, context: typer.Context, factory: FactoryOptions, *, allow_import: bool) -> Audit:
     """As the config says, which leaves no room for the options that say the same."""
-    from varprobe.audit.config import load_audit, run_audit
+    from varprobe.audit.config import load_audit, refuse_model, run_audit
 
     said = [name for name in _SAID if _is_given(context, name)]
     if said:
-        raise typer.BadParameter(f"--{said[0]} is for files of arrays: the config {what} says it")
-    return run_audit(load_audit(what))
+        raise typer.BadParameter(f"--{said[0]} is for files of arrays and for factories: the config {what} says it")
+    plan = load_audit(what)
+    if plan.config.model is None:
+        factory.refuse(str(plan.config.arrays))
+    return run_audit(plan, audit_model=factory.model_audit() if allow_import else refuse_model)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -12,6 +12,7 @@ from varprobe.frozen import dataclass
 
 if TYPE_CHECKING:
     from varprobe.audit.audit import AuditSettings
+    from varprobe.audit.config import ModelAudit
     from varprobe.audit.records import Audit
 
 factory_option = partial(typer.Option, rich_help_panel="A model that a factory builds")
@@ -59,11 +60,18 @@ class FactoryOptions:
         if self.given:
             raise typer.BadParameter(f"{self.given[0]} is for a model that a factory builds, and '{what}' is a file")
 
+    def model_audit(self) -> ModelAudit:
+        """What runs the code that a config names."""
+        from varprobe.models.isolated import audit_planned
+
+        return partial(audit_planned, timeout=self.timeout, full=self.traceback)
+
 
 def audit_named(what: str, asked: FactoryOptions, settings: AuditSettings) -> Audit:
     """The audit of `pkg.mod:factory`, which naming it here asks to run; modules of the current folder come first."""
+    from varprobe.audit.config import DRAWS, TIMEOUT
     from varprobe.models.factory import ModelSource, check_name, read_arguments, read_variation
-    from varprobe.models.isolated import TIMEOUT, Request, audit_isolated
+    from varprobe.models.isolated import Request, audit_isolated
 
     name = check_name(what)
     source = ModelSource(name, read_arguments(asked.arg or []), (os.getcwd(),))
@@ -71,6 +79,6 @@ def audit_named(what: str, asked: FactoryOptions, settings: AuditSettings) -> Au
     if vary and vary.name in source.args:
         raise typer.BadParameter(f"{vary.name} has two values by --vary: leave out --arg {vary.name}")
     request = Request(
-        source, settings, name.partition(":")[2], asked.draws or 3, asked.seed or 0, vary, asked.traceback
+        source, settings, name.partition(":")[2], asked.draws or DRAWS, asked.seed or 0, vary, asked.traceback
     )
     return audit_isolated(request, asked.timeout or TIMEOUT)

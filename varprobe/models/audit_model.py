@@ -14,6 +14,7 @@ import numpy as np
 
 from varprobe.audit.audit import AuditSettings, audit_tensors
 from varprobe.audit.compatible import group_of
+from varprobe.audit.config import DRAWS
 from varprobe.audit.findings import make_finding
 from varprobe.audit.moments import Moments
 from varprobe.audit.records import Audit, AuditFinding, AuditOutcome, TensorAudit
@@ -29,7 +30,6 @@ from varprobe.models.seeding import Fill, seeded
 from varprobe.models.weights import ModelWeights, weights_of_model
 from varprobe.verdict.labels import Severity
 
-DRAWS, MOST_DRAWS = 3, 100
 # Weights below which a tensor says too little of itself.
 _ENOUGH = 16
 # A standard deviation answers to an argument from so many standard errors and this share on; one that is within as many

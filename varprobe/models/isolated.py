@@ -15,16 +15,18 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from varprobe.audit.audit import AuditSettings
+from varprobe.audit.config import TIMEOUT, AuditPlan
 from varprobe.audit.records import Audit
-from varprobe.errors import VarprobeError
+from varprobe.errors import ConfigError, VarprobeError
 from varprobe.frozen import dataclass
-from varprobe.models.factory import ModelSource, Varied
+from varprobe.models.factory import ModelSource, Varied, check_name, check_variation
 
-TIMEOUT = 600.0
 # Started without the current folder on its path, it takes over the path of this process.
 _START = """
 import sys, pickle
@@ -81,6 +83,49 @@ def audit_isolated(request: Request, timeout: float = TIMEOUT) -> Audit:
     if answer is not None:
         raise RuntimeError(answer)
     raise VarprobeError(f"the process that built {name} {_describe_end(code)}", hint=_hint_of_end(code))
+
+
+def audit_planned(
+    plan: AuditPlan, settings: AuditSettings, timeout: float | None = None, *, full: bool = False
+) -> Audit:
+    """The audit of the factory that a config names: for `run_audit`, from somebody who trusts the config.
+
+    Arguments:
+        timeout: seconds, in place of the config's.
+        full: print the whole traceback of what the factory raises.
+
+    Raises:
+        VarprobeError: as `audit_isolated`, and where a folder of the path does not exist.
+    """
+    model = plan.config.model
+    assert model
+    place = plan.root.place_of(("model", "factory"))
+    folders = [_folder(plan, index) for index in range(len(model.path))]
+    source = ModelSource(check_name(model.factory, place), model.args or {}, tuple(folders))
+    vary = next(_variations(plan), None)
+    request = Request(source, settings, plan.name, model.draws, model.seed, vary, full)
+    try:
+        found = audit_isolated(request, timeout or model.timeout)
+    except VarprobeError as error:
+        if error.place is None and not error.field:
+            error.place, error.field = place, "model.factory"
+        raise
+    return replace(found, config=plan.label)
+
+
+def _folder(plan: AuditPlan, index: int) -> str:
+    assert plan.config.model
+    folder = (plan.folder / plan.config.model.path[index]).resolve()
+    if not folder.is_dir():
+        place = plan.root.place_of(("model", "path", index))
+        hint = "relative paths count from the config's own folder"
+        raise ConfigError(f"there is no folder '{folder}'", hint=hint, place=place, field=f"model.path[{index}]")
+    return str(folder)
+
+
+def _variations(plan: AuditPlan) -> Iterator[Varied]:
+    for name, values in (plan.config.vary or {}).items():
+        yield check_variation(name, list(values), plan.root.place_of(("vary", name)))
 
 
 def _start(request: Request, answered: Path) -> subprocess.Popen[bytes]:

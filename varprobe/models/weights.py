@@ -51,12 +51,12 @@ def weights_of_model(model: Any) -> ModelWeights:
         VarprobeError: where it is no model that is known, or has no weights yet.
     """
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(model, torch.nn.Module):
-        found = _of_torch(model)
-    elif _is_nnx(model):
-        found = ModelWeights(tuple(tensors_of_arrays(dict(_nnx_arrays(model)))), Layout.FLAX)
-    elif hasattr(model, "weights") and hasattr(model, "trainable_weights"):
+    if _is_nnx(model):
+        found = ModelWeights(tuple(_floating(dict(_nnx_arrays(model)))), Layout.FLAX)
+    elif hasattr(model, "weights") and hasattr(model, "trainable_weights"):  # of Keras on PyTorch too
         found = _of_keras(model)
+    elif torch is not None and isinstance(model, torch.nn.Module):
+        found = _of_torch(model)
     elif isinstance(model, Mapping):
         found = ModelWeights(tuple(tensors_of_arrays(model)))
     else:
@@ -121,4 +121,5 @@ def _plain(values: Any) -> Any:
 
 
 def _floating(arrays: Mapping[str, Any]) -> list[Tensor]:
-    return tensors_of_arrays({name: values for name, values in arrays.items() if values.dtype.name in FLOATS})
+    floating = {name: values for name, values in arrays.items() if values.dtype.name in FLOATS and values.size}
+    return tensors_of_arrays(floating) if floating else []

@@ -268,7 +268,7 @@ def test_the_report_has_the_keys_that_others_rely_on(tool: Any) -> None:
     assert signal | keys("saturated dead max_abs effective_rank") == set(row["activation"])
     for group in ("gradient", "activation_gradient", "weight_gradient"):
         assert keys("second_moment variance") == set(row[group])
-    assert keys("edges activation gradient") == set(row["histogram"])
+    assert keys("edges activation gradient activation_zeros gradient_zeros") == set(row["histogram"])
     assert keys("expected_std std") == set(row["weights"])
     bands = keys("second_moment second_moment_low second_moment_high gradient_second_moment gradient_low gradient_high")
     assert bands | keys("mean variance sample_variance chi1 deviation gradient_deviation") <= set(row["predicted"])

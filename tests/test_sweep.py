@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -31,6 +32,7 @@ from rich.console import Console
 import varprobe
 from varprobe.config.loading import read_config
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
+from varprobe.machine import free_memory
 from varprobe.reporters.picture import house_style
 from varprobe.reporters.sweep.figure import draw_sweep
 from varprobe.reporters.sweep.terminal import letter_map, print_sweep
@@ -230,13 +232,14 @@ def test_a_process_that_dies_in_the_middle_of_its_answer_fails_its_call_alone(mo
         assert processes.submit(abs, -1).result() == 1
         child = processes._children[0]
 
-        def cut() -> None:
+        def cut(*_: object) -> None:
             child.process.kill()
-            raise OSError("got end of file during message")
+            raise pickle.UnpicklingError("pickle data was truncated")
 
-        monkeypatch.setattr(child.connection, "recv", cut)
+        monkeypatch.setattr("varprobe.sweeps.processes.pickle.load", cut)
         with pytest.raises(CrashError, match="SIGKILL"):
             processes.submit(abs, -1).result()
+        monkeypatch.undo()
         assert processes.submit(abs, -2).result() == 2
 
 
@@ -255,6 +258,28 @@ def test_a_crash_is_one_failed_point(monkeypatch: pytest.MonkeyPatch) -> None:
     with Crashing(2) as processes:
         found = swept("defaults.init.gain=1,2,3", executor=processes)
     assert [point.failure for point in found.points] == ["", "its process ended with exit code 9", ""]
+
+
+def test_what_is_printed_there_is_no_answer() -> None:
+    with Processes(1) as processes:
+        assert processes.submit(print, "a line of a library's").result() is None
+        assert processes.submit(abs, -2).result() == 2
+
+
+def test_a_script_that_sweeps_is_not_read_again(tmp_path: Path) -> None:
+    script = (
+        f"import varprobe\nprint(varprobe.sweep({CONFIG!r}, {{'probe.seed': [1, 2]}}, threads=2).points[1].values)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("('2',)\n", "")
+
+
+def test_processes_share_the_memory_that_this_one_has() -> None:
+    with Processes(4) as processes:
+        whole, one = free_memory(), processes.submit(free_memory).result()
+        # A quarter of what was free when they were made: within a fifth of it, as others take and give meanwhile.
+        assert one == pytest.approx(whole / 4, rel=0.2)
 
 
 def test_processes_end_with_who_started_them() -> None:

@@ -96,7 +96,7 @@ def sweep(
         vary: config path -> values, as a list or an array, or as text: `low:high:count`, the same with `:log`, or
             `a,b,c`.
         executor: where points run, such as `dask.distributed.Client(...).get_executor()`; by default processes of
-            this machine. A script that uses these needs the usual `if __name__ == "__main__":`.
+            this machine.
         threads: cores of this machine to use; default: all.
         journal: a file that takes every finished point at once; called again with it, the sweep goes on where it was.
 

@@ -22,7 +22,7 @@ from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec
 
 # What the config of an audit has, and that of a network has not.
-AUDIT_KEYS = ("arrays", "weights")
+AUDIT_KEYS = ("arrays", "weights", "model")
 _MENTIONED = re.compile(rf"\b({'|'.join(AUDIT_KEYS)})\b")
 
 

@@ -38,12 +38,13 @@ class AuditSettings:
     """How tensors are read and held to what was meant.
 
     Attributes:
+        layout: None is that of the framework, where a model tells it, and that of torch elsewhere.
         readings: how tensors of some names are read otherwise than the layout says.
         alpha: the chance that any tensor of a model that is as intended is called otherwise.
         tolerance: the practical limit: a difference below it never counts.
     """
 
-    layout: Layout = Layout.TORCH
+    layout: Layout | None = None
     readings: tuple[Reading, ...] = ()
     intent: Intent = Intent()
     alpha: float = ALPHA
@@ -51,24 +52,27 @@ class AuditSettings:
 
 
 def audit_tensors(
-    draws: Sequence[Iterable[Tensor]], settings: AuditSettings, name: str, source: str, config: str = ""
+    draws: Iterable[Iterable[Tensor]], settings: AuditSettings, name: str, source: str, config: str = ""
 ) -> Audit:
     """The audit of one draw of some tensors, or of several draws of a model.
 
     Arguments:
-        draws: the same tensors in each; the first is looked at whole, of the others the moments are pooled.
+        draws: the first is looked at whole and kept; of each of the others, taken one at a time, the moments are
+            pooled, and it need not have all of the tensors.
         config: the file that says what was meant.
 
     Raises:
         VarprobeError: where a pattern matches nothing, or a law has no value for a tensor.
     """
-    first, *others = ([survey(tensor) for tensor in draw] for draw in draws)
-    more: dict[str, list[Moments]] = {}
-    for each in others:
-        for one in each:
-            more.setdefault(one.tensor.name, []).append(one.moments)
+    others = iter(draws)
+    first = [survey(tensor) for tensor in next(others)]
     names = [one.tensor.name for one in first]
     settings.intent.check_patterns(names)
+    more: dict[str, list[Moments]] = {}
+    drawn = 1
+    for drawn, draw in enumerate(others, 2):  # noqa: B007  # how many there were
+        for tensor in draw:
+            more.setdefault(tensor.name, []).append(survey(tensor).moments)
     pooled = {one.tensor.name: pool([one.moments, *more.get(one.tensor.name, [])]) for one in first}
     fans = _all_fans(first, settings)
     limit = score_limit(sum(settings.intent.find(each) is not None for each in names), settings.alpha)
@@ -81,8 +85,8 @@ def audit_tensors(
         name=name,
         config=config,
         source=source,
-        draws=len(others) + 1,
-        layout=str(settings.layout),
+        draws=drawn,
+        layout=str(settings.layout or Layout.TORCH),
         alpha=settings.alpha,
         tolerance=settings.tolerance,
         baseline="",
@@ -97,7 +101,9 @@ def audit_tensors(
 def _all_fans(surveys: Sequence[Survey], settings: AuditSettings) -> Mapping[str, Fans | None]:
     """The fans of each tensor; of a vector those of the matrix beside it, whose name differs in its last part."""
     fans = {
-        one.tensor.name: find_fans(one.tensor.name, one.tensor.shape, settings.layout, settings.readings)
+        one.tensor.name: find_fans(
+            one.tensor.name, one.tensor.shape, settings.layout or Layout.TORCH, settings.readings
+        )
         for one in surveys
     }
     beside: dict[tuple[str, int], Fans] = {}

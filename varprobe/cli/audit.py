@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ import typer
 from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
+from varprobe.cli.factory_options import FactoryOptions, audit_named
 from varprobe.errors import Place, VarprobeError
 from varprobe.results.kinds import RESULTS
 
@@ -25,7 +28,20 @@ _PLAIN = Format(TERMINAL)
 reading_option = partial(typer.Option, rich_help_panel="How tensors are read")
 intent_option = partial(typer.Option, rich_help_panel="What was meant")
 # Options that a config says.
-_SAID = ("expect", "complete", "alpha", "tolerance", "layout", "transposed", "packed", "groups")
+_SAID = (
+    "expect",
+    "complete",
+    "alpha",
+    "tolerance",
+    "layout",
+    "transposed",
+    "packed",
+    "groups",
+    "arg",
+    "vary",
+    "draws",
+    "seed",
+)
 
 
 class LayoutName(StrEnum):
@@ -42,9 +58,12 @@ def audit(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A .npz, .npy or .safetensors file, its index, a checkpoint, or a YAML config."
+            metavar="FILE",
+            help="A .npz, .npy or .safetensors file, its index, a checkpoint, or a YAML config; or pkg.mod:function, "
+            "which is imported, called, and audited over several draws.",
         ),
     ],
+    factory: FactoryOptions,
     expect: Annotated[
         list[str] | None,
         intent_option(metavar="PATTERN=LAW", help="A law that was meant, as '*.bias=zeros'. The first match counts."),
@@ -61,8 +80,12 @@ def audit(
         bool, intent_option("--update-baseline", help="Write the baseline in place of comparing with it.")
     ] = False,
     layout: Annotated[
-        LayoutName, reading_option(help="Axes: torch (out, in, *kernel); keras and flax (*kernel, in, out).")
-    ] = LayoutName.torch,
+        LayoutName | None,
+        reading_option(
+            help="Axes: torch (out, in, *kernel); keras and flax (*kernel, in, out). Default: torch, and of a factory "
+            "what its framework has."
+        ),
+    ] = None,
     transposed: Annotated[
         list[str] | None, reading_option(metavar="PATTERN", help="Matrices the other way round. Repeatable.")
     ] = None,
@@ -79,6 +102,7 @@ def audit(
         ),
     ] = None,
     as_json: options.AsJson = False,
+    allow_import: options.AllowImport = False,
 ) -> None:
     """Look at weights that were drawn: which laws they fit, and whether they are what was meant.
 
@@ -94,21 +118,26 @@ def audit(
         raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
     delivery = plan_files("audit", output, "json" if as_json else str(format_))
     if what == "-" or what.lower().endswith((".yaml", ".yml")):
-        found = _of_config(what, context)
+        found = _of_config(what, context, factory, allow_import=allow_import)
     else:
         from varprobe.audit.audit import AuditSettings
         from varprobe.audit.fans import Layout
         from varprobe.audit.given import read_assignments, read_readings
         from varprobe.audit.intent import read_intent
+        from varprobe.models.factory import names_factory
 
+        named = names_factory(what)
+        if not named:
+            factory.refuse(what)
         settings = AuditSettings(
-            Layout(layout.value),
+            Layout(layout.value) if layout else None,
             read_readings(transposed or [], packed or [], groups or []),
             read_intent(read_assignments(expect or [], "--expect") | ({"other": "error"} if complete else {})),
             alpha,
             tolerance,
         )
-        found = _of_file(Path(what), settings)
+        with _placed_at_expect():
+            found = audit_named(what, factory, settings) if named else _of_file(Path(what), settings)
     if baseline is not None:
         from varprobe.cli.audits import hold
 
@@ -118,14 +147,17 @@ def audit(
     raise typer.Exit(int(found.outcome is AuditOutcome.FAILED))
 
 
-def _of_config(what: str, context: typer.Context) -> Audit:
+def _of_config(what: str, context: typer.Context, factory: FactoryOptions, *, allow_import: bool) -> Audit:
     """As the config says, which leaves no room for the options that say the same."""
-    from varprobe.audit.config import load_audit, run_audit
+    from varprobe.audit.config import load_audit, refuse_model, run_audit
 
     said = [name for name in _SAID if _is_given(context, name)]
     if said:
-        raise typer.BadParameter(f"--{said[0]} is for files of arrays: the config {what} says it")
-    return run_audit(load_audit(what))
+        raise typer.BadParameter(f"--{said[0]} is for files of arrays and for factories: the config {what} says it")
+    plan = load_audit(what)
+    if plan.config.model is None:
+        factory.refuse(str(plan.config.arrays))
+    return run_audit(plan, audit_model=factory.model_audit() if allow_import else refuse_model)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -137,8 +169,14 @@ def _of_file(path: Path, settings: AuditSettings) -> Audit:
     from varprobe.audit.audit import audit_tensors
     from varprobe.audit.files import tensors_of
 
+    return audit_tensors([tensors_of(path)], settings, path.stem, str(path))
+
+
+@contextmanager
+def _placed_at_expect() -> Iterator[None]:
+    """What is wrong with a law that was meant stands in its option."""
     try:
-        return audit_tensors([tensors_of(path)], settings, path.stem, str(path))
+        yield
     except VarprobeError as error:
         if error.place is None and error.field:
             error.place, error.field = Place("--expect"), error.field if error.field != "other" else ""

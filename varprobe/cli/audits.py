@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from varprobe.audit.config import plan_audit, run_audit
+from varprobe.audit.config import ModelAudit, plan_audit, refuse_model, run_audit
 from varprobe.audit.drift import hold_to_baseline
 from varprobe.audit.records import Audit
 from varprobe.config.loading import ConfigText
@@ -29,10 +29,12 @@ def check_config(
     tell: Callable[[str], None],
     *,
     update: bool,
+    allow_import: bool,
 ) -> CheckResult:
     """The audit of a config as a check.
 
     Arguments:
+        allow_import: whether the code of a model that the config names may be run.
         find_baseline: the file of the baseline of an audit of that name; None where none is asked for.
 
     Raises:
@@ -41,10 +43,16 @@ def check_config(
     started = time.perf_counter()
     plan = plan_audit(config, overrides)
     baseline = find_baseline(plan.name)
-    found = run_audit(plan, alpha)
+    found = run_audit(plan, alpha, _model_audit() if allow_import else refuse_model)
     if baseline is not None:
         found = hold(found, baseline, tell, update=update)
     return replace(check_of(found, time.perf_counter() - started), config=config.label)
+
+
+def _model_audit() -> ModelAudit:
+    from varprobe.models.isolated import audit_planned
+
+    return audit_planned
 
 
 def hold(audit: Audit, baseline: Path, tell: Callable[[str], None], *, update: bool) -> Audit:

@@ -34,6 +34,7 @@ class Gate:
     Attributes:
         update: write the baseline in place of comparing with it.
         tell: says what was written.
+        allow_import: whether the code of models that configs name may be run.
         several: whether there are several configs, each with a baseline of its own.
     """
 
@@ -45,6 +46,7 @@ class Gate:
     update: bool
     tell: Callable[[str], None]
     several: bool = False
+    allow_import: bool = False
 
 
 def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
@@ -143,7 +145,15 @@ def _check_audit(written: ConfigText, gate: Gate, baselines: dict[Path, str]) ->
     def find_baseline(name: str) -> Path | None:
         return None if gate.baseline is None else _baseline_path(name, Place(written.label), gate, baselines)
 
-    return check_config(written, gate.overrides, gate.alpha, find_baseline, gate.tell, update=gate.update)
+    return check_config(
+        written,
+        gate.overrides,
+        gate.alpha,
+        find_baseline,
+        gate.tell,
+        update=gate.update,
+        allow_import=gate.allow_import,
+    )
 
 
 def _troubles(config: str, error: VarprobeError) -> Iterator[CheckError]:

@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.records import Expect
 from varprobe.diagnose import diagnose
@@ -231,7 +232,7 @@ def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
         ),
         (lambda plain: plain["checked"][0].pop("trials"), "checked.0.trials", "Field required"),
         (lambda plain: plain.update(more=1), "more", "Unexpected keyword argument"),
-        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 3"),
+        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 4"),
     ],
 )
 def test_a_damaged_check_is_refused_with_its_field(edit: Any, field: str, message: str) -> None:
@@ -506,7 +507,7 @@ def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> N
     rules = [rule["id"] for rule in sarif(four())["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules)
     others = {"expect/other", "config", "fault", "since-baseline"}
-    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
+    assert set(rules) == {*FINDINGS, *AUDIT_FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
     unknown = replace(FAILED, expectation="magic.of.it")
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 
@@ -718,7 +719,7 @@ def test_all_mistakes_of_a_config_are_told_at_their_places_in_every_format() -> 
 
 def test_every_expectation_of_a_config_has_a_rule() -> None:
     kinds = {one.name for one in fields(Expect)} - {"allow"}
-    assert set(EXPECTATIONS) == kinds | {"findings", "baseline"}
+    assert set(EXPECTATIONS) == kinds | {"findings", "baseline", "weights"}
 
 
 def test_many_configs_make_one_file() -> None:

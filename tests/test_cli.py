@@ -22,6 +22,7 @@ import pytest
 from golden import Said
 from ruamel.yaml import YAML
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.cli.main import run as run_command
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
@@ -36,7 +37,7 @@ TABLES = {
     "activations": tuple(ACTIVATIONS),
     "initializers": tuple(INITIALIZERS),
     "layers": tuple(LAYER_KINDS),
-    "findings": tuple(FINDINGS),
+    "findings": (*FINDINGS, *AUDIT_FINDINGS),
 }
 SMALL = """\
 name: tiny
@@ -268,7 +269,7 @@ def test_the_report_has_the_keys_that_others_rely_on(tool: Any) -> None:
     assert signal | keys("saturated dead max_abs effective_rank") == set(row["activation"])
     for group in ("gradient", "activation_gradient", "weight_gradient"):
         assert keys("second_moment variance") == set(row[group])
-    assert keys("edges activation gradient") == set(row["histogram"])
+    assert keys("edges activation gradient activation_zeros gradient_zeros") == set(row["histogram"])
     assert keys("expected_std std") == set(row["weights"])
     bands = keys("second_moment second_moment_low second_moment_high gradient_second_moment gradient_low gradient_high")
     assert bands | keys("mean variance sample_variance chi1 deviation gradient_deviation") <= set(row["predicted"])

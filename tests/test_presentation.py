@@ -10,10 +10,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import varprobe
+from varprobe.audit.audit import AuditSettings, audit_tensors
+from varprobe.audit.files import tensors_of_arrays
+from varprobe.audit.intent import read_intent
 from varprobe.errors import VarprobeError
 from varprobe.formatting import power
 from varprobe.gate.check import gather
@@ -45,6 +49,12 @@ def results() -> dict[str, Any]:
         "sweeps.records:Sweep": swept,
         "gate.records:CheckResult": checked,
         "gate.records:CheckRun": gather([checked]),
+        "audit.records:Audit": audit_tensors(
+            [tensors_of_arrays({"w": np.random.default_rng(0).normal(0, 1, (30, 40))})],
+            AuditSettings(intent=read_intent({"w": "normal(0.02)"})),
+            "net",
+            "net.npz",
+        ),
         "tuning:Tuning": varprobe.tune(network()),
     }
 
@@ -185,7 +195,7 @@ def test_a_name_from_a_config_stays_text_in_a_notebook(results: dict[str, Any]) 
 @every_kind
 def test_a_plot_is_a_figure_that_shows_itself(result: Any) -> None:
     if not shown_of(result).picture:
-        with pytest.raises(VarprobeError, match=r"^plot: a \w+ has no picture"):
+        with pytest.raises(VarprobeError, match=r"^plot: an? \w+ has no picture"):
             result.plot()
         return
     figure = result.plot()

@@ -62,6 +62,7 @@ def check(
     ] = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
+    allow_import: options.AllowImport = False,
 ) -> None:
     """Hold networks to what their configs expect.
 
@@ -79,7 +80,7 @@ def check(
     delivery = plan_files("check", output, "json" if as_json else str(format_))
     tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
     edits = options.overrides_of(network, drawing, engine)
-    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell)
+    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell, allow_import=allow_import)
     if write_expect:
         raise typer.Exit(_print_expect(configs_of(configs), gate, quiet=quiet))
     checks = check_all(configs_of(configs), gate, quiet=quiet)

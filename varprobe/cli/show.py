@@ -11,6 +11,7 @@ from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
 from varprobe.cli.options import AsCode, Output, View
 from varprobe.errors import OutputError, Place
+from varprobe.formatting import with_article
 
 
 @command("show", "varprobe show report.json -o report.md")
@@ -30,9 +31,9 @@ def show(
     noun = noun_of(result)
     if noun != "report" and any(shown.values()):
         options = "--brief, --all, --columns and --number-formats"
-        raise typer.BadParameter(f"{options} are for reports, and this is a {noun}")
+        raise typer.BadParameter(f"{options} are for reports, and this is {with_article(noun)}")
     if noun != "report" and code is not None:
-        raise typer.BadParameter(f"--as is for reports, and this is a {noun}")
+        raise typer.BadParameter(f"--as is for reports, and this is {with_article(noun)}")
     delivery = plan_delivery(noun, output, code=code)
     if output.own_scale and not has_histograms(result):
         hint = "leave it out; `varprobe run` measures them"

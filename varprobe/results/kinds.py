@@ -119,6 +119,30 @@ RESULTS: dict[str, ResultKind] = {
         terminal="reporters.check.terminal:print_checks",
         read="results.sound:check_outcomes",
     ),
+    "audit": ResultKind(
+        record="audit.records:Audit",
+        version=("audit_version", "audit.records:AUDIT_VERSION"),
+        command="audit",
+        formats={
+            ".json": "results.store:render_json",
+            ".csv": "reporters.audit.tables:render_csv",
+            ".md": "reporters.audit.tables:render_markdown",
+            **PICTURES,
+            ".html": "reporters.audit.page:render_page",
+            ".xml": "reporters.audit.builds:render_junit",
+            ".sarif": "reporters.audit.builds:render_sarif",
+        },
+        printed={
+            "github": "reporters.audit.builds:render_github",
+            "json": "results.store:render_json",
+            "junit": "reporters.audit.builds:render_junit",
+            "markdown": "reporters.audit.tables:render_markdown",
+            "sarif": "reporters.audit.builds:render_sarif",
+        },
+        terminal="reporters.audit.terminal:print_audit",
+        figure="reporters.audit.figure:draw_audit",
+        read="results.sound:check_audit",
+    ),
 }
 
 

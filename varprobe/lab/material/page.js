@@ -199,7 +199,7 @@ function change(patch) {
   if (!sameNet(before, netOf(state)) || seed !== state.seed) {
     listeners.changed.forEach((tell) => tell());
     step();
-  } else if (state.keep && !keep) rest(turn);
+  } else if (state.keep && !keep && !isBusy) rest(++turn); // a step that is under way will see it when it ends
   else showAll();
 }
 
@@ -314,7 +314,6 @@ function showControls() {
   get("law").textContent = SCHEMES[state.scheme].law;
   field("std").value = String(weightScale.place(relative));
   get("std-out").textContent = short(relative);
-  field("std").setAttribute("aria-valuetext", `${short(relative)} over root fan-in`);
   const bias = biasStd(net);
   field("bias").value = bias > 0 ? String(Math.max(1, biasScale.place(bias))) : "0";
   get("bias-out").textContent = bias > 0 ? short(bias) : "0";
@@ -328,6 +327,7 @@ function showControls() {
   field("residual").value = state.residual === null ? "0" : String(Math.max(1, residualScale.place(state.residual)));
   get("residual-out").textContent = state.residual === null ? "none" : short(state.residual);
   field("axes").value = String(state.axes);
+  for (const id of ["std", "bias", "width", "batch", "residual"]) field(id).setAttribute("aria-valuetext", get(`${id}-out`).textContent || "");
   get("seed-out").textContent = String(state.seed);
   get("keep").setAttribute("aria-pressed", String(Boolean(state.keep)));
   document.body.classList.toggle("presenter", Boolean(state.presenter));

@@ -15,7 +15,7 @@ from varprobe.results.kinds import RESULTS
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
-    ("version", "formatting", "frozen", "machine", "presentable"),
+    ("version", "formatting", "frozen", "machine", "presentable", "temporary"),
     ("errors",),
     ("output",),
     ("network",),

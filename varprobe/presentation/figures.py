@@ -9,7 +9,7 @@ from typing import Any
 from varprobe.errors import OutputError, Place
 from varprobe.formatting import with_article
 from varprobe.presentation.kinds import call, shown_of
-from varprobe.reporters.picture import find_drawing, house_style
+from varprobe.reporters.picture import draw_tame, find_drawing, house_style
 from varprobe.results.kinds import find, has_histograms, kind_of
 
 _DPI = 100
@@ -34,7 +34,7 @@ def plot(result: Any, ax: Any = None, *, own_scale: bool = False) -> Any:
         if ax is not None:
             find(kind.axes)(ax, pictured)
             return ax.get_figure()
-        figure: Any = find_drawing(pictured, own_scale=own_scale)(pictured)
+        figure: Any = draw_tame(find_drawing(pictured, own_scale=own_scale), pictured)
     # Notebooks show figures that pyplot made; this one shows itself.
     figure._repr_png_ = partial(_render, figure)
     return figure

@@ -29,6 +29,8 @@ from varprobe.reporters.verdict_phrases import (
 from varprobe.verdict.records import DirectionVerdict
 from varprobe.version import __version__
 
+# What templates have beside printable characters.
+_SPACES = "\n\xa0"
 # Before the label, for who sees no colours.
 _SIGNS = {"stable": "\u2713", "vanishing": "\u2198", "exploding": "\u2197", "degenerate": "\u2717"}
 
@@ -79,7 +81,10 @@ def common(heading: str, quizzes: tuple[Quiz, ...] = ()) -> dict[str, Any]:
 
 def render_template(template: str, heading: str, quizzes: tuple[Quiz, ...] = (), **content: Any) -> str:
     """The page: text is escaped, unless it is `Markup`."""
-    return environment().get_template(template).render(**common(heading, quizzes), **content)
+    page = environment().get_template(template).render(**common(heading, quizzes), **content)
+    # Markup keeps control characters and signs that turn the direction of writing.
+    unseen = {ord(one): "?" for one in set(page) if not one.isprintable() and one not in _SPACES}
+    return page.translate(unseen) if unseen else page
 
 
 def way_headings() -> tuple[Heading, ...]:

@@ -22,6 +22,7 @@ import pytest
 from golden import Said
 from ruamel.yaml import YAML
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.cli.main import run as run_command
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
@@ -36,7 +37,7 @@ TABLES = {
     "activations": tuple(ACTIVATIONS),
     "initializers": tuple(INITIALIZERS),
     "layers": tuple(LAYER_KINDS),
-    "findings": tuple(FINDINGS),
+    "findings": (*FINDINGS, *AUDIT_FINDINGS),
 }
 SMALL = """\
 name: tiny

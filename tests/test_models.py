@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 import models_zoo as zoo  # noqa: E402
 from torch import nn  # noqa: E402
 
+import varprobe  # noqa: E402
 from varprobe.audit.audit import AuditSettings  # noqa: E402
 from varprobe.audit.config import load_audit, run_audit  # noqa: E402
 from varprobe.audit.intent import read_intent  # noqa: E402
@@ -526,3 +527,15 @@ def test_a_mistake_on_the_command_line_runs_nothing(
 ) -> None:
     assert run(["audit", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_module_in_memory_is_audited_as_it_is() -> None:
+    made = zoo.gpt(n_layer=2)
+    before = digest(made)
+    found = varprobe.audit(made, {"wpe.weight": "normal(0.02)"})
+    assert digest(made) == before
+    assert (found.name, found.draws) == ("Gpt", 1)
+    assert tensor(found, "wte.weight").aliases == ("lm_head.weight",)
+    assert varprobe.audit(zoo.parametrised()).tensors[0].name == "0.weight"
+    with pytest.raises(VarprobeError, match="meta device"):
+        varprobe.audit(zoo.on_meta())

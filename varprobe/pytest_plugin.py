@@ -1,8 +1,8 @@
 """The pytest plugin: configs as tests, and checks inside tests.
 
 Files called `*.varprobe.yaml` or `*.varprobe.yml` are collected, one test a file; the fixture `varprobe_check` checks a
-network from within a test. Both carry the mark `varprobe`, and leave what was found in the test's properties, which
-JUnit XML shows. `-p no:varprobe` turns all of it off.
+network from within a test, and `varprobe_audit` weights. All carry the mark `varprobe`, and checks leave what was found
+in the test's properties, which JUnit XML shows. `-p no:varprobe` turns all of it off.
 
 Every pytest session in the environment imports this module: nothing else of varprobe is imported before it is needed.
 """
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from varprobe.audit.records import Audit
     from varprobe.config.loading import Experiment
     from varprobe.gate.records import CheckResult
     from varprobe.report.records import Report
     from varprobe.testing import Surroundings
 
 _SUFFIXES = (".varprobe.yaml", ".varprobe.yml")
-_FIXTURE = "varprobe_check"
+_FIXTURES = ("varprobe_check", "varprobe_audit")
 _MARK = "varprobe"
 _MOST_TRIALS = 1_000_000
 # Characters of a config that are searched for its `expect`.
@@ -53,7 +54,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that take the fixture carry the mark."""
-    if _FIXTURE in getattr(item, "fixturenames", ()):
+    if set(_FIXTURES) & set(getattr(item, "fixturenames", ())):
         item.add_marker(_MARK)
 
 
@@ -156,10 +157,48 @@ class VarprobeCheck:
         return checked
 
 
+class VarprobeAudit:
+    """What the fixture `varprobe_audit` is: called with weights, it fails the test unless they are what was meant."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def __call__(self, what: Any, expect: Mapping[str, str] | None = None, **settings: Any) -> Audit:
+        """Audits weights.
+
+        Arguments:
+            what, expect, settings: as in `varprobe.audit`. A path that is not absolute is looked for in the folder of
+                the test's file, then in pytest's root folder; `alpha` is by default the setting `varprobe_alpha`.
+
+        Returns:
+            The audit, which passed.
+        """
+        from varprobe.errors import VarprobeError
+        from varprobe.testing import hold_weights
+
+        alpha = _alpha(self._item.config, settings.pop("alpha", None))
+        folders = self._item.path.parent, self._item.config.rootpath
+        try:
+            told, found = hold_weights(what, expect, folders, alpha=alpha, **settings)
+        except VarprobeError as error:
+            mistake = str(error)
+        else:
+            if told:
+                pytest.fail(told, pytrace=False)
+            return found
+        pytest.fail(mistake, pytrace=False)
+
+
 @pytest.fixture
 def varprobe_check(request: pytest.FixtureRequest) -> VarprobeCheck:
     """Holds networks to what is expected of them, as in `varprobe_check("configs/net.yaml", init="xavier")`."""
     return VarprobeCheck(request.node)
+
+
+@pytest.fixture
+def varprobe_audit(request: pytest.FixtureRequest) -> VarprobeAudit:
+    """Holds weights to what was meant, as in `varprobe_audit(model, expect={"*.bias": "zeros"})`."""
+    return VarprobeAudit(request.node)
 
 
 def _alpha(config: pytest.Config, given: float | None) -> float:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from varprobe.api import audit
+from varprobe.audit.records import Audit, AuditOutcome
 from varprobe.config.given import assign
 from varprobe.config.loading import Experiment, load
 from varprobe.config.overrides import Override
@@ -66,6 +68,21 @@ def hold(
     return replace(done, config=_shorten(done.config, around))
 
 
+def hold_weights(
+    what: Any, expect: Mapping[str, str] | None, folders: Sequence[Path], **settings: Any
+) -> tuple[str, Audit]:
+    """The audit of weights, and what to say where they are not what was meant; empty where they are.
+
+    Arguments:
+        folders: where paths that are not absolute are looked for, the first that has them.
+
+    Raises:
+        VarprobeError: where there is no such file, or it cannot be audited.
+    """
+    found = audit(_find_in(what, folders) if isinstance(what, (str, Path)) else what, expect, **settings)
+    return "" if found.outcome is AuditOutcome.PASSED else found.summary(), found
+
+
 def _load(
     config: str | Path | Mapping[str, Any] | Experiment, overrides: list[Override], around: Surroundings
 ) -> Experiment:
@@ -80,10 +97,13 @@ def _load(
 
 
 def _find(path: str | Path, around: Surroundings) -> Path:
-    places = [folder / path for folder in around.folders]
-    existing = next((place for place in places if place.exists()), None)
+    return _find_in(path, around.folders)
+
+
+def _find_in(path: str | Path, folders: Sequence[Path]) -> Path:
+    existing = next((folder / path for folder in folders if (folder / path).exists()), None)
     if existing is None:
-        looked = " and ".join(dict.fromkeys(str(folder) for folder in around.folders))
+        looked = " and ".join(dict.fromkeys(map(str, folders)))
         hint = "name it from the folder of the test's file, or from pytest's root folder"
         raise InputFileError(f"no such file in {looked}", hint=hint, place=Place(str(path)))
     return existing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 
 from pydantic_core import ValidationError
 
@@ -100,7 +101,8 @@ def read_law(text: str) -> LawText:
         raise VarprobeError(f"'{text}' is no law", hint=HINT)
     name, inner = call[1], call[2]
     try:
-        scheme = INITIALIZER_PART.parse(name).name if name.lower() not in _needing() else _needing()[name.lower()]
+        known = {**_short_names(), **_needing()}
+        scheme = known[name.lower()] if name.lower() in known else INITIALIZER_PART.parse(name).name
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise VarprobeError(f"'{text}': {first['msg']}", hint=str(first.get("ctx", {}).get("hint", HINT))) from None
@@ -119,6 +121,26 @@ def read_law(text: str) -> LawText:
     return LawText(text.strip(), scheme, tuple(arguments))
 
 
+@cache
+def _short_names() -> dict[str, str]:
+    """Schemes of frameworks without the framework's name, where all frameworks that have one mean the same by it."""
+    found: dict[str, list[str]] = {}
+    for name in INITIALIZERS:
+        framework, dot, short = name.partition(".")
+        if dot and framework and short not in INITIALIZERS:
+            found.setdefault(short, []).append(name)
+    return {short: names[0] for short, names in found.items() if len(set(map(_sample, names))) == 1}
+
+
+def _sample(name: str) -> str:
+    """The law of a scheme for one matrix, as text; its name where it needs arguments."""
+    kind = INITIALIZERS[name]
+    if any(one.default is ... for one in kind.parameters.values()):
+        return name
+    return repr(kind.build(Context(200, 300), **{key: one.default for key, one in kind.parameters.items()}))
+
+
+@cache
 def _needing() -> dict[str, str]:
     """Schemes that cannot be named without arguments."""
     needing: dict[str, str] = {}

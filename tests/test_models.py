@@ -215,6 +215,17 @@ def test_tensors_that_do_not_answer_are_listed_and_no_others() -> None:
     assert silent.limit == pytest.approx(2.5, rel=0.02)
 
 
+def test_a_tensor_too_small_to_tell_is_not_listed() -> None:
+    def build(std: float) -> nn.Module:
+        made = nn.Sequential(nn.Linear(200, 200, bias=False), nn.Linear(20, 1, bias=False))
+        for values in made.parameters():
+            nn.init.normal_(values, std=std)
+        return made
+
+    # One standard error of 60 and 20 weights is 18 %: five of them hide a change by 10 %, which 40,000 weights show.
+    assert codes(audit(build, vary=Varied("std", (0.02, 0.022)))) == set()
+
+
 def test_the_audited_model_has_the_first_value() -> None:
     found = audit(zoo.gpt, {"wpe.weight": "normal(std)"}, n_layer=1, vary=Varied("std", (0.5, 0.1)))
     assert tensor(found, "wpe.weight").std == pytest.approx(0.5, rel=0.05)

@@ -252,6 +252,30 @@ def test_the_first_pattern_that_matches_counts() -> None:
     assert found.outcome == "passed"
 
 
+@pytest.mark.parametrize(
+    ("std", "blocks", "nearest"),
+    [
+        (0.02 / math.sqrt(24), 12, "normal(0.02/sqrt(2*12))"),
+        (0.006 / math.sqrt(12), 12, "normal(0.006/sqrt(12))"),
+        (0.0137, 3, "normal"),
+    ],
+)
+def test_what_fits_no_law_of_the_table_is_told_by_the_nearest(std: float, blocks: int, nearest: str) -> None:
+    tensors = audit({f"h.{i}.w": normal((90, 120), std, i) for i in range(blocks)}).tensors
+    assert {(one.laws, one.nearest) for one in tensors} == {((), nearest)}
+
+
+def test_the_nearest_shape_is_told_where_it_is_one() -> None:
+    shapes = {
+        "u": drawn(Uniform(-0.3, 0.3), (90, 120), 1),
+        "t": drawn(TruncatedNormal(0.3, -0.6, 0.6), (90, 120), 1),
+        "n": normal((90, 120), 0.3),
+        "e": np.random.default_rng(0).laplace(0, 0.3, (90, 120)),
+    }
+    found = {one.name: one.nearest for one in audit(shapes).tensors}
+    assert found == {"u": "uniform", "t": "truncated_normal", "n": "normal", "e": ""}
+
+
 def halves(kind: str) -> dict[str, Array]:
     """Arrays of which one finding is to be made, and some that are healthy."""
     arrays = {f"l.{i}.weight": normal((64, 64), 0.1, i) for i in range(6)}

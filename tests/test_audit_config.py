@@ -209,3 +209,13 @@ def test_several_audits_have_a_baseline_each(folder: Path) -> None:
     assert run(["check", "audit.yaml", "other.yaml", "--baseline", "base"]) == 0
     (folder / "other.yaml").write_text(CONFIG)
     assert run(["check", "audit.yaml", "other.yaml", "--baseline", "base"]) == 2
+
+
+def test_a_stored_audit_is_shown_and_makes_no_lesson(folder: Path, capsys: Any) -> None:
+    assert run(["audit", "audit.yaml", "-o", "a.json"]) == 0
+    told = capsys.readouterr().out
+    assert run(["show", "a.json", "-o", "a.html", "-o", "a.xml"]) == 0
+    assert capsys.readouterr().out == told
+    assert run(["show", "a.json", "-o", "b.html", "--lesson"]) == 2
+    assert "the page of an audit asks nothing" in capsys.readouterr().err
+    assert not (folder / "b.html").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from varprobe.config import files, schema, unroll, wanted, yaml_tree
+from varprobe.config import files, opening, schema, unroll, wanted, yaml_tree
 from varprobe.engine import schedule
 from varprobe.results import reading
 from varprobe.sweeps import axes
@@ -24,7 +24,7 @@ PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text()
         f"{unroll.MAX_STEPS:,} layers once repeats are unrolled; widths to {schema.MAX_WIDTH:,}",
         f"{schedule.MEMORY_SHARE:.0%}".replace("%", " %") + " of the memory that is free, as the machine",
         f"{axes.MOST_AXES} axes, {axes.MOST_POINTS:,} points",
-        f"{files.PATIENCE:g} s without a writer",
+        f"{opening.PATIENCE:g} s without a writer",
         f"{wanted._MEMORY_SHARE:.0%}".replace("%", " %") + " of the memory that is free; a header",
         f"a header of {files._HEADER_BYTES - 12:,} bytes",
         f"beyond {files._LARGE // 2**20} MiB, {files._PLAUSIBLE} times its packed size",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
@@ -58,17 +58,11 @@ def _make_reports() -> None:
 
 
 def sweep_journal(targets: Sequence[Path], name: str, fingerprint: str) -> Path:
-    """Where a sweep keeps finished points until it is done: beside its first file, else in `reports`."""
-    suffix = f".{fingerprint}.part"
-    return targets[0].with_name(targets[0].name + suffix) if targets else reports_target(name, suffix)
-
-
-def forget(journal: Path) -> None:
-    """Deletes a journal that is no longer needed, and `reports` where nothing else is in it."""
-    journal.unlink(missing_ok=True)
-    if journal.parent.name == "reports":
-        with suppress(OSError):
-            journal.parent.rmdir()  # only an empty folder goes
+    """Where a sweep keeps finished points until it is done: beside its first file, else in this folder."""
+    first = targets[0] if targets else Path(file_stem(name))
+    journal = first.with_name(f"{first.name}.{fingerprint}.part")
+    check_writable(journal)
+    return journal
 
 
 def check_writable(target: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from varprobe.api import audit
+from varprobe.audit.fans import Layout
 from varprobe.audit.records import Audit, AuditOutcome
 from varprobe.config.given import assign
 from varprobe.config.loading import Experiment, load
@@ -81,6 +82,45 @@ def hold_weights(
     """
     found = audit(_find_in(what, folders) if isinstance(what, (str, Path)) else what, expect, **settings)
     return "" if found.outcome is AuditOutcome.PASSED else found.summary(), found
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What a test holds weights to; the fixture's own arguments."""
+
+    law: str | Mapping[str, str]
+    shape: tuple[int, ...] | None
+    layout: str
+    alpha: float
+    tolerance: float
+    draws: int
+    seed: int
+
+
+def grade_weights(weights: Any, asked: Marked, folders: Sequence[Path]) -> CheckResult:
+    """What grading a function, arrays or a file concludes.
+
+    Raises:
+        VarprobeError: where the weights cannot be had, or the law has no value for them.
+    """
+    from varprobe.classroom.grading import Marking, grade_arrays, grade_file, grade_function
+
+    for name, share in (("alpha", asked.alpha), ("tolerance", asked.tolerance)):
+        if not 0 < share < 1 and not (name == "tolerance" and share == 0):
+            raise VarprobeError(
+                f"{name} must be a share below 1, given {share!r}", hint="the usual one is in the guide"
+            )
+    if asked.layout not in tuple(Layout):
+        raise VarprobeError(f"no layout is called '{asked.layout}'", hint=f"there are {', '.join(Layout)}")
+    laws = {"*": asked.law} if isinstance(asked.law, str) else asked.law
+    marking = Marking(laws, Layout(asked.layout), asked.alpha, asked.tolerance)
+    if callable(weights) != (asked.shape is not None):
+        raise VarprobeError("a function needs the shape that it is asked for", hint="and what is no function has one")
+    if callable(weights) and asked.shape is not None:
+        return grade_function(weights, tuple(asked.shape), marking, draws=asked.draws, seed=asked.seed)
+    if isinstance(weights, (str, Path)):
+        return grade_file(_find_in(weights, folders), marking)
+    return grade_arrays(weights if isinstance(weights, Mapping) else {"weights": weights}, marking)
 
 
 def _load(

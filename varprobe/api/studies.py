@@ -109,13 +109,14 @@ def sweep(
     ['vanishing', 'stable']
     """
     from varprobe.sweeps.axes import parse_axis
-    from varprobe.sweeps.job import plan_sweep, sweep_points
+    from varprobe.sweeps.job import sweep_points
     from varprobe.sweeps.journal import Journal
+    from varprobe.sweeps.plan import plan_sweep
 
     edits = edits_of(set, init=init, activation=activation, trials=trials, batch=batch, seed=seed, engine=engine)
     axes = [parse_axis(f"{path}={_axis_text(path, values)}") for path, values in vary.items()]
     plan = plan_sweep(read_text(source), edits, axes)
-    with Journal(Path(journal)) if journal else nullcontext() as kept:
+    with Journal(Path(journal), plan) if journal else nullcontext() as kept:
         return sweep_points(plan, executor=executor, threads=checked_threads(threads), journal=kept)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from varprobe.audit.fans import Fans, Layout, Reading, find_fans
 from varprobe.audit.findings import find_all, make_finding
 from varprobe.audit.intent import CUT_REACH, Intent, cut_never_acts, judge_intent, score_limit
 from varprobe.audit.moments import Moments, pool
+from varprobe.audit.nearest import find_nearest
 from varprobe.audit.records import (
     ALPHA,
     AUDIT_VERSION,
@@ -74,7 +76,8 @@ def audit_tensors(
     pooled = {one.tensor.name: pool([one.moments, *more.get(one.tensor.name, [])]) for one in first}
     fans = _all_fans(first, settings)
     limit = score_limit(sum(settings.intent.find(each) is not None for each in names), settings.alpha)
-    looked = [_look(one, pooled[one.tensor.name], fans, settings, limit) for one in first]
+    siblings = Counter((group_of(one.tensor.name), one.tensor.shape) for one in first)
+    looked = [_look(one, pooled[one.tensor.name], fans, settings, limit, siblings) for one in first]
     findings = [*_find_intended(looked, fans, settings), *find_all(looked)]
     failed = any(one.severity is Severity.ERROR for one in findings)
     return Audit(
@@ -118,13 +121,19 @@ def _stem(name: str) -> str:
 
 
 def _look(
-    one: Survey, moments: Moments, fans: Mapping[str, Fans | None], settings: AuditSettings, limit: float
+    one: Survey,
+    moments: Moments,
+    fans: Mapping[str, Fans | None],
+    settings: AuditSettings,
+    limit: float,
+    siblings: Mapping[tuple[str, tuple[int, ...]], int],
 ) -> Looked:
     tensor = one.tensor
     own = fans[tensor.name]
     matrix = len(tensor.shape) > 1
     pattern = one.structure.pattern
     laws = find_laws(moments, pattern, tensor.dtype, own if matrix else None, own.fan_in if own else None)
+    layers = siblings[group_of(tensor.name), tensor.shape]
     audit = TensorAudit(
         name=tensor.name,
         group=group_of(tensor.name),
@@ -145,6 +154,7 @@ def _look(
         far=moments.far,
         pattern=pattern,
         laws=tuple(each.name for each in laws),
+        nearest="" if laws else find_nearest(moments, pattern, tensor.dtype, layers),
         intended=_judge(one, moments, own, settings, limit),
     )
     return Looked(audit, one)

@@ -70,6 +70,7 @@ class TensorAudit:
         far: weights beyond 7.5 robust standard deviations.
         pattern: `orthogonal`, `identity` or empty.
         laws: those of the table that a draw like this could come from; none where it fits none.
+        nearest: where it fits none, a law scaled by the number of siblings that it fits, or the nearest shape.
     """
 
     name: str
@@ -91,6 +92,7 @@ class TensorAudit:
     far: int
     pattern: str
     laws: tuple[str, ...]
+    nearest: str
     intended: Intended | None = None
 
 

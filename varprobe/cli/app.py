@@ -26,6 +26,7 @@ COMMANDS = (
     "compare",
     "sweep",
     "lesson",
+    "grade",
     "lab",
     "guide",
 )

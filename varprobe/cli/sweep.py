@@ -11,7 +11,7 @@ from varprobe.cli.app import command
 from varprobe.cli.delivery import plan_delivery
 from varprobe.cli.interruptible import wait_for
 from varprobe.formatting import count
-from varprobe.output import forget, sweep_journal
+from varprobe.output import sweep_journal
 
 
 @command("sweep", "varprobe sweep configs/xavier_tanh.yaml --vary defaults.init.gain=0.5:2:31 -o gain.png")
@@ -41,15 +41,16 @@ def sweep(
     from varprobe.config.loading import read_config
     from varprobe.sweeps.axes import parse_axis
     from varprobe.sweeps.cluster import cluster_executor
-    from varprobe.sweeps.job import plan_sweep, sweep_points
+    from varprobe.sweeps.job import sweep_points
     from varprobe.sweeps.journal import Journal
+    from varprobe.sweeps.plan import plan_sweep
 
     plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), [parse_axis(text) for text in vary])
     name = plan.experiment.network.name
     delivery = plan_delivery("sweep", output, name, short.suffixes)
     with (
         cluster_executor(cluster) if cluster else nullcontext() as executor,
-        Journal(place := sweep_journal(delivery.files, name, plan.fingerprint)) as journal,
+        Journal(place := sweep_journal(delivery.files, name, plan.fingerprint), plan) as journal,
     ):
         if journal.points and not quiet:
             there = f"{count(len(journal.points), 'point')} of {len(plan.combinations):,} are there"
@@ -71,4 +72,4 @@ def sweep(
         try:
             delivery.show(found)
         finally:  # also where nobody reads on: what was measured is in the files, or has been seen
-            forget(journal.path)
+            journal.path.unlink(missing_ok=True)

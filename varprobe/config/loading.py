@@ -13,7 +13,7 @@ from pydantic_core import ValidationError
 from varprobe.config.build import build
 from varprobe.config.expectation import Expectation, resolve_expectation
 from varprobe.config.fields import FieldError, FieldPath, SeveralFieldsError, field_name
-from varprobe.config.files import read_at_most
+from varprobe.config.opening import read_at_most
 from varprobe.config.overrides import Override, apply_overrides
 from varprobe.config.schema import parse_config
 from varprobe.config.yaml_tree import MAX_BYTES, Node, parse_yaml, plant

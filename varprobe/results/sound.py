@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 from itertools import product
 
 from varprobe.audit.records import Audit
@@ -12,7 +11,7 @@ from varprobe.errors import InputFileError, Place
 from varprobe.gate.records import OUTCOMES, CheckRun
 from varprobe.report.records import Histogram, Report
 from varprobe.results.reading import refuse
-from varprobe.sweeps.records import Curves, Sweep, SweepPoint
+from varprobe.sweeps.records import Sweep
 
 DECIDED = ("met", "failed", "undecided")
 
@@ -55,17 +54,9 @@ def _trouble(sweep: Sweep) -> str:
     expected = product(*(axis.values for axis in sweep.axes))
     if any(point.values != values for point, values in zip(sweep.points, expected, strict=True)):
         return "a point lies elsewhere than its axes say"
-    if not all(map(_is_whole, sweep.points)):
-        return "a point is neither measured nor failed"
+    if not all(point.is_sound for point in sweep.points):
+        return "a point is neither failed nor measured with curves of one length and labels that there are"
     return ""
-
-
-def _is_whole(point: SweepPoint) -> bool:
-    if point.failure:
-        return point.verdict is None and point.curves is None
-    if point.verdict is None or point.curves is None:
-        return False
-    return len({len(getattr(point.curves, curve.name)) for curve in fields(Curves)}) == 1
 
 
 def check_audit(audit: Audit, place: Place) -> Audit:

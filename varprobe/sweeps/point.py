@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.opening import digest_file, noting_files
 from varprobe.config.overrides import Override
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
-from varprobe.frozen import dataclass
+from varprobe.frozen import dataclass, field
 from varprobe.network.spec import with_threads
 from varprobe.report.records import Estimate, Report
 from varprobe.sweeps.records import Curves, Logs, SweepPoint
@@ -31,8 +33,23 @@ class Task:
     threads: int
 
 
-def measure_point(task: Task) -> SweepPoint:
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """A point, and the files that it read: by path from the config's folder, what tells their content from another."""
+
+    point: SweepPoint
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def measure_point(task: Task) -> MeasuredPoint:
     """The point, measured; what the user got wrong there is its failure."""
+    with noting_files() as noted:
+        point = _measure(task)
+    folder = task.config.folder
+    return MeasuredPoint(point, {os.path.relpath(path, folder): digest_file(path, noted[path]) for path in noted})
+
+
+def _measure(task: Task) -> SweepPoint:
     try:
         experiment = load_text(task.config, task.overrides)
         settings = with_threads(experiment.network.settings, task.threads)

@@ -6,6 +6,7 @@ import shlex
 from functools import partial
 
 from varprobe.audit.records import Audit, AuditFinding, AuditOutcome, TensorAudit
+from varprobe.errors import OutputError, Place
 from varprobe.formatting import number, printable
 from varprobe.frozen import dataclass
 from varprobe.reporters.audit import words
@@ -49,7 +50,13 @@ class _Found:
 
 
 def render_page(audit: Audit, *, lesson: bool = False) -> str:
-    """The page; there is nothing that a lesson could ask before."""
+    """The page.
+
+    Raises:
+        OutputError: for a lesson: there is no verdict to guess.
+    """
+    if lesson:
+        raise OutputError("the page of an audit asks nothing", hint="leave it out", place=Place("lesson"))
     failed = audit.outcome is AuditOutcome.FAILED
     rows = [_row(words.tensor_row(group), group) for group in words.group_tensors(audit)]
     found = [_tell(one) for one in audit.findings if one.severity is not Severity.INFO]

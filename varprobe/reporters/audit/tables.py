@@ -36,6 +36,7 @@ def _flatten(one: TensorAudit) -> dict[str, object]:
         "far": one.far,
         "pattern": one.pattern,
         "laws": "; ".join(one.laws),
+        "nearest": one.nearest,
         "aliases": "; ".join(one.aliases),
         "intended": intended and intended.law,
         "intended_std": intended and intended.std,

@@ -21,7 +21,7 @@ class TensorRow:
 
     Attributes:
         name: with its indices starred where there are several.
-        laws: what all of them could be drawn from; or, where that is nothing, `none of the table`.
+        laws: what all of them could be drawn from; or, where that is nothing, what they are nearest to.
         meant: the law that was meant, with a word for whether it is there.
     """
 
@@ -49,13 +49,12 @@ def group_tensors(audit: Audit) -> list[tuple[TensorAudit, ...]]:
 def tensor_row(group: tuple[TensorAudit, ...]) -> TensorRow:
     """The row of some siblings; standard deviations by their geometric mean, the rest by their mean or extreme."""
     first = group[0]
-    stds = [one.std for one in group if one.std]
     return TensorRow(
         name=printable(first.name if len(group) == 1 else first.group),
         tensors=len(group),
         shape="x".join(map(str, first.shape)) or "scalar",
         fans=f"{first.fan_in}, {first.fan_out}" if first.fan_in and len(first.shape) > 1 else "",
-        std=number(math.exp(fmean(map(math.log, stds)))) if stds else number(first.std),
+        std=number(_middle(group)),
         mean=number(_average([one.mean for one in group])),
         kurtosis=number(_average([one.kurtosis for one in group])),
         largest=number(max((one.largest for one in group if one.largest is not None), default=None)),
@@ -71,8 +70,13 @@ def law_words(group: tuple[TensorAudit, ...]) -> str:
         return " or ".join(common)
     if any(one.not_finite for one in group):
         return "not finite"
-    several = {law for one in group for law in one.laws}
-    return "differs" if several else "none of the table"
+    if any(one.laws for one in group):
+        return "differs"
+    near = {one.nearest for one in group}
+    if len(near) != 1 or "" in near:
+        return "none of the table"
+    (nearest,) = near
+    return nearest if "(" in nearest else f"{nearest}, sd {number(_middle(group))}"
 
 
 def meant_words(one: TensorAudit) -> str:
@@ -123,6 +127,12 @@ def law_of_errors(audit: Audit) -> str:
         f"A tensor is not as it was meant where it is off by more than {100 * audit.tolerance:g} %, and by more than "
         f"luck: at most {100 * audit.alpha:g} % of models that are as meant have one."
     )
+
+
+def _middle(group: tuple[TensorAudit, ...]) -> float | None:
+    """The geometric mean of the standard deviations."""
+    stds = [one.std for one in group if one.std]
+    return math.exp(fmean(map(math.log, stds))) if stds else group[0].std
 
 
 def _average(values: list[float | None]) -> float | None:

@@ -149,8 +149,8 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
     assert printed(four()) == (
         "passed    configs/good.yaml: good (20 trials, 0.63 s)\n"
         "FAILED    configs/deep.yaml: deep (20 trials, 0.63 s)\n"
-        "  FAILED forward: wanted stable, found vanishing, rate 0.501 (0.493, 0.509) a\n"
-        "    layer\n"
+        "  FAILED activations: wanted stable, found vanishing, rate 0.501 (0.493,\n"
+        "    0.509) a layer\n"
         "    at configs/deep.yaml:4, layer 2 (hidden, layers[0])\n"
         "    -> Multiply the weights' standard deviation by 1.41.\n"
         "UNDECIDED configs/narrow.yaml: narrow (400 trials, 0.63 s)\n"
@@ -167,7 +167,7 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
 
 def test_colour_carries_no_meaning() -> None:
     coloured = printed(four(), colour=True)
-    assert "  \x1b[1;31mFAILED\x1b[0m forward: wanted" in coloured
+    assert "  \x1b[1;31mFAILED\x1b[0m activations: wanted" in coloured
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == printed(four())
 
 
@@ -274,7 +274,7 @@ def test_annotations_stand_at_file_and_line() -> None:
     assert errors == [
         (
             "error",
-            {"file": "configs/deep.yaml", "line": "4", "title": "varprobe: deep: forward FAILED"},
+            {"file": "configs/deep.yaml", "line": "4", "title": "varprobe: deep: activations FAILED"},
             "wanted stable, found vanishing, rate 0.501 (0.493, 0.509) a layer\n"
             "at configs/deep.yaml:4, layer 2 (hidden, layers[0])\n"
             "Multiply the weights' standard deviation by 1.41.",
@@ -625,7 +625,7 @@ def test_the_summary_tells_what_broke_before_what_passed() -> None:
     ]
     text = text_of("markdown", four())
     assert (
-        "- **FAILED: forward** at configs/deep.yaml:4, layer 2 (hidden, layers\\[0\\]): wanted stable, found "
+        "- **FAILED: activations** at configs/deep.yaml:4, layer 2 (hidden, layers\\[0\\]): wanted stable, found "
         "vanishing, rate 0.501 (0.493, 0.509) a layer. Multiply the weights' standard deviation by 1.41.\n"
     ) in text
     assert (

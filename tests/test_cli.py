@@ -141,7 +141,7 @@ def test_a_run_prints_header_table_and_verdict_and_nothing_else(here: Path) -> N
     assert lines[4].split() == ["#", "layer", "width", *(2 * ["variance", "0.001", "1", "1000"])]
     assert [line.split()[:3] for line in lines[5:9]] == [[str(i), f"dense{i}", "8"] for i in range(1, 5)]
     assert lines[2] == lines[9] == ""
-    assert any(re.match(r"expected forward stable: ", line) for line in lines)
+    assert any(re.match(r"expected activations stable: ", line) for line in lines)
     verdict = lines[len(lines) - lines[::-1].index("") :]
     assert re.match(r"\w+( \((\d+ (error|warning|note)s?(, )?)+\))?$", verdict[0])
     started = [re.match(r"(\w+): |-> |  \S", line) for line in verdict[1:]]

@@ -1041,3 +1041,11 @@ def test_unusual_but_legal_files_are_read(text: str) -> None:
 
 def test_even_a_document_that_says_yaml_1_1_is_read_as_1_2() -> None:
     assert read("%YAML 1.1\n---\n" + top("input: {features: 4}\nname: no")).name == "no"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("x.varprobe.yaml", "x"), (".varprobe.yaml", ".varprobe"), ("x.y.yml", "x.y")]
+)
+def test_a_network_without_a_name_has_that_of_its_file(file: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text("input: {features: 4}\nlayers: [{dense: 4}]\n")
+    assert load(tmp_path / file).network.name == name

@@ -15,9 +15,9 @@ from varprobe.results.kinds import RESULTS
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
-    ("version", "formatting", "frozen", "machine", "presentable"),
+    ("version", "formatting", "frozen", "machine", "presentable", "temporary"),
     ("errors",),
-    ("output",),
+    ("output", "streams"),
     ("network",),
     ("gaussian",),
     ("engine",),
@@ -43,6 +43,7 @@ RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 FENCED = {
     "rich": (
         "cli",
+        "reporters/console.py",
         *(f"reporters/{kind}/terminal.py" for kind in RESULTS),
         *(f"reporters/report/{part}.py" for part in ("layer_table", "explanation", "number_formats")),
     ),

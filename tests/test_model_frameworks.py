@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import varprobe
 from varprobe.audit.audit import AuditSettings
 from varprobe.audit.fans import Layout
 from varprobe.audit.intent import read_intent
@@ -238,3 +239,10 @@ def test_arguments_are_checked_before_anything_is_built() -> None:
         with pytest.raises(VarprobeError, match=message) as caught:
             audit(build, **args)
         assert hint in caught.value.hint
+
+
+def test_a_keras_model_in_memory_has_the_axes_of_keras() -> None:
+    model = KerasModel([Variable("dense/kernel", np.random.default_rng(0).standard_normal((40, 60)))])
+    found = varprobe.audit(model)
+    assert (found.layout, found.tensors[0].fan_in, found.name) == ("keras", 40, "KerasModel")
+    assert varprobe.audit(model, layout="torch").tensors[0].fan_in == 60

@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 import models_zoo as zoo  # noqa: E402
 from torch import nn  # noqa: E402
 
+import varprobe  # noqa: E402
 from varprobe.audit.audit import AuditSettings  # noqa: E402
 from varprobe.audit.config import load_audit, run_audit  # noqa: E402
 from varprobe.audit.intent import read_intent  # noqa: E402
@@ -212,6 +213,17 @@ def test_tensors_that_do_not_answer_are_listed_and_no_others() -> None:
     silent = finding(found, "ignores-argument")
     assert silent.tensors == ("h.0.mlp.c_fc.weight", "h.1.mlp.c_fc.weight")
     assert silent.limit == pytest.approx(2.5, rel=0.02)
+
+
+def test_a_tensor_too_small_to_tell_is_not_listed() -> None:
+    def build(std: float) -> nn.Module:
+        made = nn.Sequential(nn.Linear(200, 200, bias=False), nn.Linear(20, 1, bias=False))
+        for values in made.parameters():
+            nn.init.normal_(values, std=std)
+        return made
+
+    # One standard error of 60 and 20 weights is 18 %: five of them hide a change by 10 %, which 40,000 weights show.
+    assert codes(audit(build, vary=Varied("std", (0.02, 0.022)))) == set()
 
 
 def test_the_audited_model_has_the_first_value() -> None:
@@ -526,3 +538,15 @@ def test_a_mistake_on_the_command_line_runs_nothing(
 ) -> None:
     assert run(["audit", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_module_in_memory_is_audited_as_it_is() -> None:
+    made = zoo.gpt(n_layer=2)
+    before = digest(made)
+    found = varprobe.audit(made, {"wpe.weight": "normal(0.02)"})
+    assert digest(made) == before
+    assert (found.name, found.draws) == ("Gpt", 1)
+    assert tensor(found, "wte.weight").aliases == ("lm_head.weight",)
+    assert varprobe.audit(zoo.parametrised()).tensors[0].name == "0.weight"
+    with pytest.raises(VarprobeError, match="meta device"):
+        varprobe.audit(zoo.on_meta())

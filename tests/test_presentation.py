@@ -25,6 +25,7 @@ from varprobe.gate.records import CheckError
 from varprobe.presentable import Presentable
 from varprobe.presentation.kinds import SHOWN, shown_of
 from varprobe.presentation.notebook import MAX_BYTES
+from varprobe.reporters.check.words import subject
 from varprobe.results.kinds import RESULTS, find, render
 from varprobe.results.store import load_result
 
@@ -118,7 +119,7 @@ def test_the_summary_of_a_check_has_every_decision(results: dict[str, Any]) -> N
     told = checked.summary()
     assert told.startswith("FAILED: 1 of 3 expectations met\n")
     for decision in checked.decisions:
-        assert f"{decision.expectation}: wanted {decision.wanted}, found " in told
+        assert f"{subject(decision)}: wanted {decision.wanted}, found " in told
         assert decision.remedy in " ".join(told.split())
     assert results["gate.records:CheckRun"].summary() == f"1 failed\n{told}"
 

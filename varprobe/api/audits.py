@@ -14,7 +14,7 @@ from varprobe.errors import Place, VarprobeError
 if TYPE_CHECKING:
     from varprobe.audit.drawn import DrawnFrom
     from varprobe.audit.fans import Layout, Reading
-    from varprobe.audit.tensors import Tensor
+    from varprobe.models.weights import ModelWeights
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -25,7 +25,7 @@ def audit(
     *,
     complete: bool = False,
     constants: Mapping[str, float] | None = None,
-    layout: str = "torch",
+    layout: str | None = None,
     transposed: Sequence[str] = (),
     packed: Mapping[str, int] | None = None,
     groups: Mapping[str, int] | None = None,
@@ -37,13 +37,14 @@ def audit(
     """Looks at weights: which laws they fit, whether they are what was meant, and what they show by themselves.
 
     Arguments:
-        what: a file of arrays, a mapping of names to arrays of any framework, something with a `state_dict()`, or a
+        what: a file of arrays, a mapping of names to arrays of any framework, a model of PyTorch,
+            Keras or Flax NNX, something else with a `state_dict()`, or a
             YAML config, which says all but `baseline` itself.
         expect: pattern of names -> law that was meant, such as `{"*.proj.weight": "normal(0.02/sqrt(2*depth))"}`; the
             first that matches counts.
         complete: every tensor must have a law.
         constants: names that laws may use beside fan_in and fan_out.
-        layout: `torch`, `keras` or `flax`.
+        layout: `torch`, `keras` or `flax`; by default that of a model's framework, and torch elsewhere.
         transposed: patterns of matrices that are the other way round.
         packed, groups: pattern -> how many matrices stand side by side along the outputs, groups of a convolution.
         alpha: the chance that any tensor of a model that is as meant is called otherwise.
@@ -70,15 +71,15 @@ def audit(
     if not 0 <= tolerance < 1:
         raise VarprobeError(f"tolerance must be from 0 to 1, given {tolerance:g}", hint="the usual one is 0.02")
     meant = {**(expect or {}), **({"other": "error"} if complete else {})}
+    model, stem, source = _weights(what)
     settings = AuditSettings(
-        _layout(layout),
-        _readings(transposed, packed or {}, groups or {}),
+        _layout(layout) if layout else model.layout,
+        (*_readings(transposed, packed or {}, groups or {}), *model.readings),
         read_intent(meant, constants),
         alpha,
         tolerance,
     )
-    tensors, stem, source = _tensors(what)
-    return _hold(audit_tensors([tensors], settings, name or stem, source), baseline)
+    return _hold(audit_tensors([model.tensors], settings, name or stem, source), baseline)
 
 
 def draws_from(
@@ -122,20 +123,24 @@ def draws_from(
     return judge_array(what, law, alpha, _layout(layout), constants or {})
 
 
-def _tensors(what: Any) -> tuple[Sequence[Tensor], str, str]:
+def _weights(what: Any) -> tuple[ModelWeights, str, str]:
     """The tensors, and what they are called by themselves."""
-    from varprobe.audit.files import tensors_of, tensors_of_arrays
+    from varprobe.audit.files import tensors_of
+    from varprobe.models.weights import ModelWeights, is_model, weights_of_model
 
     if isinstance(what, (str, os.PathLike)):
-        return tensors_of(Path(what)), Path(what).stem, str(what)
+        return ModelWeights(tuple(tensors_of(Path(what)))), Path(what).stem, str(what)
+    kind = type(what).__name__
+    if isinstance(what, Mapping):
+        return weights_of_model(what), "arrays", "arrays"
+    if is_model(what):
+        return weights_of_model(what), kind, kind
     if callable(getattr(what, "state_dict", None)):
         from varprobe.audit.torch_tensors import tensors_of_state
 
-        return list(tensors_of_state(what.state_dict())), type(what).__name__, type(what).__name__
-    if not isinstance(what, Mapping):
-        hint = "give a path, or a mapping of names to arrays"
-        raise VarprobeError(f"a value of type {type(what).__name__} cannot be audited", hint=hint)
-    return tensors_of_arrays(what), "arrays", "arrays"
+        return ModelWeights(tuple(tensors_of_state(what.state_dict()))), kind, kind
+    hint = "give a path, a model, or a mapping of names to arrays"
+    raise VarprobeError(f"a value of type {kind} cannot be audited", hint=hint)
 
 
 def _layout(name: str) -> Layout:

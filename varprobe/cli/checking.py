@@ -20,6 +20,7 @@ from varprobe.network.spec import with_threads
 from varprobe.output import check_writable, write_file
 from varprobe.results.baseline import baseline_path, load_baseline
 from varprobe.results.store import to_json
+from varprobe.streams import say
 
 if TYPE_CHECKING:
     from varprobe.gate.drafting import Draft
@@ -88,7 +89,7 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[],
     except MemoryError:
         return _give_up(config, gate, "error", CheckError("out of memory", "lower --batch, --trials or the widths"))
     except Exception as error:
-        traceback.print_exc()
+        say(traceback.format_exc(), error=True, end="")
         hint = "please report it with the lines on standard error"
         return _give_up(config, gate, "fault", CheckError(f"a fault of varprobe's: {error!r}", hint))
 

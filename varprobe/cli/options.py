@@ -11,6 +11,7 @@ import typer
 
 from varprobe.frozen import dataclass
 from varprobe.reporters.code.names import FrameworkName
+from varprobe.streams import say
 
 if TYPE_CHECKING:
     from varprobe.config.overrides import Override
@@ -163,8 +164,7 @@ def _draw_seed(seed: str | None) -> str | None:
     if seed != "random":
         return seed
     import secrets
-    import sys
 
     seed = str(secrets.randbelow(2**31))
-    print(f"seed {seed}: --seed {seed} repeats this", file=sys.stderr)
+    say(f"seed {seed}: --seed {seed} repeats this", error=True)
     return seed

@@ -9,6 +9,7 @@ import typer
 
 from varprobe.cli.app import command
 from varprobe.results.kinds import RESULTS
+from varprobe.streams import say
 
 Schema = StrEnum("Schema", ["config", "audit-config", *RESULTS])  # type: ignore[misc]  # mypy wants literals
 _CONFIG = Schema("config")
@@ -31,4 +32,4 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = _CONF
         from varprobe.results.store import json_schema
 
         found = json_schema(str(what))
-    print(json.dumps(found, indent=2))
+    say(json.dumps(found, indent=2))

@@ -117,7 +117,7 @@ def read_config(source: str | Path) -> ConfigText:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputFileError(f"cannot be read: {reason}", hint="check the path and its rights", place=place) from None
-    stem = path.stem.encode(errors="replace").decode()
+    stem = (path.stem.removesuffix(".varprobe") or path.stem).encode(errors="replace").decode()
     return ConfigText(_decode(data, str(source)), str(source), path.parent, stem)
 
 

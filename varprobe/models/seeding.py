@@ -15,11 +15,10 @@ import numpy as np
 
 
 class Fill(Enum):
-    """What memory holds that is allocated and not written to: nan, or zero; or whatever was there."""
+    """What memory holds that is allocated and not written to: nan, or zero."""
 
     NAN = "nan"
     ZERO = "zero"
-    NOTHING = "nothing"
 
 
 @contextmanager

@@ -50,12 +50,11 @@ def weights_of_model(model: Any) -> ModelWeights:
     Raises:
         VarprobeError: where it is no model that is known, or has no weights yet.
     """
-    torch = sys.modules.get("torch")
     if _is_nnx(model):
         found = ModelWeights(tuple(_floating(dict(_nnx_arrays(model)))), Layout.FLAX)
-    elif hasattr(model, "weights") and hasattr(model, "trainable_weights"):  # of Keras on PyTorch too
+    elif _is_keras(model):  # on PyTorch it is a module too
         found = _of_keras(model)
-    elif torch is not None and isinstance(model, torch.nn.Module):
+    elif _is_torch(model):
         found = _of_torch(model)
     elif isinstance(model, Mapping):
         found = ModelWeights(tuple(tensors_of_arrays(model)))
@@ -67,6 +66,20 @@ def weights_of_model(model: Any) -> ModelWeights:
     if not found.tensors:
         raise VarprobeError(f"the {type(model).__name__} has no floating parameters", hint="build it with its layers")
     return found
+
+
+def is_model(found: object) -> bool:
+    """Whether it is a model of a framework that is known."""
+    return _is_nnx(found) or _is_keras(found) or _is_torch(found)
+
+
+def _is_torch(model: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def _is_keras(model: object) -> bool:
+    return hasattr(model, "weights") and hasattr(model, "trainable_weights")
 
 
 def _article(name: str) -> str:

@@ -152,6 +152,12 @@ def noun_of(result: Any) -> str:
     return next(noun for noun, kind in RESULTS.items() if f"varprobe.{kind.record}" == record)
 
 
+def has_histograms(result: Any) -> bool:
+    """Whether the result's figure shows histograms: theory alone has none."""
+    reports = getattr(result, "reports", (result,))
+    return kind_of(result).histograms and any(row.histogram for report in reports for row in report.layers)
+
+
 def kind_of(result: Any) -> ResultKind:
     """The entry of a result."""
     return RESULTS[noun_of(result)]

@@ -116,8 +116,8 @@ function hireWorkers(count) {
 const workers = hireWorkers(2);
 /** @type {State} */
 let state = readAddress(location.hash || START);
-/** @type {{draws: Statistics[], theory: Theory | null, theoryTime: number, stepTime: number, settled: boolean}} */
-let found = { draws: [], theory: null, theoryTime: 0, stepTime: 0, settled: false };
+/** @type {{net: Net | null, draws: Statistics[], theory: Theory | null, theoryTime: number, stepTime: number, settled: boolean}} */
+let found = { net: null, draws: [], theory: null, theoryTime: 0, stepTime: 0, settled: false };
 // What is under way was asked for at this turn; a change begins another.
 let turn = 0, isBusy = false, isStale = false, changedAt = 0;
 
@@ -146,7 +146,7 @@ async function step() {
     isStale = false;
     const mine = ++turn, began = changedAt, net = netOf(state), { draw, theory, milliseconds } = await drawTogether(net, state.seed);
     if (mine !== turn || !sameNet(net, netOf(state))) continue;
-    found = { draws: [draw], theory, theoryTime: milliseconds, stepTime: 0, settled: false };
+    found = { net, draws: [draw], theory, theoryTime: milliseconds, stepTime: 0, settled: false };
     showAll();
     found.stepTime = performance.now() - began;
   }
@@ -219,9 +219,11 @@ function speak() {
 /** Whether the verdict is to be guessed or explained first. */
 const isHidden = () => document.body.classList.contains("hiding");
 
+/** Shows what was found; of a network that was left meanwhile nothing, since the next is under way. */
 function showAll() {
-  if (!found.draws.length) return;
-  const net = netOf(state), verdict = judge(found.draws), words = verdictWords(verdict), count = found.draws.length;
+  const net = netOf(state);
+  if (!found.net || !sameNet(found.net, net)) return;
+  const verdict = judge(found.draws), words = verdictWords(verdict), count = found.draws.length;
   const overall = overallOf(verdict);
   get("headline").textContent = overall;
   get("headline").className = overall;

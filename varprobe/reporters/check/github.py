@@ -39,7 +39,7 @@ def _of_trouble(checked: CheckResult, trouble: CheckError) -> str:
 
 
 def _of_decision(checked: CheckResult, decision: Decision) -> str:
-    title = f"varprobe: {printable(checked.name)}: {printable(decision.expectation)} {words.word(decision.outcome)}"
+    title = f"varprobe: {printable(checked.name)}: {words.subject(decision)} {words.word(decision.outcome)}"
     return _command("error", checked, decision.line, None, title, words.decision_lines(checked, decision))
 
 

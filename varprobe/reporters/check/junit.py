@@ -1,14 +1,11 @@
-"""CheckRun -> JUnit XML: a suite per config, a case per decision.
-
-The words of the checks are printable, and so hold no character that XML 1.0 forbids.
-"""
+"""CheckRun -> JUnit XML: a suite per config, a case per decision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from varprobe.formatting import printable
+from varprobe.formatting import printable, printable_lines
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
 
@@ -20,8 +17,16 @@ def render_junit(checks: CheckRun, name: str = "varprobe check") -> str:
     for key in ("tests", "failures", "errors"):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
     root.extend(suites)
+    _make_readable(root)
     indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _make_readable(root: Element) -> None:
+    """XML 1.0 forbids most control characters, halves of pairs, and what is no character, however written."""
+    for element in root.iter():
+        element.attrib.update({key: printable(value) for key, value in element.attrib.items()})
+        element.text = element.text and printable_lines(element.text)
 
 
 def _suite(checked: CheckResult) -> Element:

@@ -12,7 +12,7 @@ from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision, D
 from varprobe.report.records import LayerRow
 from varprobe.reporters.audit.words import outcome_line, place_line, title_line
 from varprobe.reporters.report_phrases import row_label
-from varprobe.reporters.verdict_phrases import verdict_lines, verdict_words
+from varprobe.reporters.verdict_phrases import SUBJECTS, verdict_lines, verdict_words
 from varprobe.verdict.records import Finding
 
 # What is bad is written so that it is found without colour.
@@ -141,6 +141,11 @@ def where(checked: CheckResult, decision: Decision) -> str:
     """Place and layer of a decision."""
     layer = layer_words(checked, decision.layer)
     return ", ".join(part for part in (place(checked, decision.line), layer) if part)
+
+
+def subject(decision: Decision) -> str:
+    """What the decision is about, as verdicts say it: `activations` for the expectation `forward`."""
+    return printable(SUBJECTS.get(decision.expectation, decision.expectation))
 
 
 def tell(decision: Decision) -> str:

@@ -24,7 +24,7 @@ _TESTS = 3
 # A kurtosis off by less is no other law in practice: cutting at 3 standard deviations makes 0.16.
 _SHAPE_TOLERANCE = 0.1
 # Standard errors that a difference may be larger than it was found.
-_INTERVAL = 3.0
+_INTERVAL = 2.0
 # Standard errors within which a ratio is that of a factor, and what it may be off at least.
 _RATIO_ERRORS, _RATIO_NEAR = 4.0, 0.01
 # A cut that lies beyond so many standard deviations does nothing.

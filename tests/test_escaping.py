@@ -118,16 +118,15 @@ def texts(name: str, suffix: str) -> dict[str, str]:
 
 
 def _forged(made: Report, name: str) -> Report:
-    """A report whose every word is the name."""
+    """A report whose every word is the name, but those that readers refuse where they do not know them."""
     verdict, row = made.verdict, made.layers[0]
-    finding = replace(verdict.findings[0], code=name, severity=name, message=name, remedy=name)
-    forward = replace(verdict.forward, label=name)
+    finding = replace(verdict.findings[0], code=name, message=name, remedy=name)
     return replace(
         made,
         settings=replace(made.settings, dtype=name, engine=name),
         provenance=replace(made.provenance, varprobe=name, numpy=name, python=name),
         layers=(replace(row, activation_function=name, init=name, engine=name, path=name), *made.layers[1:]),
-        verdict=replace(verdict, overall=name, forward=forward, findings=(finding,)),
+        verdict=replace(verdict, findings=(finding,)),
         expect=(replace(made.expect[0], what=name, allowed=(name,), found=name),),
     )
 

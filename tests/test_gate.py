@@ -490,7 +490,7 @@ def test_too_few_trials_for_a_label_that_is_allowed_do_not_meet_it() -> None:
     (item,) = varprobe.run(config).expect
     assert (item.found, item.allowed, item.met) == ("stable", ("stable",), False)
     assert expectation_lines(varprobe.run(config)) == [
-        "expected forward stable: not decided, it is stable but so few trials leave other labels possible"
+        "expected activations stable: not decided, it is stable but so few trials leave other labels possible"
     ]
     # Theory draws nothing: its label is all that is possible.
     (item,) = predict_report(varprobe.load(config)).expect
@@ -587,7 +587,7 @@ def test_exit_codes_and_streams(folder: Path) -> None:
     assert names == ["nets/a.yml", "nets/b.yaml", "nets/deep/c.yaml"]
     bad = command("check", "nets/b.yaml", "bad.yaml", cwd=folder)
     assert bad.code == 1
-    assert "FAILED forward" in bad.out
+    assert "FAILED activations" in bad.out
     assert bad.err == ""
     undecided = command("check", "nets/b.yaml", "--trials", "3", "--max-trials", "3", cwd=folder)
     assert undecided.code == 1

@@ -63,6 +63,7 @@ PRINTING = (
     *("sweep small.yaml --vary probe.seed=1,2 --threads 1", "new other.yaml", "gain relu", "gain --json"),
     *("list activations", "list initializers", "list layers", "list findings"),
     *(
+        "grade small.yaml --verdict stable",
         "lab -o -",
         "guide",
         "guide configs",

@@ -63,6 +63,15 @@ def count(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
+def with_article(noun: str) -> str:
+    """A noun as one of its kind.
+
+    >>> with_article("report"), with_article("audit")
+    ('a report', 'an audit')
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def percent(share: float) -> str:
     """A share as per cent.
 
@@ -78,7 +87,27 @@ def printable(text: str) -> str:
     >>> printable("a\\x1b[31mb")
     'a?[31mb'
     """
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same of text whose ends of lines are meant.
+
+    >>> printable_lines("a\\x1b\\nb\\r\\n")
+    'a?\\nb?\\n'
+    """
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def tame(text: str) -> str:
+    """Lines that a build server does not take for commands: `::error::` begins one, `##[error]` anywhere is one.
+
+    >>> tame("a::b\\n ::error::c ##vso[d]")
+    'a::b\\n : :error::c ## vso[d]'
+    """
+    return re.sub(r"##(\w*)\[", r"## \1[", re.sub(r"^(\s*):(?=:)", r"\1: ", text, flags=re.M))
 
 
 def file_stem(name: str) -> str:

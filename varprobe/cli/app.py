@@ -22,9 +22,11 @@ COMMANDS = (
     "schema",
     "gain",
     "check",
+    "audit",
     "compare",
     "sweep",
     "lesson",
+    "grade",
     "lab",
     "guide",
 )
@@ -104,9 +106,10 @@ def _expand(parameter: Parameter, hints: dict[str, Any]) -> list[Parameter]:
 
 def _print_version(value: bool) -> None:
     if value:
+        from varprobe.streams import say
         from varprobe.version import __version__
 
-        print(f"varprobe {__version__}")
+        say(f"varprobe {__version__}")
         raise typer.Exit
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
 from varprobe.gate.records import MAX_TRIALS
 from varprobe.results.kinds import RESULTS
+from varprobe.streams import say
 from varprobe.verdict.records import ALPHA
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def check(
     ] = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
+    allow_import: options.AllowImport = False,
 ) -> None:
     """Hold networks to what their configs expect.
 
@@ -77,9 +78,9 @@ def check(
     if write_expect and (baseline is not None or output or as_json or format_ != _PLAIN):
         raise typer.BadParameter("--write-expect prints YAML: leave out --baseline, --format, --json and -o")
     delivery = plan_files("check", output, "json" if as_json else str(format_))
-    tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
+    tell = partial(say, error=delivery.printed != TERMINAL)
     edits = options.overrides_of(network, drawing, engine)
-    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell)
+    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell, allow_import=allow_import)
     if write_expect:
         raise typer.Exit(_print_expect(configs_of(configs), gate, quiet=quiet))
     checks = check_all(configs_of(configs), gate, quiet=quiet)
@@ -96,7 +97,7 @@ def _print_expect(configs: list[str], gate: Gate, *, quiet: bool) -> int:
         raise typer.BadParameter(f"--write-expect is of one config, given {len(configs):,}")
     draft = draft_one(configs[0], gate, quiet=quiet)
     if draft.refusal:
-        print(refuse_expect(draft), file=sys.stderr)
+        say(refuse_expect(draft), error=True)
         return 1
-    print(render_expect(draft), end="")
+    say(render_expect(draft), end="")
     return 0

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import OutputError, Place
+from varprobe.formatting import with_article
 from varprobe.frozen import dataclass
 from varprobe.output import append_file, check_targets, reports_target, write_file
+from varprobe.reporters.plotting import load_matplotlib
 from varprobe.results.kinds import PICTURES, RESULTS, ResultKind, find, render
+from varprobe.streams import say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from varprobe.cli.options import Output
     from varprobe.reporters.code.names import FrameworkName
 
 TERMINAL = "terminal"
+_DRAWN = (*PICTURES, ".html")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Delivery:
 
     def write(self, result: Any) -> None:
         """Writes the files, and adds to a job's summary where GitHub wants one."""
+        if any(file.suffix.lower() in _DRAWN for file in self.files):
+            load_matplotlib(window=self.window)
         for file in self.files:
             suffix = file.suffix.lower()
             lesson, own_scale = self.lesson and suffix == ".html", self.own_scale and suffix in PICTURES
@@ -54,9 +57,11 @@ class Delivery:
     def show(self, result: Any, **view: Any) -> None:
         """Prints the result, and opens its window; `view` is for the kind's printer."""
         if self.printed == TERMINAL:
+            from varprobe.reporters.console import open_console
+
             find(self.kind.terminal)(result, open_console(), **view)
         else:
-            sys.stdout.write(str(render(result, self.printed)))
+            say(str(render(result, self.printed)), end="", commands=self.printed == "github")
         if self.window:
             from varprobe.reporters.picture import find_drawing
             from varprobe.reporters.window import show_window
@@ -83,7 +88,8 @@ def plan_delivery(
     planned = plan_files(noun, output.output, code or ("json" if output.as_json else TERMINAL))
     if output.window:
         if not planned.kind.figure:
-            raise OutputError(f"a {noun} has no picture", hint="leave it out", place=Place("--show"))
+            raise OutputError(f"{with_article(noun)} has no picture", hint="leave it out", place=Place("--show"))
+        load_matplotlib(window=True)
         from varprobe.reporters.window import check_screen
 
         check_screen()
@@ -101,7 +107,7 @@ def _check_histograms(noun: str, kind: ResultKind, files: Sequence[Path], *, win
     place = Place("--own-scale")
     if not kind.histograms:
         hint = "leave it out; reports and comparisons have histograms"
-        raise OutputError(f"the picture of a {noun} has no histograms", hint=hint, place=place)
+        raise OutputError(f"the picture of {with_article(noun)} has no histograms", hint=hint, place=place)
     if not window and not any(file.suffix.lower() in PICTURES for file in files):
         hint = "add -o plot.png, .svg or .pdf, or --show"
         raise OutputError("there is no picture whose histograms it could scale", hint=hint, place=place)
@@ -119,10 +125,3 @@ def deliver(result: Any, delivery: Delivery, **view: Any) -> None:
     """Writes a result to its files, and prints it."""
     delivery.write(result)
     delivery.show(result, **view)
-
-
-def open_console() -> Console:
-    """Plain text in a pipe, as wide as the terminal in a terminal."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from varprobe.cli.app import command
-from varprobe.cli.delivery import open_console
 from varprobe.cli.options import AsJson
 from varprobe.errors import ConfigError, Place, nearest
+from varprobe.streams import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,8 +31,10 @@ def gain(
     """Print the exact forward and backward gain of activations, beside PyTorch's."""
     found = _gains(activations, q)
     if as_json:
-        print(json.dumps([asdict(gain) for gain in found], indent=2))
+        say(json.dumps([asdict(gain) for gain in found], indent=2))
     else:
+        from varprobe.reporters.console import open_console
+
         open_console().print(_table(found))
 
 

@@ -11,6 +11,7 @@ import typer
 
 from varprobe.cli.app import command
 from varprobe.errors import VarprobeError, nearest
+from varprobe.streams import say
 
 
 def read_topics() -> dict[str, str]:
@@ -34,16 +35,17 @@ def guide(
     if topic is None:
         width = max(map(len, topics))
         for name, text in topics.items():
-            print(f"{name:{width}}  {text.splitlines()[0].removeprefix('# ')}")
+            say(f"{name:{width}}  {text.splitlines()[0].removeprefix('# ')}")
     elif topic not in topics:
         near = nearest(topic, topics)
         hint = f"did you mean '{near}'? " if near else ""
         raise VarprobeError(f"unknown topic '{topic}'", hint=f"{hint}there are {', '.join(topics)}")
     elif sys.stdout.isatty():
-        from rich.console import Console
         from rich.markdown import Markdown
 
+        from varprobe.reporters.console import open_console
+
         text = re.sub(r"\[([^]]*)\]\((?!https:)[^)]*\)", r"\1", topics[topic])  # links to files lead nowhere here
-        Console(emoji=False).print(Markdown(text))
+        open_console().print(Markdown(text))
     else:
-        sys.stdout.write(topics[topic])
+        say(topics[topic], end="")

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from varprobe.errors import OutputError
+from varprobe.streams import say
+
 T = TypeVar("T")
 # How much is done, how much there is, and what else the work tells.
 Progress = Callable[..., None]
@@ -43,8 +46,8 @@ def wait_for(
         with progress_bar(title, unit) as progress:
             return _wait(work, progress)
     except SystemExit:  # by a signal
-        with suppress(OSError):  # somebody may have closed stderr
-            print(f"varprobe: stopped; {kept()}", file=sys.stderr, flush=True)
+        with suppress(OSError, OutputError):  # somebody may have closed stderr
+            say(f"varprobe: stopped; {kept()}", error=True)
         raise
 
 

@@ -10,6 +10,7 @@ import typer
 from varprobe.cli.app import command
 from varprobe.cli.options import Network, Sampling, output_option, overrides_of
 from varprobe.output import check_targets, write_file
+from varprobe.streams import say
 
 
 @command("lab", "varprobe lab configs/he_relu.yaml -o lab.html")
@@ -32,7 +33,7 @@ def lab(
         check_targets([output], [".html"])
     page = build_page("" if config is None else address_of(load(config, overrides_of(network, sampling)).network))
     if output == Path("-"):
-        print(page, end="")
+        say(page, end="")
         return
     write_file(output, page)
-    print(f"wrote {output}: open it in a browser")
+    say(f"wrote {output}: open it in a browser")

@@ -12,6 +12,8 @@ from varprobe.cli.interruptible import wait_for
 from varprobe.cli.options import Quiet, Threads
 from varprobe.formatting import count
 from varprobe.output import check_new_folder, write_folder
+from varprobe.reporters.plotting import load_matplotlib
+from varprobe.streams import say
 
 
 @command("lesson", "varprobe lesson lessons")
@@ -23,9 +25,10 @@ def lesson(
     quiet: Quiet = False,
 ) -> None:
     """Write five lessons for a class: questions, measurements, figures and derivations as pages, with their configs."""
+    check_new_folder(folder)
+    load_matplotlib()
     from varprobe.classroom.build import build_lessons
 
-    check_new_folder(folder)
     files = wait_for(lambda reached: build_lessons(threads, reached), "lessons", quiet=quiet, unit="networks")
     write_folder(folder, files)
-    print(f"wrote {count(len(files), 'file')}; begin with {folder / 'index.html'}")
+    say(f"wrote {count(len(files), 'file')}; begin with {folder / 'index.html'}")

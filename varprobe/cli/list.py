@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from varprobe.cli.app import command
-from varprobe.cli.delivery import open_console
 
 
 class PartTable(StrEnum):
@@ -27,6 +26,7 @@ def list_parts(what: Annotated[PartTable, typer.Argument(help="Which table.")]) 
     from rich.text import Text
 
     from varprobe.cli.tables import TABLES
+    from varprobe.reporters.console import open_console
 
     heading, rows = TABLES[what.value]
     table = RichTable(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)

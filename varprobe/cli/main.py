@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import io
 import os
@@ -15,9 +16,11 @@ import signal
 import sys
 from types import FrameType
 
-from varprobe.errors import VarprobeError, nearest
-from varprobe.formatting import printable
+from varprobe.errors import OutputError, VarprobeError, nearest
+from varprobe.streams import StreamError, TameStream, say
 
+# What a mistake in varprobe would meet: a path that it made up, a folder in place of a file.
+_OURS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EBADF)
 _HELP = "`varprobe --help` and `varprobe COMMAND --help` show what there is"
 
 
@@ -52,8 +55,11 @@ def run(arguments: list[str]) -> int:
     usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
         code = app(arguments, prog_name="varprobe", standalone_mode=False)
-        sys.stdout.flush()
+        TameStream(sys.stdout).flush()
         return code if isinstance(code, int) else 0
+    except StreamError as error:
+        _discard_output()
+        return _complain(str(error))
     except VarprobeError as error:
         return _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -68,14 +74,12 @@ def run(arguments: list[str]) -> int:
     except usage_error as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         if message.startswith("Usage:"):  # no command at all
-            print(message, file=sys.stderr)
+            say(message, error=True)
             return 2
         message = " ".join(message.split())
         return _complain(f"{message}\n  hint: {_nearest_word(message)}{_HELP}")
     except OSError as error:
-        if error.filename is None and sys.stdout.closed is False and error.errno == 28:
-            return _complain("cannot write to standard output: no space left on device")
-        return _fault()
+        return _complain(_tell_refusal(error)) if _is_circumstance(error) else _fault()
     except Exception:
         return _fault()
 
@@ -98,22 +102,48 @@ def _open_streams() -> None:
 
 
 def _closed_pipe() -> int:
-    """Nobody reads on: what is still in the buffer must not raise at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """Nobody reads on."""
+    _discard_output()
     return 0
 
 
+def _discard_output() -> None:
+    """What is still in the buffer must not raise at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _is_circumstance(error: OSError) -> bool:
+    """Whether the system refuses for reasons that are not varprobe's: disks, limits, rights, a folder that is gone."""
+    return error.errno not in _OURS or not _has_folder()
+
+
+def _has_folder() -> bool:
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
+
+
+def _tell_refusal(error: OSError) -> str:
+    """What the system refused, in a line, and the way out."""
+    if not _has_folder():
+        return "the current folder is gone\n  hint: go to one that exists"
+    what = f"{error.filename}: " if error.filename else ""
+    reason = " ".join(str(error.strerror or error).split())
+    return f"{what}the system refuses: {reason}\n  hint: check rights, limits, and the space on the disk"
+
+
 def _complain(message: str, code: int = 2) -> int:
-    with contextlib.suppress(OSError):  # somebody may have closed stderr
-        lines = (printable(line) for line in f"varprobe: {message}".split("\n"))
-        print("\n".join(lines), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, OutputError):  # somebody may have closed stderr
+        say(f"varprobe: {message}", error=True)
     return code
 
 
 def _fault() -> int:
     import traceback
 
-    traceback.print_exc()
+    with contextlib.suppress(OSError, OutputError):
+        say(traceback.format_exc(), error=True, end="")
     return _complain("this is a fault of varprobe's, please report it with the lines above", 3)
 
 

@@ -12,6 +12,7 @@ from varprobe.cli.app import command
 from varprobe.errors import OutputError, Place
 from varprobe.formatting import printable
 from varprobe.output import check_writable, write_file
+from varprobe.streams import say
 
 
 class Like(StrEnum):
@@ -43,4 +44,4 @@ def new(
     file = f"template_{like.value}.yaml" if like else "template.yaml"
     template = resources.files("varprobe.cli").joinpath(file).read_text(encoding="utf-8")
     write_file(target, template.replace("NAME", printable(str(target))))
-    print(f"wrote {target}; run it with: varprobe run {target}")
+    say(f"wrote {target}; run it with: varprobe run {target}")

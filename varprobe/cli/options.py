@@ -11,6 +11,7 @@ import typer
 
 from varprobe.frozen import dataclass
 from varprobe.reporters.code.names import FrameworkName
+from varprobe.streams import say
 
 if TYPE_CHECKING:
     from varprobe.config.overrides import Override
@@ -35,6 +36,9 @@ EngineName = Annotated[
 ]
 Threads = Annotated[
     int | None, measuring_option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
+]
+AllowImport = Annotated[
+    bool, typer.Option("--allow-import", help="Run the code of models that configs name, which is done as you.")
 ]
 AsCode = Annotated[
     FrameworkName | None, output_option("--as", help="Print the remedies alone, as lines of that framework.")
@@ -160,8 +164,7 @@ def _draw_seed(seed: str | None) -> str | None:
     if seed != "random":
         return seed
     import secrets
-    import sys
 
     seed = str(secrets.randbelow(2**31))
-    print(f"seed {seed}: --seed {seed} repeats this", file=sys.stderr)
+    say(f"seed {seed}: --seed {seed} repeats this", error=True)
     return seed

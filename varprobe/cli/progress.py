@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from varprobe.formatting import printable, shortened
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE = 1.0
 _BETWEEN = 0.1
+# Characters of a title.
+_ROOM = 40
 
 
 @contextmanager
@@ -29,7 +34,7 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
 
 class _Bar:
     def __init__(self, title: str, unit: str) -> None:
-        self.title, self.unit = title, unit
+        self.title, self.unit = printable(shortened(title, _ROOM)), unit
         self.started = self.drawn = time.monotonic()
         self.progress: Progress | None = None
 
@@ -49,8 +54,9 @@ class _Bar:
 
 
 def _open(title: str, unit: str, done: int, total: int, left: str) -> Progress:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+
+    from varprobe.reporters.console import open_console
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -59,7 +65,7 @@ def _open(title: str, unit: str, done: int, total: int, left: str) -> Progress:
         MofNCompleteColumn(),
         TextColumn(unit + ", {task.fields[left]} left", markup=False),
     )
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress = Progress(*columns, console=open_console(sys.stderr), transient=True)
     progress.add_task(title, completed=done, total=total, left=left)
     progress.start()
     return progress

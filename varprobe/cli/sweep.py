@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from varprobe.cli.delivery import plan_delivery
 from varprobe.cli.interruptible import wait_for
 from varprobe.formatting import count
 from varprobe.output import sweep_journal
+from varprobe.streams import say
 
 
 @command("sweep", "varprobe sweep configs/xavier_tanh.yaml --vary defaults.init.gain=0.5:2:31 -o gain.png")
@@ -54,7 +54,7 @@ def sweep(
     ):
         if journal.points and not quiet:
             there = f"{count(len(journal.points), 'point')} of {len(plan.combinations):,} are there"
-            print(f"going on with {place}: {there}", file=sys.stderr)
+            say(f"going on with {place}: {there}", error=True)
 
         def tell_kept() -> str:
             kept = journal.count_kept()

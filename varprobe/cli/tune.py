@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.interruptible import wait_for
 from varprobe.output import check_targets, write_file
+from varprobe.streams import say
 
 
 @command("tune", "varprobe tune configs/small_tanh.yaml -o tuned.yaml")
@@ -60,10 +60,10 @@ def tune(
     if code is not None:
         from varprobe.reporters.code.write import code_of_tuning
 
-        sys.stdout.write(code_of_tuning(tuning, code))
+        say(code_of_tuning(tuning, code), end="")
     else:
-        sys.stdout.write(render_tuning_json(tuning) if as_json else render_tuning(tuning))
+        say(render_tuning_json(tuning) if as_json else render_tuning(tuning), end="")
     if targets and not as_json and code is None:
-        print(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
+        say(f"wrote {', '.join(map(str, targets))}{'' if tuning.edits else ', with nothing tuned in it'}")
     if not tuning.is_confirmed:
         raise typer.Exit(1)

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from varprobe.cli.delivery import open_console
 from varprobe.config.loading import load
 from varprobe.config.opening import noting_files
 from varprobe.config.overrides import Override
 from varprobe.errors import VarprobeError
-from varprobe.formatting import printable
+from varprobe.streams import say
 
 # Seconds between two looks, and for how long files must stay as they are before the work begins.
 LOOK, QUIET = 0.25, 0.3
@@ -54,13 +53,15 @@ def repeat_on_change(work: Callable[[], None], files: Callable[[], Iterable[Path
         try:
             work()
         except VarprobeError as error:
-            print("\n".join(map(printable, f"varprobe: {error}".split("\n"))), file=sys.stderr)
+            say(f"varprobe: {error}", error=True)
         sys.stdout.flush()
-        print(f"watching {_tell(before)}; Ctrl-C ends", file=sys.stderr, flush=True)
+        say(f"watching {_tell(before)}; Ctrl-C ends", error=True)
         _wait_for_change(before)
         if sys.stdout.isatty():
+            from varprobe.reporters.console import open_console
+
             open_console().clear()
-        print(f"changed at {datetime.now():%H:%M:%S}", file=sys.stderr, flush=True)
+        say(f"changed at {datetime.now():%H:%M:%S}", error=True)
 
 
 def _stamp(files: Iterable[Path]) -> _Stamps:

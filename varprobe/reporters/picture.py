@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -24,7 +26,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from varprobe.formatting import power, printable
+from varprobe.formatting import power, printable, shortened
 from varprobe.reporters.axes import find_y_range
 from varprobe.results.kinds import find, kind_of
 
@@ -46,11 +48,20 @@ _STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "svg.hashsalt": "varprobe",
     "svg.fonttype": "none",
+    "text.usetex": False,
     # Names come from configs: a dollar sign is a dollar sign.
     "text.parse_math": False,
 }
 _METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _CUT = "..."
+# Characters of a line that are drawn; longer ones go far beyond any edge.
+_LONGEST = 400
+# What a figure is shown in, and where matplotlib keeps its files: the user's affair, whatever is drawn.
+_SURROUNDINGS = re.compile(
+    r"backend|interactive|toolbar|timezone|tk\.|webagg|keymap|docstring|savefig\.directory|_internal"
+)
+# Settings of matplotlib are the process's: whoever draws in several threads takes turns.
+_TURN = RLock()
 
 
 def render_png(result: Any, *, own_scale: bool = False) -> bytes:
@@ -76,20 +87,37 @@ def find_drawing(result: Any, *, own_scale: bool) -> Callable[[Any], Figure]:
 
 def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 150) -> bytes:
     """What `draw` draws, in the house's style, as png, svg or pdf; the same bytes each time."""
-    with house_style(), np.errstate(all="ignore"):  # a forged report may hold what has no logarithm
-        stream, drawn = io.BytesIO(), draw(what)
-        for text in drawn.findobj(Text):
-            text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
-        drawn.savefig(stream, format=form, dpi=dpi, metadata=_METADATA[form])
+    with house_style():
+        stream = io.BytesIO()
+        draw_tame(draw, what).savefig(stream, format=form, dpi=dpi, metadata=_METADATA[form])
         return stream.getvalue()
+
+
+def draw_tame(draw: Callable[[T], Figure], what: T) -> Figure:
+    """What `draw` draws in the house's style, its texts without control characters and of bounded length."""
+    with house_style(), np.errstate(all="ignore"):  # a forged report may hold what has no logarithm
+        drawn = draw(what)
+        for text in drawn.findobj(Text):
+            text.set_text("\n".join(shortened(printable(line), _LONGEST) for line in text.get_text().split("\n")))
+        return drawn
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """The house's style, for what is drawn and saved within; what a name has and the font has not becomes a box."""
-    with rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]  # its stub lists every key
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    """The house's style and no setting of the user's, for what is drawn and saved within, a thread at a time.
+
+    What a name has and the font has not becomes a box.
+    """
+    with _TURN, rc_context(_whole_style()), warnings.catch_warnings():  # type: ignore[arg-type]  # its stub lists all
+        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from font")
         yield
+
+
+@cache
+def _whole_style() -> dict[str, Any]:
+    """Every setting of matplotlib that decides on what is drawn: its own default, where the house has none."""
+    own: dict[str, Any] = {str(name): value for name, value in rcParamsDefault.items() if not _SURROUNDINGS.match(name)}
+    return {**own, **_STYLE}
 
 
 def log_values(values: Any) -> Values:
@@ -123,7 +151,8 @@ def draw_grid(axes: Axes) -> None:
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a line of text is, in inches."""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+    shown = shortened(printable(text), _LONGEST)
+    return float(text_to_path.get_text_width_height_descent(shown, font, ismath=False)[0]) / 72
 
 
 def width_of_axes(axes: Axes) -> float:
@@ -143,6 +172,7 @@ def fit(text: str, room: float, *, size: float, bold: bool = False, tail: str = 
     def fits(shown: str) -> bool:
         return width_of(shown, size, bold=bold) <= room
 
+    text = text[:_LONGEST]
     if fits(text + tail):
         return text + tail
     low, high = 0, len(text)

@@ -13,6 +13,9 @@ from varprobe.config.yaml_tree import scalar
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
 
+# What begins a formula; some spreadsheets take full-width signs for the others.
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -72,14 +75,18 @@ def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def spreadsheet_text(value: Any) -> Any:
-    """A cell of a CSV file; text that a spreadsheet would take for a formula begins with an apostrophe.
+    """A cell of a CSV file, without control characters; what a spreadsheet would take for a formula begins with `'`.
 
-    >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text(-0.5)
-    ("'=1+1", '-0.5', -0.5)
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("-0.5"), spreadsheet_text(-0.5), spreadsheet_text("\\x1b[2J")
+    ("'=1+1", '-0.5', -0.5, '?[2J')
     """
-    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if not isinstance(value, str):
         return value
-    return value if isinstance(scalar(value), (int, float)) else f"'{value}"
+    shown = printable(value)
+    begin = shown.lstrip(" ")[:1]
+    if not begin or begin not in _FORMULA or isinstance(scalar(value), (int, float)):
+        return shown
+    return f"'{shown}"
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], numeric: Collection[str] = ()) -> list[str]:

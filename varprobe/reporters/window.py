@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from matplotlib.figure import Figure
 
 from varprobe.errors import OutputError, Place
-from varprobe.reporters.picture import house_style
+from varprobe.reporters.picture import draw_tame, house_style
+from varprobe.reporters.plotting import WINDOWS
 
 T = TypeVar("T")
-_WINDOWLESS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
 
 
 def check_screen() -> None:
@@ -24,9 +24,9 @@ def check_screen() -> None:
 
     try:
         backend = pyplot.get_backend().lower()
-    except ImportError:  # one is named, and its toolkit is missing
+    except (ImportError, ValueError):  # one is named, and its toolkit is missing, or there is none of that name
         backend = "agg"
-    if backend in _WINDOWLESS:
+    if backend not in WINDOWS:
         hint = "write a file by -o plot.png; a window needs a screen and a toolkit such as Tk or Qt"
         raise OutputError("no window can be opened here", hint=hint, place=Place("--show"))
 
@@ -36,7 +36,7 @@ def show_window(draw: Callable[[T], Figure], what: T) -> None:
     from matplotlib import pyplot
 
     def made(*_: Any, **__: Any) -> Figure:
-        return draw(what)
+        return draw_tame(draw, what)
 
     with house_style():
         pyplot.figure(FigureClass=made)  # type: ignore[arg-type]  # what makes the figure need be no class

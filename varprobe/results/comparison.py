@@ -12,7 +12,8 @@ from varprobe.errors import Place
 from varprobe.frozen import record
 from varprobe.report.records import Report
 from varprobe.results.reading import refuse
-from varprobe.results.store import dump_whole, to_dict
+from varprobe.results.sound import check_reports
+from varprobe.results.store import dump_whole, escape_json, to_dict
 
 WAYS = ("forward", "backward", "signal")
 _FIGURES = ("label", "total_log10", "error_log10", "rate", "rate_low", "rate_high")
@@ -74,7 +75,7 @@ def dump_comparison(comparison: Comparison) -> str:
         "reason": comparison.reason,
     }
     reports = ",\n".join(map(dump_whole, comparison.reports))
-    return f'{json.dumps(head, indent=2)[:-2]},\n  "reports": [\n{reports}\n]}}'
+    return f'{escape_json(json.dumps(head, indent=2))[:-2]},\n  "reports": [\n{reports}\n]}}'
 
 
 def read_comparison(stored: StoredComparison, place: Place) -> Comparison:
@@ -86,4 +87,5 @@ def read_comparison(stored: StoredComparison, place: Place) -> Comparison:
     if not len(names) == len(stored.reports) > 1:
         reason = f"{len(names)} networks and {len(stored.reports)} reports"
         raise refuse("comparison", "compare", reason, place, "reports")
+    check_reports(stored.reports, place)
     return compare_reports([str(name) for name in names], stored.reports)

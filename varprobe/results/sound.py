@@ -3,27 +3,66 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
-from varprobe.errors import InputFileError, Place
+from varprobe.audit.records import Audit
+from varprobe.errors import Place
 from varprobe.gate.records import OUTCOMES, CheckRun
 from varprobe.report.records import Histogram, Report
 from varprobe.results.reading import refuse
 from varprobe.sweeps.records import Sweep
+from varprobe.verdict.labels import Label, Severity, SignalLabel
+from varprobe.verdict.records import Target, Verdict
 
+# A field, what stands there, and what may.
+_Word = tuple[str, str, tuple[str, ...]]
 DECIDED = ("met", "failed", "undecided")
 
 
 def check_report(report: Report, place: Place) -> Report:
-    """Refuses a report without layers, and histograms whose counts are not those of their bins."""
+    """Refuses a report without layers, histograms whose counts are not those of their bins, and unknown words."""
+    _check_report(report, "report", "run", place)
+    return report
+
+
+def _check_report(report: Report, noun: str, command: str, place: Place, at: str = "") -> None:
+    """As `check_report`, of a report that stands at `at` in a result of another kind."""
     if not report.layers:
-        raise refuse("report", "run", "it has no layers", place, "layers")
+        raise refuse(noun, command, "it has no layers", place, f"{at}layers")
     for number, row in enumerate(report.layers):
         if row.histogram is not None and not _is_counted(row.histogram):
-            reason, field = "its counts are not those of its bins", f"layers.{number}.histogram"
-            raise refuse("report", "run", reason, place, field)
-    return report
+            reason, field = "its counts are not those of its bins", f"{at}layers.{number}.histogram"
+            raise refuse(noun, command, reason, place, field)
+    _check_words(_words_of(report.verdict, f"{at}verdict"), noun, command, place)
+
+
+def check_reports(reports: Iterable[Report], place: Place) -> None:
+    """Refuses a comparison one of whose reports is none."""
+    for number, report in enumerate(reports):
+        _check_report(report, "comparison", "compare", place, f"reports.{number}.")
+
+
+def _check_words(words: Iterator[_Word], noun: str, command: str, place: Place) -> None:
+    for field, found, legal in words:
+        if found not in legal:
+            raise refuse(noun, command, f"{_unknown(field, found)}, known are {', '.join(legal)}", place, field)
+
+
+def _unknown(field: str, found: str) -> str:
+    return f"unknown {field.rpartition('.')[2]} '{found[:40]}'"
+
+
+def _words_of(verdict: Verdict, at: str) -> Iterator[_Word]:
+    """The words that a verdict's readers decide on."""
+    yield f"{at}.overall", verdict.overall, tuple(Label)
+    yield f"{at}.forward.label", verdict.forward.label, tuple(Label)
+    yield f"{at}.backward.label", verdict.backward.label, tuple(Label)
+    yield f"{at}.signal.label", verdict.signal.label, tuple(SignalLabel)
+    for number, finding in enumerate(verdict.findings):
+        yield f"{at}.findings.{number}.severity", finding.severity, tuple(Severity)
+        for place, change in enumerate(finding.changes):
+            yield f"{at}.findings.{number}.changes.{place}.target", change.target, tuple(Target)
 
 
 def _is_counted(histogram: Histogram) -> bool:
@@ -41,6 +80,9 @@ def check_sweep(sweep: Sweep, place: Place) -> Sweep:
     reason = _trouble(sweep)
     if reason:
         raise refuse("sweep", "sweep", reason, place, "points")
+    for number, point in enumerate(sweep.points):
+        if point.verdict is not None:
+            _check_words(_words_of(point.verdict, f"points.{number}.verdict"), "sweep", "sweep", place)
     return sweep
 
 
@@ -58,17 +100,23 @@ def _trouble(sweep: Sweep) -> str:
     return ""
 
 
+def check_audit(audit: Audit, place: Place) -> Audit:
+    """Refuses an audit without tensors."""
+    if not audit.tensors:
+        raise refuse("audit", "audit", "it has no tensors", place, "tensors")
+    return audit
+
+
 def check_outcomes(checks: CheckRun, place: Place) -> CheckRun:
-    """Refuses checks with an outcome that nobody knows."""
-    for field, found, legal in _outcomes(checks):
-        if found not in legal:
-            hint = f"known are {', '.join(legal)}; name a file that `varprobe check -o check.json` wrote"
-            message = f"is no varprobe check: unknown outcome '{found[:40]}'"
-            raise InputFileError(message, hint=hint, place=place, field=field)
+    """Refuses checks with an outcome that nobody knows, or with a report that is none."""
+    _check_words(_outcomes(checks), "check", "check", place)
+    for number, checked in enumerate(checks.checked):
+        if checked.report is not None:
+            _check_report(checked.report, "check", "check", place, f"checked.{number}.report.")
     return checks
 
 
-def _outcomes(checks: CheckRun) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _outcomes(checks: CheckRun) -> Iterator[_Word]:
     yield "outcome", checks.outcome, OUTCOMES
     for number, checked in enumerate(checks.checked):
         yield f"checked.{number}.outcome", checked.outcome, OUTCOMES

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import InputFileError, Place
+from varprobe.formatting import with_article
 from varprobe.results.kinds import RESULTS, ResultKind, find, kind_of
 from varprobe.results.reading import parse, read_bytes, refuse
 
@@ -41,7 +42,7 @@ def to_dict(result: Any) -> dict[str, Any]:
 
 def dump_whole(result: Any) -> str:
     """A record as one line."""
-    return _adapter_of(result).dump_json(result).decode()
+    return escape_json(_adapter_of(result).dump_json(result).decode())
 
 
 def dump_lines(result: Any) -> str:
@@ -52,9 +53,17 @@ def dump_lines(result: Any) -> str:
 
 
 def _line(plain: dict[str, Any]) -> str:
-    # Bytes in a file's name that are no text become `?`: readers refuse half a surrogate pair. Then all is ASCII.
-    text = json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace").decode()
-    return re.sub(r"[^ -~]", lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
+    # Bytes in a file's name that are no text become `?`: readers refuse half a surrogate pair.
+    return escape_json(json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace").decode())
+
+
+def escape_json(text: str) -> str:
+    """The same JSON in ASCII, and nothing in it is a command to a terminal or, as `##[error]`, a build server."""
+    return re.sub(r"[^ -~\n]|(?<=#)#(?=\w*\[)", lambda found: _escape(found[0]), text, flags=re.ASCII)
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 
 def load_result(path: str | Path, wanted: str = "") -> Any:
@@ -102,7 +111,7 @@ def from_plain(plain: dict[str, Any], path: str | Path, noun: str) -> Any:
 def _check_version(kind: ResultKind, plain: dict[str, Any], noun: str, place: Place) -> None:
     key, known = kind.version[0], find(kind.version[1])
     if key in plain and plain[key] != known:
-        message = f"is a {noun} of version {str(plain[key])[:20]}, this varprobe reads version {known}"
+        message = f"is {with_article(noun)} of version {str(plain[key])[:20]}, this varprobe reads version {known}"
         raise InputFileError(message, hint="measure again with this varprobe", place=place)
 
 

@@ -15,6 +15,7 @@ from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import with_threads
+from varprobe.report.estimates import typical_log10
 from varprobe.report.records import Estimate, Report
 from varprobe.sweeps.records import Curves, Logs, SweepPoint
 
@@ -65,7 +66,7 @@ def take_curves(report: Report) -> Curves:
     found: dict[str, Logs] = {}
     for kind, key in (("activation", "activation"), ("gradient", "activation_gradient")):
         estimates = [statistics and statistics.variance for statistics in (getattr(row, key) for row in rows)]
-        found[kind] = _round([estimate and estimate.log10_mean for estimate in estimates])
+        found[kind] = _round([typical_log10(estimate) for estimate in estimates])
         found[f"{kind}_low"], found[f"{kind}_high"] = _take_band(estimates)
     return Curves(
         activation_theory=_round([row.predicted.log10_activation_variance for row in rows]),

@@ -31,7 +31,7 @@ class Curves:
     Of the row's output, and of the gradient with respect to the same.
 
     Attributes:
-        activation, gradient: mean over the trials.
+        activation, gradient: of a typical draw.
         activation_low, activation_high, gradient_low, gradient_high: the middle 90 % of the trials.
         activation_theory, gradient_theory: None where theory ends.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 from io import StringIO
@@ -10,9 +9,10 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from varprobe.formatting import printable
+from varprobe.formatting import tame
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
+from varprobe.reporters.console import open_console
 
 _STYLES = {
     "passed": "green",
@@ -40,11 +40,11 @@ def text_of(checked: CheckResult) -> str:
     The first line says the most: summaries of test runs show no other.
     """
     stream = StringIO()
-    console = Console(file=stream, color_system=None, highlight=False, markup=False, emoji=False)
+    console = open_console(stream, color_system=None)
     if checked.since and not checked.since.is_nothing:
         _print_since(checked, console)
     _print_broken(checked, console)
-    return f"{textwrap.dedent(stream.getvalue())}{_tame(words.place(checked))}: {words.how(checked)}"
+    return f"{textwrap.dedent(stream.getvalue())}{tame(words.place(checked))}: {words.how(checked)}"
 
 
 def _print_one(checked: CheckResult, console: Console) -> None:
@@ -84,7 +84,7 @@ def _print_broken(checked: CheckResult, console: Console) -> None:
 
 def _print_decision(checked: CheckResult, decision: Decision, console: Console) -> None:
     shown = words.word(decision.outcome)
-    line = f"{shown} {printable(decision.expectation)}: {words.tell(decision)}"
+    line = f"{shown} {words.subject(decision)}: {words.tell(decision)}"
     _put(console, line, 2, style=_STYLES.get(decision.outcome, "bold"), styled=len(shown))
     _put(console, f"at {words.where(checked, decision)}", 4)
     for line in words.to_do(checked, decision):
@@ -93,7 +93,7 @@ def _print_decision(checked: CheckResult, decision: Decision, console: Console) 
 
 def _head(console: Console, checked: CheckResult, line: str) -> None:
     """One line a config, whatever the width: build logs are searched by line."""
-    text = Text(_tame(f"{words.word(checked.outcome):<{_COLUMN}} {line}"))
+    text = Text(tame(f"{words.word(checked.outcome):<{_COLUMN}} {line}"))
     text.stylize(_STYLES.get(checked.outcome, "bold"), 0, _COLUMN)
     console.print(text, soft_wrap=True)
 
@@ -103,12 +103,7 @@ def _put(console: Console, line: str, indent: int = 0, *, style: str = "", style
     room = max(20, console.width - indent - 2)
     lines = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
     for number, part in enumerate(lines):
-        text = Text(" " * indent + ("  " if number else "") + _tame(part))
+        text = Text(" " * indent + ("  " if number else "") + tame(part))
         if number == 0:
             text.stylize(style, indent, None if styled is None else indent + styled)
         console.print(text, soft_wrap=True)
-
-
-def _tame(line: str) -> str:
-    """The same, where a build server would take it for a command: `::error::` at its start, `##[error]` anywhere."""
-    return re.sub(r"##(\w*)\[", r"## \1[", re.sub(r"^::", ": :", line))

@@ -19,6 +19,7 @@ from varprobe.reporters.text import Cell, Heading
 from varprobe.reporters.verdict_phrases import (
     DIRECTIONS,
     FIGURES,
+    SUBJECTS,
     direction_figures,
     total_cell,
     verdict_lines,
@@ -28,6 +29,8 @@ from varprobe.reporters.verdict_phrases import (
 from varprobe.verdict.records import DirectionVerdict
 from varprobe.version import __version__
 
+# What templates have beside printable characters.
+_SPACES = "\n\xa0"
 # Before the label, for who sees no colours.
 _SIGNS = {"stable": "\u2713", "vanishing": "\u2198", "exploding": "\u2197", "degenerate": "\u2717"}
 
@@ -39,7 +42,13 @@ def environment(package: str = "", folder: str = "") -> Environment:
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     glosses = Glosses(GLOSSARY)
     made.filters |= {"gloss": glosses.mark, "code": mark_code}
-    made.globals |= {"ways": DIRECTIONS, "figures": FIGURES, "choices": CHOICES, "glosses": glosses}
+    made.globals |= {
+        "ways": DIRECTIONS,
+        "subjects": SUBJECTS,
+        "figures": FIGURES,
+        "choices": CHOICES,
+        "glosses": glosses,
+    }
     made.globals |= {
         function.__name__: function
         for function in (
@@ -72,12 +81,17 @@ def common(heading: str, quizzes: tuple[Quiz, ...] = ()) -> dict[str, Any]:
 
 def render_template(template: str, heading: str, quizzes: tuple[Quiz, ...] = (), **content: Any) -> str:
     """The page: text is escaped, unless it is `Markup`."""
-    return environment().get_template(template).render(**common(heading, quizzes), **content)
+    page = environment().get_template(template).render(**common(heading, quizzes), **content)
+    # Markup keeps control characters and signs that turn the direction of writing.
+    unseen = {ord(one): "?" for one in set(page) if not one.isprintable() and one not in _SPACES}
+    return page.translate(unseen) if unseen else page
 
 
 def way_headings() -> tuple[Heading, ...]:
     """Of the columns that `direction_cells` fills, for every direction."""
-    pairs = ((Heading(n, word=True), Heading("over the depth", spoken=f"over the depth, {n}")) for n in DIRECTIONS)
+    pairs = (
+        (Heading(n, word=True), Heading("over the depth", spoken=f"over the depth, {n}")) for n in SUBJECTS.values()
+    )
     return tuple(heading for pair in pairs for heading in pair)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.axes import Axes
 
+from varprobe.formatting import printable, shortened
 from varprobe.frozen import dataclass
 from varprobe.report.records import Report
 from varprobe.reporters.axes import activation_typical, gradient_typical
@@ -21,6 +22,8 @@ _DOES = {
     Label.BORDERLINE: ("activations are borderline", "gradient is borderline"),
     Label.DEGENERATE: ("activations are first exactly zero", "gradient is first exactly zero"),
 }
+# Characters of a finding's code that a note has room for.
+_ROOM = 40
 _WAYS = (Direction.FORWARD, Direction.BACKWARD)
 
 
@@ -72,7 +75,7 @@ def _find_notes(report: Report) -> Iterator[_Note]:
     error = _first_error(report)
     if not found and error is not None and error.layer is not None:
         backward = error.code.startswith(Direction.BACKWARD) or "gradient" in error.code
-        yield _Note(f"{error.code}, layer {error.layer}", error.layer, backward=backward)
+        yield _Note(f"{shortened(printable(error.code), _ROOM)}, layer {error.layer}", error.layer, backward=backward)
 
 
 def _first_error(report: Report) -> Finding | None:

@@ -144,7 +144,7 @@ def _expectations(report: Report, *, every_row: bool) -> list[str]:
     if every_row or len(met) < 2:
         return lines
     others = [line for one, line in zip(report.expect, lines, strict=True) if not one.met]
-    return [f"as expected: {', '.join(f'{one.what} {one.found}' for one in met)}", *others]
+    return [f"as expected: {', '.join(f'{SUBJECTS.get(one.what, one.what)} {one.found}' for one in met)}", *others]
 
 
 def _print_verdict(report: Report, console: Console, *, every_row: bool) -> None:

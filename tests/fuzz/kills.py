@@ -1,8 +1,8 @@
 """Commands killed at random moments: nothing half written, no process left over, and a sweep goes on to the same end.
 
-`python -m tests.fuzz.kills 300 0 3600` kills in 300 folders by seed 0, for 3600 seconds at most, and counts; the exit code
-is 1 where something broke. Moments are spread evenly over the time that a command takes here, and a little beyond: those
-that came to their end are counted apart.
+`python -m tests.fuzz.kills 300 0 3600` kills in 300 folders by seed 0, for 3600 seconds at most, and counts; the exit
+code is 1 where something broke. Moments are spread evenly over the time that a command takes here, and a little beyond:
+those that came to their end are counted apart.
 """
 
 from __future__ import annotations

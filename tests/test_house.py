@@ -15,8 +15,8 @@ from varprobe.results.kinds import RESULTS
 PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
-    ("version", "formatting", "frozen", "machine", "presentable", "temporary"),
-    ("errors",),
+    ("version", "formatting", "frozen", "machine", "presentable"),
+    ("errors", "temporary"),
     ("output", "streams"),
     ("network",),
     ("gaussian",),

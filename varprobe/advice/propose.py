@@ -14,6 +14,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from varprobe.advice.neighbours import find_schemes
 from varprobe.advice.predicted_verdict import Bench, PredictedVerdict, bench_for
 from varprobe.advice.proposal import Proposal
@@ -121,11 +123,20 @@ def is_unusual(source: InputLaw) -> bool:
     """Whether the input is far from mean 0 and standard deviation 1; of a code, as one-hot, whether its entries are."""
     density = 1.0 if source.code_density is None else source.code_density
     if source.rows is None:  # density is in no number of its law
-        square, second = source.mean**2, source.mean**2 + (source.std**2 if source.distribution != "constant" else 0.0)
+        size, square, second = (
+            0.0,
+            source.mean**2,
+            source.mean**2 + (source.std**2 if source.distribution != "constant" else 0.0),
+        )
     else:
         rows = source.rows.astype(float)
-        square, second = float(rows.mean()) ** 2, float((rows**2).mean()) / density
+        largest = float(np.abs(rows).max())
+        if not math.isfinite(largest):  # nothing can be divided out
+            return False
+        scale = largest or 1.0
+        mean, second = float((rows / scale).mean()), float(np.square(rows / scale).mean()) / density
+        size, square = 2 * math.log10(scale), mean**2
     if not second or (standardise(source) == source and source.rows is None):
         return False
     offset = square / second > USUAL_OFFSET and source.distribution != "constant" and density == 1
-    return abs(math.log10(second)) > USUAL_SIZE or offset
+    return abs(math.log10(second) + size) > USUAL_SIZE or offset

@@ -105,11 +105,12 @@ def standardise_columns(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """
     values = rows.astype(np.float64)
     largest = np.abs(values).max(axis=0)
-    values = values / np.where(largest > 0, largest, 1.0)
-    constant = values.max(axis=0) == values.min(axis=0)
-    values = values - values.mean(axis=0)
-    spread = np.where(constant, 1.0, values.std(axis=0))
-    standard: NDArray[np.float64] = np.where(constant, 0.0, values / np.where(spread > 0, spread, 1.0))
+    with np.errstate(invalid="ignore"):  # columns that hold nan or inf become nan
+        values = values / np.where(largest > 0, largest, 1.0)
+        constant = values.max(axis=0) == values.min(axis=0)
+        values = values - values.mean(axis=0)
+        spread = np.where(constant, 1.0, values.std(axis=0))
+        standard: NDArray[np.float64] = np.where(constant, 0.0, values / np.where(spread > 0, spread, 1.0))
     return standard
 
 

@@ -89,7 +89,7 @@ def take_given(values: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> D
     peak = float(np.max(np.abs(values)))
     exponent = 0
     if math.isfinite(peak) and peak > 0 and not 2.0**-60 < peak < 2.0**60:
-        exponent = math.frexp(peak)[1]
+        exponent = math.frexp(peak)[1] - 1  # 2**1024 is no double
     return Draw(np.ldexp(values, -exponent).astype(dtype).reshape(1, *shape), math.ldexp(1.0, exponent))
 
 

@@ -107,7 +107,8 @@ def forward(
     weights.parts(work, fill=keep and is_drawn_by_parts(law))
     count = fan_in * fan_out
     total, squares = sums.sum(axis=2)
-    variance = np.maximum(squares / count - np.square(total / count), 0.0) * weights.factor**2
+    with np.errstate(over="ignore"):  # beyond doubles it is inf
+        variance = np.maximum(squares / count - np.square(total / count), 0.0) * np.square(weights.factor)
     return ScaledArray(z, source.exponent + exponent, tally.moments()), weights, variance
 
 

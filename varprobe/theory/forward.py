@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
 from varprobe.network.laws import Identity
@@ -45,13 +47,11 @@ _END = EXPONENT_END // 2
 def step_forward(spec: NetworkSpec, settings: Settings) -> list[ForwardStep]:
     """One per step; from the first step that theory does not cover on, signals are None with the reason."""
     walk = _Walk(spec, settings.batch)
-    at_input = input_moments(spec.input)
-    if settings.batch == 1:
-        reason = "batch 1 has no sample variance"
-        at_input = replace(at_input, sample_variance=None, shared_sample_variance=ZERO, sample_variance_reason=reason)
-    signal: SignalMoments | None = at_input
     found: list[ForwardStep] = []
     reason = ""
+    signal = _moments_at_input(spec, settings)
+    if signal is None:
+        reason = "input: its rows hold values that are no finite numbers"
     for step in spec.steps:
         layer = step.layer
         walk.mixings += layer.weights is not None and not isinstance(layer.weights, Identity)
@@ -66,6 +66,18 @@ def step_forward(spec: NetworkSpec, settings: Settings) -> list[ForwardStep]:
         signal = made.output
         found.append(made if signal is not None else replace(made, reason=reason))
     return found
+
+
+def _moments_at_input(spec: NetworkSpec, settings: Settings) -> SignalMoments | None:
+    """Of the batch; None where it holds what is no number."""
+    rows = spec.input.rows
+    if rows is not None and not np.isfinite(rows).all():
+        return None
+    found = input_moments(spec.input)
+    if settings.batch > 1:
+        return found
+    reason = "batch 1 has no sample variance"
+    return replace(found, sample_variance=None, shared_sample_variance=ZERO, sample_variance_reason=reason)
 
 
 class _Walk:

@@ -25,7 +25,8 @@ _ALONE = 60.0
 def input_moments(law: InputLaw) -> SignalMoments:
     """The signal of the batch itself."""
     if law.rows is not None:
-        return _given_moments(law.rows.astype(np.float64))
+        with np.errstate(invalid="ignore"):  # nan where the rows hold what is no finite number
+            return _given_moments(law.rows.astype(np.float64))
     if law.distribution == "one_hot":  # a row's entries sum to 1: two of them are never both there
         each = ExtendedFloat(1 / law.features)
         pair = ZERO if law.features == 1 else each * each * -1.0

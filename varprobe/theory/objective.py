@@ -45,6 +45,8 @@ def begin_gradient(spec: NetworkSpec, last: ForwardStep) -> tuple[GradientMoment
         return GradientMoments(share, share), ""
     if objective.cotangent is not None:
         given = objective.cotangent.astype(np.float64)
+        if not np.isfinite(given).all():
+            return None, "the given gradient holds values that are no finite numbers"
         given /= np.max(np.abs(given)) or 1.0
         units, second, sums = given.shape[1], float(np.mean(given**2)), float(np.mean(given.sum(axis=1) ** 2))
         if units > 1 and second:

@@ -11,7 +11,7 @@ from varprobe.theory.extended_float import ONE, ExtendedFloat
 from varprobe.theory.fixed_point import find_fixed_point
 from varprobe.theory.forward import ForwardStep, step_forward
 from varprobe.theory.gradient_width import follow_gradient_fluctuations
-from varprobe.theory.layer_maps import weight_gain
+from varprobe.theory.layer_maps import input_moments, weight_gain
 from varprobe.theory.records import FixedPoint, Prediction, RowPrediction, RowWidth
 from varprobe.theory.shared_mean import average, weight_mean
 from varprobe.theory.signal_width import follow_fluctuations
@@ -68,8 +68,7 @@ def _prediction(
     widths: list[RowWidth],
     fixed: FixedPoint | None,
 ) -> Prediction:
-    source = forward[0].source
-    assert source is not None
+    source = forward[0].source or input_moments(spec.input)
     rows = [
         _row(spec, index, forward, backward, widths[index])
         for index, step in enumerate(spec.steps)

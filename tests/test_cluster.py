@@ -72,4 +72,4 @@ def test_a_point_that_fails_there_is_one_failed_point(address: str, folder: Path
                "--cluster", address]  # fmt: skip
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0
-    assert "1 failed" in done.stdout
+    assert "failed: width 0 (1 point)" in done.stdout

@@ -1,4 +1,4 @@
-"""The lessons, in the order of a class. A new one is an entry here and a folder of that name under `material`."""
+"""The lessons, in the order of a class. A new one is an entry here and in `MOVES`, and a folder under `material`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ class Lesson:
     """One lesson.
 
     Attributes:
-        folder: under `material`, with a `page.html` and the configs.
+        folder: under `material`, with a `page.html` and the configs; a key of `MOVES` too.
         title, asks: neither gives the answer away.
         teaches: the answer in a sentence.
         networks: the configs' stems, in the order in which they are shown.
+        opening: where the lab stands first, as the part of its address behind `#`: one layer of the first network.
+        order: what is asked, in this order: a network's name is the question what becomes of it, a number the move of
+            that place in `MOVES`.
         because: of each network, why its activations do what they do, and its gradient.
         histograms: whether the page has a figure of histograms in absolute units.
+        trains: whether its networks are trained, and their losses shown.
     """
 
     folder: str
@@ -26,7 +30,10 @@ class Lesson:
     teaches: str
     networks: tuple[str, ...]
     because: Mapping[str, tuple[str, str]]
+    opening: str
+    order: tuple[str | int, ...]
     histograms: bool = False
+    trains: bool = False
 
 
 LESSONS = (
@@ -46,6 +53,8 @@ LESSONS = (
                 "The weights keep it, and tanh's slope, a little below 1, takes some.",
             ),
         },
+        "activation=tanh&scheme=small&width=256&batch=128&depth=1",
+        ("small", 0, 1, "larger"),
     ),
     Lesson(
         "2-large-weights",
@@ -63,6 +72,8 @@ LESSONS = (
                 "relu's slope is 1 for half of the units, and 256 weights of variance 1 add up: x 128 a layer.",
             ),
         },
+        "activation=tanh&scheme=large&width=256&batch=128&depth=1",
+        ("large_tanh", 0, "large_relu", 1),
     ),
     Lesson(
         "3-xavier",
@@ -80,6 +91,8 @@ LESSONS = (
                 "The widths are equal, so what keeps the signal keeps the gradient, but for tanh's slope below 1.",
             ),
         },
+        "activation=tanh&scheme=torch.linear_default&bias=0&width=512&batch=128&depth=1&axes=4",
+        ("standard", 0, 1, "normalised", 2),
         histograms=True,
     ),
     Lesson(
@@ -98,6 +111,8 @@ LESSONS = (
                 "The same factor 2 meets the half that relu's slope leaves of the gradient.",
             ),
         },
+        "activation=relu&scheme=xavier&width=256&batch=128&depth=1",
+        ("xavier", 0, "he", 1, 2),
     ),
     Lesson(
         "5-residuals-and-norms",
@@ -123,5 +138,57 @@ LESSONS = (
                 "What the layer multiplies the gradient's second moment by, the norm divides it by.",
             ),
         },
+        "activation=relu&scheme=he&residual=1&width=128&batch=128&depth=1",
+        ("residual", 0, "scaled", "batch_norm", 1, "layer_norm"),
+    ),
+    Lesson(
+        "6-learning",
+        "What it does to learning",
+        "Ten tanh layers learn to tell two classes apart: which of them do?",
+        "A signal that vanishes leaves nothing to learn from; one that explodes is learned from badly, at any "
+        "step size.",
+        ("small", "large", "xavier"),
+        {
+            "small": (
+                "32 x 0.01^2 = 0.0032: a layer passes on hardly anything.",
+                "On the way back the same weights pass on as little: 0.0032 a layer.",
+            ),
+            "large": (
+                "tanh cannot exceed 1, so the units stay at its limits.",
+                "32 weights of variance 1 add up, and tanh's slope lets a part through: more comes out than went in.",
+            ),
+            "xavier": (
+                "The weights keep the variance, and tanh's bend takes some: ten layers leave enough.",
+                "What keeps the signal keeps the gradient, but for tanh's slope.",
+            ),
+        },
+        "activation=tanh&scheme=small&width=32&batch=32&depth=1",
+        ("small", "large", "xavier", 0, 1),
+        trains=True,
+    ),
+    Lesson(
+        "7-contradictions",
+        "Said, and measured",
+        "Three statements that are often read: what does a measurement say to them?",
+        "A statement about the forward variance is none about the gradient, and one about the mean none about a draw.",
+        ("selu", "tanh_gain", "relu_normal"),
+        {
+            "selu": (
+                "selu's scale is chosen so that LeCun's weights bring mean and variance back to 0 and 1 in "
+                "every layer.",
+                "Nothing was chosen for the slope: its mean square at that point is 1.07, and a thousand layers "
+                "multiply it.",
+            ),
+            "tanh_gain": (
+                "At a gain of 5/3 the activations settle where the weights give back what the bend takes.",
+                "25/9 times the mean square of tanh's slope at that point is 1.2, in every one of a hundred layers.",
+            ),
+            "relu_normal": (
+                "relu passes half of the second moment, and 100 weights of variance 1 multiply that: x 50 a layer.",
+                "relu's slope is 1 for half of the units, and 100 weights of variance 1 add up: x 50 a layer.",
+            ),
+        },
+        "activation=selu&scheme=lecun&width=128&batch=32&depth=1&axes=4",
+        ("selu", 0, "tanh_gain", 1, "relu_normal", 2),
     ),
 )

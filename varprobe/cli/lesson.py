@@ -24,11 +24,14 @@ def lesson(
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write five lessons for a class: questions, measurements, figures and derivations as pages, with their configs."""
+    """Write seven lessons for a class, each with the lab in it: questions, measurements, derivations, configs.
+
+    Beside them a worksheet, and in the folder teacher a plan for 50 minutes and the key.
+    """
     check_new_folder(folder)
     load_matplotlib()
     from varprobe.classroom.build import build_lessons
 
     files = wait_for(lambda reached: build_lessons(threads, reached), "lessons", quiet=quiet, unit="networks")
     write_folder(folder, files)
-    say(f"wrote {count(len(files), 'file')}; begin with {folder / 'index.html'}")
+    say(f"wrote {count(len(files), 'file')}; begin with {folder / 'index.html'}; for you: {folder / 'teacher'}")

@@ -13,7 +13,7 @@ from varprobe.formatting import printable
 from varprobe.report.records import Report
 from varprobe.reporters.glossary import GLOSSARY
 from varprobe.reporters.page.glosses import Glosses, mark_code
-from varprobe.reporters.page.quizzes import CHOICES, Quiz
+from varprobe.reporters.page.quizzes import Quiz
 from varprobe.reporters.report_phrases import finding_head, is_predicted, is_shallow, made_with
 from varprobe.reporters.text import Cell, Heading
 from varprobe.reporters.verdict_phrases import (
@@ -42,13 +42,7 @@ def environment(package: str = "", folder: str = "") -> Environment:
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     glosses = Glosses(GLOSSARY)
     made.filters |= {"gloss": glosses.mark, "code": mark_code}
-    made.globals |= {
-        "ways": DIRECTIONS,
-        "subjects": SUBJECTS,
-        "figures": FIGURES,
-        "choices": CHOICES,
-        "glosses": glosses,
-    }
+    made.globals |= {"ways": DIRECTIONS, "subjects": SUBJECTS, "figures": FIGURES, "glosses": glosses}
     made.globals |= {
         function.__name__: function
         for function in (

@@ -21,27 +21,35 @@ class Question:
     """One question.
 
     Attributes:
-        label: the right one, of those that a direction has.
+        label: the right one, of the choices or of those that a direction has.
         reason: why it is right, in sentences.
     """
 
     words: str
     label: str
     reason: str
+    choices: tuple[str, ...] = CHOICES
 
     @property
     def answer(self) -> str:
         """The choice that is right."""
-        return self.label if self.label in CHOICES else _OTHER
+        return self.label if self.label in self.choices else _OTHER
 
 
 @dataclass(frozen=True)
 class Quiz:
-    """What is asked about, as it is shown beside the questions, and the questions."""
+    """What is asked about, as it is shown beside the questions, and the questions.
+
+    Attributes:
+        lab: where the lab of a lesson stands meanwhile, as the part of its address behind `#`; empty elsewhere.
+        does: what is to be done in it first.
+    """
 
     subject: str
     shown: str
     questions: tuple[Question, ...]
+    lab: str = ""
+    does: str = ""
 
 
 def ask_about(verdict: Verdict, because: tuple[str, ...] = ("", "")) -> tuple[Question, ...]:

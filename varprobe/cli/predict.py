@@ -7,6 +7,7 @@ from typing import Annotated
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
 from varprobe.cli.options import AsCode, Config, Network, Output, Sampling, View, output_option, overrides_of
+from varprobe.cli.sources import inputs_of
 from varprobe.errors import OutputError, Place
 
 
@@ -27,6 +28,6 @@ def predict(
     if output.own_scale:
         hint = "leave it out; `varprobe run` measures them"
         raise OutputError("theory alone has no histograms", hint=hint, place=Place("--own-scale"))
-    shown, delivery = view.choose(), plan_delivery("report", output, code=code)
-    experiment = load(config, overrides_of(network, sampling))
+    shown, experiment = view.choose(), load(config, overrides_of(network, sampling))
+    delivery = plan_delivery("report", output, code=code, inputs=inputs_of(config, experiment))
     deliver(predict_report(experiment), delivery, **shown, explain=explain)

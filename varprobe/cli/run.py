@@ -10,6 +10,7 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
 from varprobe.cli.interruptible import wait_for
+from varprobe.cli.sources import inputs_of
 
 if TYPE_CHECKING:
     from varprobe.config.loading import Experiment
@@ -39,7 +40,8 @@ def run(
 
     def work() -> None:
         experiment = load(config, edits)
-        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
+        inputs = inputs_of(config, experiment)
+        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code, inputs)
         deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
     if not watch:

@@ -32,4 +32,4 @@ def show(
         raise typer.BadParameter(f"{options} are for reports, and this is a {noun}")
     if noun != "report" and code is not None:
         raise typer.BadParameter(f"--as is for reports, and this is a {noun}")
-    deliver(result, plan_delivery(noun, output, code=code), **(shown if noun == "report" else {}))
+    deliver(result, plan_delivery(noun, output, code=code, inputs=[stored]), **(shown if noun == "report" else {}))

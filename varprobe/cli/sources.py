@@ -6,10 +6,21 @@ import glob
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from varprobe.errors import InputFileError, Place
 
+if TYPE_CHECKING:
+    from varprobe.config.loading import Experiment
+
 _SUFFIXES = (".yaml", ".yml")
+
+
+def inputs_of(config: str, experiment: Experiment) -> list[Path]:
+    """The config and the files that it names: what is read, and so is not to be written."""
+    from varprobe.sweeps.job import find_paths
+
+    return [Path(config), *(experiment.folder / path for path in find_paths(experiment.document))]
 
 
 def configs_of(sources: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import plan_delivery
 from varprobe.cli.interruptible import wait_for
+from varprobe.cli.sources import inputs_of
 from varprobe.formatting import count
 from varprobe.output import forget, sweep_journal
 from varprobe.streams import say
@@ -46,7 +47,8 @@ def sweep(
 
     plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), [parse_axis(text) for text in vary])
     name = plan.experiment.network.name
-    delivery = plan_delivery("sweep", output, name, short.suffixes)
+    inputs = inputs_of(config, plan.experiment)
+    delivery = plan_delivery("sweep", output, name, short.suffixes, inputs=inputs)
     with (
         cluster_executor(cluster) if cluster else nullcontext() as executor,
         Journal(place := sweep_journal(delivery.files, name, plan.fingerprint)) as journal,

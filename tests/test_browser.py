@@ -456,7 +456,7 @@ def test_texts_stand_out_from_what_is_behind_them(tab: Any, scheme: str) -> None
 
 
 def test_words_in_figures_can_be_read_on_a_narrow_screen(tab: Any) -> None:
-    for name in ("small.html", "compare.html"):
+    for name in ("small.html", "compare.html", "sweep.html"):
         page = tab(name, viewport={"width": 400, "height": 800}).page
         sizes = page.evaluate(
             """() => [...document.querySelectorAll('.picture text')].filter((one) => one.getClientRects().length)

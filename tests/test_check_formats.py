@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.records import Expect
 from varprobe.diagnose import diagnose
@@ -148,8 +149,8 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
     assert printed(four()) == (
         "passed    configs/good.yaml: good (20 trials, 0.63 s)\n"
         "FAILED    configs/deep.yaml: deep (20 trials, 0.63 s)\n"
-        "  FAILED forward: wanted stable, found vanishing, rate 0.501 (0.493, 0.509) a\n"
-        "    layer\n"
+        "  FAILED activations: wanted stable, found vanishing, rate 0.501 (0.493,\n"
+        "    0.509) a layer\n"
         "    at configs/deep.yaml:4, layer 2 (hidden, layers[0])\n"
         "    -> Multiply the weights' standard deviation by 1.41.\n"
         "UNDECIDED configs/narrow.yaml: narrow (400 trials, 0.63 s)\n"
@@ -166,7 +167,7 @@ def test_the_terminal_says_what_passed_what_broke_where_and_what_to_do() -> None
 
 def test_colour_carries_no_meaning() -> None:
     coloured = printed(four(), colour=True)
-    assert "  \x1b[1;31mFAILED\x1b[0m forward: wanted" in coloured
+    assert "  \x1b[1;31mFAILED\x1b[0m activations: wanted" in coloured
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == printed(four())
 
 
@@ -231,7 +232,7 @@ def test_what_is_no_text_in_a_name_can_be_read_again() -> None:
         ),
         (lambda plain: plain["checked"][0].pop("trials"), "checked.0.trials", "Field required"),
         (lambda plain: plain.update(more=1), "more", "Unexpected keyword argument"),
-        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 3"),
+        (lambda plain: plain.update(check_version=99), "", "is a check of version 99, this varprobe reads version 4"),
     ],
 )
 def test_a_damaged_check_is_refused_with_its_field(edit: Any, field: str, message: str) -> None:
@@ -273,7 +274,7 @@ def test_annotations_stand_at_file_and_line() -> None:
     assert errors == [
         (
             "error",
-            {"file": "configs/deep.yaml", "line": "4", "title": "varprobe: deep: forward FAILED"},
+            {"file": "configs/deep.yaml", "line": "4", "title": "varprobe: deep: activations FAILED"},
             "wanted stable, found vanishing, rate 0.501 (0.493, 0.509) a layer\n"
             "at configs/deep.yaml:4, layer 2 (hidden, layers[0])\n"
             "Multiply the weights' standard deviation by 1.41.",
@@ -506,7 +507,7 @@ def test_sarif_has_a_rule_for_every_finding_and_every_kind_of_expectation() -> N
     rules = [rule["id"] for rule in sarif(four())["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules)
     others = {"expect/other", "config", "fault", "since-baseline"}
-    assert set(rules) == {*FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
+    assert set(rules) == {*FINDINGS, *AUDIT_FINDINGS, *(f"expect/{kind}" for kind in EXPECTATIONS), *others}
     unknown = replace(FAILED, expectation="magic.of.it")
     assert sarif(checks(checked("a.yaml", "failed", unknown)))["results"][0]["ruleId"] == "expect/other"
 
@@ -624,7 +625,7 @@ def test_the_summary_tells_what_broke_before_what_passed() -> None:
     ]
     text = text_of("markdown", four())
     assert (
-        "- **FAILED: forward** at configs/deep.yaml:4, layer 2 (hidden, layers\\[0\\]): wanted stable, found "
+        "- **FAILED: activations** at configs/deep.yaml:4, layer 2 (hidden, layers\\[0\\]): wanted stable, found "
         "vanishing, rate 0.501 (0.493, 0.509) a layer. Multiply the weights' standard deviation by 1.41.\n"
     ) in text
     assert (
@@ -718,7 +719,7 @@ def test_all_mistakes_of_a_config_are_told_at_their_places_in_every_format() -> 
 
 def test_every_expectation_of_a_config_has_a_rule() -> None:
     kinds = {one.name for one in fields(Expect)} - {"allow"}
-    assert set(EXPECTATIONS) == kinds | {"findings", "baseline"}
+    assert set(EXPECTATIONS) == kinds | {"findings", "baseline", "weights"}
 
 
 def test_many_configs_make_one_file() -> None:

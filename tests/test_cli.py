@@ -22,6 +22,7 @@ import pytest
 from golden import Said
 from ruamel.yaml import YAML
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.cli.main import run as run_command
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
@@ -36,7 +37,7 @@ TABLES = {
     "activations": tuple(ACTIVATIONS),
     "initializers": tuple(INITIALIZERS),
     "layers": tuple(LAYER_KINDS),
-    "findings": tuple(FINDINGS),
+    "findings": (*FINDINGS, *AUDIT_FINDINGS),
 }
 SMALL = """\
 name: tiny
@@ -140,7 +141,7 @@ def test_a_run_prints_header_table_and_verdict_and_nothing_else(here: Path) -> N
     assert lines[4].split() == ["#", "layer", "width", *(2 * ["variance", "0.001", "1", "1000"])]
     assert [line.split()[:3] for line in lines[5:9]] == [[str(i), f"dense{i}", "8"] for i in range(1, 5)]
     assert lines[2] == lines[9] == ""
-    assert any(re.match(r"expected forward stable: ", line) for line in lines)
+    assert any(re.match(r"expected activations stable: ", line) for line in lines)
     verdict = lines[len(lines) - lines[::-1].index("") :]
     assert re.match(r"\w+( \((\d+ (error|warning|note)s?(, )?)+\))?$", verdict[0])
     started = [re.match(r"(\w+): |-> |  \S", line) for line in verdict[1:]]
@@ -268,7 +269,7 @@ def test_the_report_has_the_keys_that_others_rely_on(tool: Any) -> None:
     assert signal | keys("saturated dead max_abs effective_rank") == set(row["activation"])
     for group in ("gradient", "activation_gradient", "weight_gradient"):
         assert keys("second_moment variance") == set(row[group])
-    assert keys("edges activation gradient") == set(row["histogram"])
+    assert keys("edges activation gradient activation_zeros gradient_zeros") == set(row["histogram"])
     assert keys("expected_std std") == set(row["weights"])
     bands = keys("second_moment second_moment_low second_moment_high gradient_second_moment gradient_low gradient_high")
     assert bands | keys("mean variance sample_variance chi1 deviation gradient_deviation") <= set(row["predicted"])

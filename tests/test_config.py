@@ -883,14 +883,15 @@ def test_a_value_that_is_no_yaml_is_an_error_of_the_option(text: str) -> None:
 LOL = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
+ANCHOR = "define it before, with &; text that begins with * stands in quotes"
 HOSTILE: dict[str, tuple[str | bytes, str, str]] = {
     "billion laughs": (
         LOL,
         ":5:23: expands to more than 50,000 values",
         "write less by anchors and aliases; use repeat",
     ),
-    "anchor in itself": ("a: &a [*a]\n", ":1:8: unknown anchor '*a'", "define it before, with &"),
-    "unknown anchor": ("input: *a\n", ":1:8: unknown anchor '*a'", "define it before, with &"),
+    "anchor in itself": ("a: &a [*a]\n", ":1:8: unknown anchor '*a'", ANCHOR),
+    "unknown anchor": ("input: *a\n", ":1:8: unknown anchor '*a'", ANCHOR),
     "deep lists": ("a: " + "[" * 100 + "]" * 100 + "\n", ":1:67: nested more than 64 deep", "use fewer levels"),
     "very deep lists": ("[" * 60_000, ":1:65: nested more than 64 deep", "use fewer levels"),
     "deep mappings": ("{a: " * 5000, ":1:257: nested more than 64 deep", "use fewer levels"),
@@ -1040,3 +1041,11 @@ def test_unusual_but_legal_files_are_read(text: str) -> None:
 
 def test_even_a_document_that_says_yaml_1_1_is_read_as_1_2() -> None:
     assert read("%YAML 1.1\n---\n" + top("input: {features: 4}\nname: no")).name == "no"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("x.varprobe.yaml", "x"), (".varprobe.yaml", ".varprobe"), ("x.y.yml", "x.y")]
+)
+def test_a_network_without_a_name_has_that_of_its_file(file: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text("input: {features: 4}\nlayers: [{dense: 4}]\n")
+    assert load(tmp_path / file).network.name == name

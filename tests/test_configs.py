@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, replace
 from functools import cache
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 import varprobe
+from varprobe.config.loading import load
+from varprobe.config.overrides import parse_assignment
+from varprobe.engine.record import StackStatistics
+from varprobe.probe.measure import measure
 from varprobe.report.records import Report
 from varprobe.reporters.report.terminal import print_report
 from varprobe.reporters.verdict_phrases import verdict_sentences
@@ -88,3 +94,13 @@ def test_a_broken_initialisation_breaks_the_promise(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text(text)
     assert not all(item.met for item in varprobe.run(broken).expect)
+
+
+@pytest.mark.parametrize(("dtype", "engine"), [("float32", "auto"), ("float64", "explicit")])
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_not_a_bit_of_what_is_measured_depends_on_threads(path: Path, dtype: str, engine: str) -> None:
+    edits = [f"probe.dtype={dtype}", f"probe.engine={engine}", "probe.trials=2"]
+    spec = load(path, [parse_assignment(edit) for edit in edits]).network
+    one, two = (measure(spec, replace(spec.settings, threads=threads)).statistics for threads in (1, 2))
+    for field in fields(StackStatistics):
+        assert np.asarray(getattr(one, field.name)).tobytes() == np.asarray(getattr(two, field.name)).tobytes()

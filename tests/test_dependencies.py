@@ -24,10 +24,11 @@ DISTRIBUTIONS = {
     "ruamel": "ruamel.yaml",
     "safetensors": "safetensors",
     "threadpoolctl": "threadpoolctl",
+    "torch": "torch",
     "typer": "typer",
 }
 # What is needed for one thing alone, and its extra.
-OPTIONAL = {"distributed": "cluster", "pandas": "notebook", "pytest": "test", "safetensors": "models"}
+OPTIONAL = {"distributed": "cluster", "pandas": "notebook", "pytest": "test", "safetensors": "models", "torch": "torch"}
 
 
 def imported() -> set[str]:

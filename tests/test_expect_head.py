@@ -298,17 +298,38 @@ def test_saturation_begins_where_the_config_says(activation: str, above: float) 
         input={"features": 64, "distribution": "constant", "mean": 1.0},
         probe={"batch": 2, "trials": 400},
     )
-    shares = measure(load(config).network).statistics.saturated[:, 0]
+    statistics = measure(load(config).network).statistics
+    shares = (statistics.saturated if above == 0.99 else statistics.saturated_as_asked)[:, 0]
     wanted = math.erfc(math.atanh(above) * (2 if activation == "sigmoid" else 1) / 2 / math.sqrt(2))
     # Four standard errors of the mean over draws.
     assert shares.mean() == pytest.approx(wanted, abs=4 * shares.std(ddof=1) / math.sqrt(len(shares)))
-    # Settings of one's own do not undo it.
+    # Settings of one's own do not undo it, and what the report tells begins where it always does.
     spec = load(config).network
-    assert (measure(spec, varprobe.Settings(2, 400)).statistics.saturated[:, 0] == shares).all()
+    again = measure(spec, varprobe.Settings(2, 400)).statistics
+    if above == 0.99:
+        assert np.isnan(again.saturated_as_asked).all()
+        assert (again.saturated[:, 0] == shares).all()
+    else:
+        assert (again.saturated_as_asked[:, 0] == shares).all()
+        assert (again.saturated == measure(load({**config, "expect": {}}).network).statistics.saturated).all()
 
 
 def test_without_a_word_saturation_begins_at_a_half_per_cent_of_the_range() -> None:
     assert load(_config()).network.saturated_above == load(_config({"saturated": 0.1})).network.saturated_above == 0.99
+
+
+def test_a_limit_of_saturation_is_for_its_own_line() -> None:
+    # Of tanh of N(0, 1) values 76 % are beyond 0.3, and 0.8 % beyond 0.99.
+    both = {
+        "saturated": {"above": 0.3, "share": 0.4},
+        "layers": {1: {"activation.saturated": [0.0, 0.05]}},
+    }
+    layers = [{"dense": {"width": 64, "activation": "tanh", "init": "xavier"}, "repeat": 4}]
+    checked = varprobe.check(_config(both, layers=layers))
+    assert {one.expectation: one.outcome for one in checked.decisions} == {
+        "saturated": "failed",
+        "layers.1.activation.saturated": "met",
+    }
 
 
 def test_a_check_holds_a_network_to_them() -> None:

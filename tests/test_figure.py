@@ -286,7 +286,7 @@ def test_a_name_of_any_length_leaves_the_size_in_sight(small: Report, name: str)
 def test_the_axes_say_what_they_show_and_number_layers_as_findings_do() -> None:
     axes = draw_report(predict_report(varprobe.load(_config([{"dense": 12, "repeat": 5000}])))).axes[0]
     assert axes.get_xlabel() == "layer"
-    assert axes.get_ylabel() == "variance (log scale)"
+    assert axes.get_ylabel() == "variance, by theory (log scale)"
     assert axes.xaxis.get_major_formatter()(4500, 0) == "4500"
 
 
@@ -390,3 +390,14 @@ def test_python_draws_each_layer_on_its_own_scale(small: Report) -> None:
     assert small.plot(own_scale=True).axes[1].get_xlim() == (-5.0, 5.0)
     with pytest.raises(VarprobeError, match="own_scale: there are no histograms on given axes"):
         small.plot(Figure().subplots(), own_scale=True)
+    with pytest.raises(VarprobeError, match="own_scale: there are no histograms in a picture of theory alone"):
+        varprobe.predict(NET).plot(own_scale=True)
+
+
+def test_a_stored_report_of_theory_alone_has_no_histograms_to_scale(tmp_path: Path) -> None:
+    stored = varprobe.predict(NET)
+    stored.save(tmp_path / "theory.json")
+    command = [sys.executable, "-m", "varprobe", "show", "theory.json", "-o", "r.png", "--own-scale"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "r.png").exists()) == (2, False)
+    assert "--own-scale: theory alone has no histograms\n  hint: " in done.stderr

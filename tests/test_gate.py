@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from dataclasses import fields, replace
 from functools import cache
@@ -17,6 +18,7 @@ from test_cli import varprobe as command
 
 import varprobe
 from varprobe.cli.main import run as run_command
+from varprobe.cli.sources import configs_of
 from varprobe.config.expectation import HEALTHY
 from varprobe.diagnose import count_decisions, examine, predict_report
 from varprobe.engine.record import StackStatistics
@@ -488,7 +490,7 @@ def test_too_few_trials_for_a_label_that_is_allowed_do_not_meet_it() -> None:
     (item,) = varprobe.run(config).expect
     assert (item.found, item.allowed, item.met) == ("stable", ("stable",), False)
     assert expectation_lines(varprobe.run(config)) == [
-        "expected forward stable: not decided, it is stable but so few trials leave other labels possible"
+        "expected activations stable: not decided, it is stable but so few trials leave other labels possible"
     ]
     # Theory draws nothing: its label is all that is possible.
     (item,) = predict_report(varprobe.load(config)).expect
@@ -585,7 +587,7 @@ def test_exit_codes_and_streams(folder: Path) -> None:
     assert names == ["nets/a.yml", "nets/b.yaml", "nets/deep/c.yaml"]
     bad = command("check", "nets/b.yaml", "bad.yaml", cwd=folder)
     assert bad.code == 1
-    assert "FAILED forward" in bad.out
+    assert "FAILED activations" in bad.out
     assert bad.err == ""
     undecided = command("check", "nets/b.yaml", "--trials", "3", "--max-trials", "3", cwd=folder)
     assert undecided.code == 1
@@ -642,6 +644,62 @@ def test_patterns_name_files_once(folder: Path) -> None:
     done = command("check", "nets/*.yaml", "nets/b.yaml", "nets/**/*.yaml", cwd=folder)
     assert done.out.count("nets/b.yaml") == 1
     assert done.out.count("nets/deep/c.yaml") == 1
+
+
+@pytest.fixture
+def tangled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Configs among links to folders, in circles too, second names, pipes and other files."""
+    nets = tmp_path / "nets"
+    (nets / "deep" / "deeper").mkdir(parents=True)
+    (nets / ".hidden").mkdir()
+    for name in ("b.yaml", "deep/c.yml", "deep/deeper/d.yaml", ".hidden/e.yaml", "notes.txt"):
+        (nets / name).write_text(GOOD)
+    (nets / "deep" / "round").symlink_to(nets)
+    (nets / "self").symlink_to(".")
+    (nets / "same.yaml").symlink_to("b.yaml")
+    os.mkfifo(nets / "pipe.yaml")
+    (nets / "device.yaml").symlink_to("/dev/ptmx")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("nets", ["b.yaml", "deep/c.yml", "deep/deeper/d.yaml"]),
+        ("nets/**", ["b.yaml", "deep/c.yml", "deep/deeper/d.yaml"]),
+        ("nets/**/**", ["b.yaml", "deep/c.yml", "deep/deeper/d.yaml"]),
+        ("**", ["b.yaml", "deep/c.yml", "deep/deeper/d.yaml"]),
+        ("nets/**/*.yaml", ["b.yaml", "deep/deeper/d.yaml"]),
+        ("nets/**/deeper/**/*.yaml", ["deep/deeper/d.yaml"]),
+        ("nets/**/d*/*", ["deep/c.yml", "deep/deeper/d.yaml"]),
+        ("nets/*", ["b.yaml", "notes.txt"]),
+        ("nets/[bn]*", ["b.yaml", "notes.txt"]),
+        ("nets/*/*.yml", ["deep/c.yml"]),
+        ("nets/.*/*", [".hidden/e.yaml"]),
+        ("*", ["b.yaml", "deep/c.yml", "deep/deeper/d.yaml"]),
+        ("*/self/deep/*.yml", ["self/deep/c.yml"]),  # a link that is named
+    ],
+)
+def test_each_file_is_found_once_and_links_to_folders_are_not_followed(
+    source: str, names: list[str], tangled: Path
+) -> None:
+    assert configs_of([source]) == [f"nets/{name}" for name in names]
+    assert configs_of([str(tangled / source)]) == [f"{tangled}/nets/{name}" for name in names]
+    twice = configs_of([source, "nets/same.yaml", "./nets/b.yaml", source])
+    assert len(set(map(os.path.realpath, twice))) == len(twice) == len({*names, "b.yaml"})
+
+
+def test_a_link_to_nothing_is_told(tangled: Path) -> None:
+    (tangled / "nets" / "gone.yaml").symlink_to("nowhere.yaml")
+    assert "nets/gone.yaml" in configs_of(["nets"])
+
+
+@pytest.mark.skipif(not Path("/dev/ptmx").exists(), reason="there is no such device here")
+def test_a_device_that_gives_nothing_is_not_waited_for(folder: Path) -> None:
+    done = command("check", "/dev/ptmx", cwd=folder)
+    assert done.code == 2
+    assert "is a device that gives nothing" in done.out
 
 
 def test_standard_input_can_be_checked(folder: Path) -> None:

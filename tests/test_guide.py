@@ -20,7 +20,9 @@ from markdown_it.token import Token
 from ruamel.yaml import YAML
 
 import varprobe
+from varprobe.audit.config import load_audit, run_audit
 from varprobe.cli.main import run
+from varprobe.config.loading import names_audit, read_config
 from varprobe.config.records import Expect
 
 ROOT = Path(__file__).parents[1]
@@ -174,7 +176,12 @@ def describe(body: str, checkout: Path) -> None:
     file = checkout / (name[1] if name else "part.yaml")
     network = HEADED if first == "expect" else NETWORK
     file.write_text(body if name else network + body)
-    varprobe.load(file)
+    if names_audit(read_config(file)):
+        plan = load_audit(file)
+        if plan.config.model is None:  # whose code is not there
+            run_audit(plan)
+    else:
+        varprobe.load(file)
 
 
 def test_numbers_that_differ_are_noticed() -> None:

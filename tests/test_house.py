@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "varprobe"
 # Lowest first; a module may import from its own rank (its own room) and from lower ones.
 RANKS = (
     ("version", "formatting", "frozen", "machine", "presentable"),
-    ("errors",),
+    ("errors", "temporary"),
     ("output", "streams"),
     ("network",),
     ("gaussian",),
@@ -24,7 +24,8 @@ RANKS = (
     ("probe", "theory"),
     ("verdict",),
     ("config",),
-    ("advice",),
+    ("advice", "audit"),
+    ("models",),
     ("report",),
     ("diagnose", "tuning", "comparison"),
     ("sweeps", "gate"),
@@ -51,7 +52,8 @@ FENCED = {
     "pandas": ("presentation/frames.py",),
     "jinja2": ("reporters/page/parts.py", "classroom/build.py"),
     "latex2mathml": ("classroom/build.py",),
-    "safetensors": ("config/tensor_files.py",),
+    "safetensors": ("config/tensor_files.py", "audit/files.py"),
+    "torch": ("audit/", "models/"),
     "distributed": ("sweeps/cluster.py",),
     "pytest": ("pytest_plugin.py",),
     "ruamel": ("config/yaml_tree.py", "config/rewriting.py"),

@@ -32,7 +32,7 @@ layers:
 probe: {batch: 8}
 """
 BAD = GOOD.replace("he}", "small}")
-FAILED = "FAILED forward: wanted stable, found vanishing"
+FAILED = "FAILED activations: wanted stable, found vanishing"
 
 
 def refuse_or_skip(what: str, output: str) -> None:
@@ -175,7 +175,7 @@ def test_the_action_fails_with_annotations_and_a_summary(runner: Runner, workspa
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith(
-        "::error file=bad.yaml,line=3,title=varprobe%3A bad%3A forward FAILED::wanted stable, found"
+        "::error file=bad.yaml,line=3,title=varprobe%3A bad%3A activations FAILED::wanted stable, found"
     )
     assert lines[-1] == "1 passed, 1 failed"
     assert "## FAILED: bad" in (workspace / "summary.md").read_text()

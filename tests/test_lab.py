@@ -353,6 +353,42 @@ def test_a_healthy_network_learns_and_a_small_one_does_not(lab: Any) -> None:
     assert losses[1] == pytest.approx(math.log(2), abs=0.03)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_and_a_presenter_see_all_of_it(
+    browser: Any,  # noqa: F811
+    tmp_path: Path,
+    page_text: str,
+    scheme: str,
+) -> None:
+    place = tmp_path / "lab.html"
+    place.write_text(page_text)
+    page = browser.new_page(viewport={"width": 360, "height": 760}, color_scheme=scheme)
+    page.goto(f"{place.as_uri()}#{setting(depth=40, width=8)}")
+    wait_for(page, "lab.found.settled")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    pixel = page.evaluate("() => document.getElementById('profile').getContext('2d').getImageData(0, 0, 1, 1).data[0]")
+    assert pixel > 200 if scheme == "light" else pixel < 60
+    with page.expect_download() as saved:
+        page.locator("#save").click()
+    assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
+    page.keyboard.press("p")
+    assert page.locator("#controls").is_hidden()
+    assert page.locator("#network").is_visible()
+    page.emulate_media(media="print", color_scheme=scheme)
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.close()
+
+
+def test_the_edge_counts_the_layers_that_the_signal_survives(lab: Any) -> None:
+    go_to(lab, "depth=2&width=8")
+    lab.locator("#edge").click()
+    wait_for(lab, "lab.state.depth === 100 && lab.found.settled")
+    told = re.search(r"Forward (\d+), backward (\d+) of 100: (\d+) points", lab.locator("#score").inner_text())
+    assert told
+    forward, backward, score = map(int, told.groups())
+    assert score == min(forward, backward) < 100
+
+
 def test_a_config_begins_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.yaml").write_text(

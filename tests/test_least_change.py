@@ -126,6 +126,22 @@ def test_what_no_draw_holds_is_not_told_as_a_remedy(name: str) -> None:
         assert "measure it" not in text
 
 
+def test_layers_of_width_one_are_widened_and_not_given_a_norm_that_leaves_zero() -> None:
+    data = config([{"dense": 1, "repeat": 20}], "tanh", "xavier", 1)
+    text = one(diagnose(load(data)), "forward-vanishing").remedy
+    assert text.endswith("Widen the layers or use fewer.")
+
+
+def test_a_large_network_is_measured_once_more_with_what_theory_found() -> None:
+    """Forward it multiplies 1.3e9 times: too much for a search by draws, little enough to be run once more."""
+    data = config([{"dense": 256, "repeat": 40}], "gelu", "he", 256, trials=16)
+    text = one(diagnose(load(data)), "forward-vanishing").remedy
+    assert "Measured so, it gives" in text
+    mended = diagnose(load(data, [parse_assignment(each) for each in edits(text)]), remedies=False)
+    assert mended.verdict.overall == "stable"
+    assert not edits(one(predict_report(load(data)), "forward-vanishing").remedy)
+
+
 def test_an_activation_of_degree_two_is_told_to_double_the_exponent_of_a_deviation() -> None:
     text = one(diagnose(load(HOPELESS["relu_squared"])), "forward-exploding").remedy
     assert (
@@ -134,7 +150,7 @@ def test_an_activation_of_degree_two_is_told_to_double_the_exponent_of_a_deviati
 
 
 @pytest.mark.parametrize("activation", ["silu", "relu_squared", "gelu", "softplus", "sigmoid"])
-@pytest.mark.parametrize(("width", "depth"), [(128, 50), (64, 20)])
+@pytest.mark.parametrize(("width", "depth"), [(128, 50), (64, 20), (4, 50)])
 def test_blocks_with_a_norm_hold_what_no_scale_does(activation: str, width: int, depth: int) -> None:
     branch = [{"dense": width}, {"norm": "layer"}, {"activation": activation}]
     layers = [{"residual": {"scale": depth**-0.5, "layers": branch}, "repeat": depth}]

@@ -20,6 +20,7 @@ from varprobe.cli.app import COMMANDS
 from varprobe.cli.main import run as run_command
 from varprobe.errors import OutputError
 from varprobe.output import check_writable, reports_target, write_file, write_folder
+from varprobe.temporary import own_temporary
 
 ROOT = Path(__file__).parents[1]
 SMALL = "name: tiny\ninput: {features: 8}\nlayers: [{dense: 8, repeat: 5}]\nprobe: {batch: 4, trials: 2}\n"
@@ -62,6 +63,7 @@ PRINTING = (
     *("sweep small.yaml --vary probe.seed=1,2 --threads 1", "new other.yaml", "gain relu", "gain --json"),
     *("list activations", "list initializers", "list layers", "list findings"),
     *(
+        "grade small.yaml --verdict stable",
         "lab -o -",
         "guide",
         "guide configs",
@@ -304,6 +306,55 @@ def test_a_process_that_is_killed_at_any_moment_leaves_one_whole_file(tmp_path: 
             assert len(set(text)) == 1
             seen.add(text[0])
     assert seen
+
+
+LEAVING = """
+import os, signal, sys
+from pathlib import Path
+from varprobe.output import write_file, write_folder
+os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # the last moment before it is there
+if sys.argv[1] == "file":
+    write_file(Path("out.txt"), "text")
+else:
+    write_folder(Path("out"), {"a/b.txt": "text", "c.txt": "text"})
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(kind: str, tmp_path: Path) -> None:
+    (tmp_path / ".varprobe-notes").write_text("the user's own")
+    (tmp_path / ".varprobe-0123456789abcdef").symlink_to(tmp_path / ".varprobe-notes")
+    own = sorted(tmp_path.iterdir())
+    subprocess.run([sys.executable, "-c", LEAVING, kind], cwd=tmp_path, check=False)
+    assert len(list(tmp_path.iterdir())) == 3
+    write_file(tmp_path / "other.txt", "text")
+    assert sorted(tmp_path.iterdir()) == [*own, tmp_path / "other.txt"]
+
+
+def test_what_a_living_process_writes_is_left_to_it(tmp_path: Path) -> None:
+    def make(path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    with own_temporary(tmp_path / "one", make) as temporary:
+        write_file(tmp_path / "other", "text")
+        assert temporary.path.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_what_is_removed_before_it_is_locked_is_made_again(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def make(path: Path) -> int:
+        made.append(path)
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        if len(made) == 1:
+            path.unlink()
+        return number
+
+    with own_temporary(tmp_path / "one", make) as temporary:
+        assert temporary.path.exists()
+    assert made == [temporary.path] * 2
+    assert not list(tmp_path.iterdir())
 
 
 # --- what a command imports -----------------------------------------------------------------------------------------

@@ -244,6 +244,17 @@ def test_headings_that_look_alike_sound_different(pages: dict[str, str]) -> None
             assert len(set(names)) == len(names)
 
 
+def test_a_sweep_shows_each_map_alone_on_the_page_s_own_paper(pages: dict[str, str]) -> None:
+    maps = re.findall(r'<svg [^>]*id="map-\d".*?</svg>', pages["sweep"], re.S)
+    titles = ["verdict", "activations: factor per layer", "gradient: factor per layer", "depth scale"]
+    assert len(maps) == len(titles)
+    for shown, title in zip(maps, titles, strict=True):
+        assert f">{title}" in shown
+        assert ">weight standard deviation<" in shown
+        assert ">depth<" in shown
+        assert "fill: #ffffff" not in shown  # which would be white on a dark page
+
+
 def test_findings_of_a_sweep_go_with_their_points(pages: dict[str, str], sweep: Sweep) -> None:
     data = json.loads(re.findall(r'id="points">(.*?)</script>', pages["sweep"], re.S)[0])
     told = [finding for point in sweep.points if point.verdict for finding in point.verdict.findings]

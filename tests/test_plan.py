@@ -9,12 +9,14 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from varprobe import machine
 from varprobe.config.loading import load
 from varprobe.engine.costs import footprint_of
 from varprobe.engine.record import StackStatistics
@@ -56,6 +58,62 @@ def test_threads_are_those_of_the_machine_unless_said() -> None:
     spec = _net(16, 3, 8, 4)
     assert make_schedule(spec, spec.settings).threads == available_cores() >= 1
     assert free_memory() > 0
+
+
+V1 = "4:memory:/jobs/mine\n3:cpu,cpuacct:/jobs\n1:name=systemd:/\n"
+MOUNTED_V1 = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+MOUNTED_V2 = "41 31 0:38 / /sys/fs/cgroup rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+CONTAINER = "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
+MIB = 2**20
+GROUPS: dict[str, tuple[str, str, dict[str, tuple[int | str, int, int]]]] = {
+    "version 1": (V1, MOUNTED_V1, {"memory/jobs/mine": (300 * MIB, 50 * MIB, 20 * MIB)}),
+    "version 1, of a group around": (
+        V1, MOUNTED_V1, {"memory/jobs/mine": (2**63 - 4096, 9, 0), "memory/jobs": (400 * MIB, 130 * MIB, 0)}),
+    "version 1, in a container": ("4:memory:/docker/abc\n", CONTAINER, {"memory": (270 * MIB, 0, 0)}),
+    "version 1, in a container's own space": ("4:memory:/\n", CONTAINER, {"memory": (270 * MIB, 0, 0)}),
+    "version 2": ("0::/a.slice/mine.scope\n", MOUNTED_V2, {"a.slice/mine.scope": (300 * MIB, 50 * MIB, 20 * MIB)}),
+    "version 2, of a group around": (
+        "0::/a/b/c\n", MOUNTED_V2, {"a/b/c": ("max", 9, 0), "a/b": (280 * MIB, 10 * MIB, 0), "a": (900 * MIB, 0, 0)}),
+    "version 2, in a container": ("0::/\n", MOUNTED_V2, {"": (270 * MIB, 0, 0)}),
+    "both": (V1 + "0::/\n", MOUNTED_V1 + MOUNTED_V2.replace("/cgroup ", "/cgroup/unified "),
+             {"memory/jobs/mine": (270 * MIB, 0, 0)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_what_a_control_group_leaves_is_all_that_is_free(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups, mounts, files = GROUPS[name]
+    names = ("memory.max", "memory.current") if "2" in name else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 4194304 kB\nMemAvailable:    3145728 kB\n")
+    (tmp_path / "proc" / "self" / "cgroup").write_text(groups)
+    (tmp_path / "proc" / "self" / "mountinfo").write_text(mounts)
+    monkeypatch.setattr(machine, "_ROOT", tmp_path)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+    assert free_memory() == 3 * 2**30
+    for group, (limit, used, passing) in files.items():
+        folder = tmp_path / "sys" / "fs" / "cgroup" / group
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / names[0]).write_text(f"{limit}\n")
+        (folder / names[1]).write_text(f"{used}\n")
+        key = "inactive_file" if "2" in name else "total_inactive_file"
+        (folder / "memory.stat").write_text(f"cache 77\n{key} {passing}\n")
+    assert free_memory() == 270 * MIB
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    assert free_memory() == 90 * MIB
+    monkeypatch.setattr(machine, "_share", 7 * MIB)
+    assert free_memory() == 7 * MIB
+
+
+def test_a_limit_of_the_address_space_is_all_that_is_free() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); "
+        "from varprobe.machine import free_memory; print(free_memory())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) < 2**30
 
 
 def test_less_memory_gives_fewer_workers_then_smaller_stacks_then_segments() -> None:

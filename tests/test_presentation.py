@@ -10,10 +10,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import varprobe
+from varprobe.audit.audit import AuditSettings, audit_tensors
+from varprobe.audit.files import tensors_of_arrays
+from varprobe.audit.intent import read_intent
 from varprobe.errors import VarprobeError
 from varprobe.formatting import power
 from varprobe.gate.check import gather
@@ -21,6 +25,7 @@ from varprobe.gate.records import CheckError
 from varprobe.presentable import Presentable
 from varprobe.presentation.kinds import SHOWN, shown_of
 from varprobe.presentation.notebook import MAX_BYTES
+from varprobe.reporters.check.words import subject
 from varprobe.results.kinds import RESULTS, find, render
 from varprobe.results.store import load_result
 
@@ -44,6 +49,12 @@ def results() -> dict[str, Any]:
         "sweeps.records:Sweep": swept,
         "gate.records:CheckResult": checked,
         "gate.records:CheckRun": gather([checked]),
+        "audit.records:Audit": audit_tensors(
+            [tensors_of_arrays({"w": np.random.default_rng(0).normal(0, 1, (30, 40))})],
+            AuditSettings(intent=read_intent({"w": "normal(0.02)"})),
+            "net",
+            "net.npz",
+        ),
         "tuning:Tuning": varprobe.tune(network()),
     }
 
@@ -108,7 +119,7 @@ def test_the_summary_of_a_check_has_every_decision(results: dict[str, Any]) -> N
     told = checked.summary()
     assert told.startswith("FAILED: 1 of 3 expectations met\n")
     for decision in checked.decisions:
-        assert f"{decision.expectation}: wanted {decision.wanted}, found " in told
+        assert f"{subject(decision)}: wanted {decision.wanted}, found " in told
         assert decision.remedy in " ".join(told.split())
     assert results["gate.records:CheckRun"].summary() == f"1 failed\n{told}"
 
@@ -184,7 +195,7 @@ def test_a_name_from_a_config_stays_text_in_a_notebook(results: dict[str, Any]) 
 @every_kind
 def test_a_plot_is_a_figure_that_shows_itself(result: Any) -> None:
     if not shown_of(result).picture:
-        with pytest.raises(VarprobeError, match=r"^plot: a \w+ has no picture"):
+        with pytest.raises(VarprobeError, match=r"^plot: an? \w+ has no picture"):
             result.plot()
         return
     figure = result.plot()

@@ -79,7 +79,7 @@ def test_a_config_that_is_not_fails_in_the_words_of_the_terminal(pytester: pytes
     command = [sys.executable, "-m", "varprobe", "check", "deep.varprobe.yaml"]
     terminal = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, timeout=60).stdout
     said = [line.strip() for line in terminal.splitlines()[1:-2]]
-    assert "FAILED forward: wanted stable, found vanishing" in said[0]
+    assert "FAILED activations: wanted stable, found vanishing" in said[0]
     shown = result.stdout.str()
     assert "".join(said).replace(" ", "") in re.sub(r"\s", "", shown)
     assert "Traceback" not in shown
@@ -87,7 +87,7 @@ def test_a_config_that_is_not_fails_in_the_words_of_the_terminal(pytester: pytes
     result.stdout.fnmatch_lines(
         [
             "*_ varprobe check deep.varprobe.yaml _*",
-            "FAILED deep.varprobe.yaml::check - Failed: FAILED forward: wanted*",
+            "FAILED deep.varprobe.yaml::check - Failed: FAILED activations: wanted*",
         ]
     )
     assert properties(pytester.path / "report.xml")[0]["varprobe.outcome"] == "failed"
@@ -98,7 +98,7 @@ def test_what_cannot_be_decided_fails_and_says_how_many_trials_would_do(pytester
     pytester.makeini("[pytest]\nvarprobe_max_trials = 6\nvarprobe_alpha = 0.01\n")
     result = run(pytester, "--junitxml=report.xml")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["UNDECIDED forward: wanted stable*", "*-> 6 trials did not decide it*"])
+    result.stdout.fnmatch_lines(["UNDECIDED activations: wanted stable*", "*-> 6 trials did not decide it*"])
     (found,) = properties(pytester.path / "report.xml")
     assert found["varprobe.outcome"] == "undecided"
     assert (found["varprobe.trials"], found["varprobe.max_trials"], found["varprobe.alpha"]) == ("6", "6", "0.01")
@@ -214,7 +214,7 @@ FAILING = """
 """
 # In the order of the tests: what the first line of each failure is.
 FAILURES = (
-    "FAILED forward: wanted stable, found vanishing*",
+    "FAILED activations: wanted stable, found vanishing*",
     "nowhere.yaml: no such file in *",
     "nowhere.json: no such file in *",
     "set layers[[]0].dense=wide: layers[[]0].dense*: must be a whole number*",
@@ -275,7 +275,7 @@ def test_workers_share_the_cores_and_find_the_same(pytester: pytest.Pytester) ->
     )
     result = run(pytester, "-n2", "-v", "--junitxml=report.xml")
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*PASSED*deep.varprobe.yaml::check*", "FAILED forward: wanted stable*"])
+    result.stdout.fnmatch_lines(["*PASSED*deep.varprobe.yaml::check*", "FAILED activations: wanted stable*"])
     assert all(one["varprobe.trials"] == "20" for one in properties(pytester.path / "report.xml"))
 
 

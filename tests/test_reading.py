@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from varprobe.config import files
+from varprobe.config import files, opening
 from varprobe.config.loading import load
 from varprobe.errors import InputFileError
 
@@ -26,9 +26,9 @@ def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(*_: object) -> int:
         raise AssertionError
 
-    monkeypatch.setattr(files, "open", opened, raising=False)
+    monkeypatch.setattr(opening, "open", opened, raising=False)
     with pytest.raises(InputFileError, match="no ordinary file"):
-        files.open_ordinary(Path("/dev/null"))
+        opening.open_ordinary(Path("/dev/null"))
 
 
 def test_an_array_that_is_not_there_or_is_a_pipe_is_an_error(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_an_array_that_is_not_there_or_is_a_pipe_is_an_error(tmp_path: Path) -> 
 def test_a_config_may_come_through_a_pipe_that_is_written_to_later(
     begun: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(opening, "PATIENCE", 0.1)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
@@ -62,7 +62,7 @@ def test_a_config_may_come_through_a_pipe_that_is_written_to_later(
 
 def test_a_pipe_without_a_writer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "pipe")
-    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(opening, "PATIENCE", 0.1)
     with pytest.raises(InputFileError, match="nobody writes to") as caught:
         load(tmp_path / "pipe")
     assert caught.value.place

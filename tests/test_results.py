@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import struct
 import zlib
@@ -19,14 +20,19 @@ from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
+import numpy as np
 import pytest
 import xmlschema
 from markdown_it import MarkdownIt
 
 import varprobe
+from varprobe.audit.audit import AuditSettings, audit_tensors
+from varprobe.audit.files import tensors_of_arrays
+from varprobe.audit.intent import read_intent
+from varprobe.audit.records import Audit
 from varprobe.comparison import Comparison, compare_reports
 from varprobe.errors import InputFileError
-from varprobe.formatting import power
+from varprobe.formatting import power, with_article
 from varprobe.gate.check import gather
 from varprobe.gate.records import CheckRun
 from varprobe.report.records import Report
@@ -73,7 +79,17 @@ def results() -> dict[str, Any]:
                 for name, label in (("bad", "stable"), ("good", "vanishing"))
             ]
         ),
+        "audit": an_audit(),
     }
+
+
+def an_audit() -> Audit:
+    """Of three siblings, one of which is not what was meant."""
+    rng = np.random.default_rng(0)
+    arrays = {f"h.{i}.weight": rng.normal(0, 0.02 * (1 + (i == 2)), (30, 40)) for i in range(3)}
+    intent = read_intent({"h.*": "normal(0.02)", "b": "zeros"})
+    tensors = tensors_of_arrays({**arrays, "b": np.zeros(40)})
+    return audit_tensors([tensors], AuditSettings(intent=intent), "one | net", "net.npz")
 
 
 # What of a result must be read in a format: texts, whole or as part of one.
@@ -92,6 +108,8 @@ def facts(result: Any, form: str) -> Iterator[str]:
             assert point.verdict
             yield from (point.values[0], point.verdict.overall)
             yield from figures(point.verdict, form, ("forward", "backward"))
+    elif isinstance(result, Audit):
+        yield from audit_facts(result, form)
     else:
         assert isinstance(result, CheckRun)
         yield from check_facts(result, form)
@@ -128,6 +146,27 @@ def check_facts(checks: CheckRun, form: str) -> Iterator[str]:
             yield from (decision.expectation, decision.found, decision.remedy)
     if form not in (".sarif", "sarif"):
         yield from ("1 passed", "1 failed") if form in (".md", "markdown", "github") else ("passed", "failed")
+
+
+def audit_facts(audit: Audit, form: str) -> Iterator[str]:
+    (off,) = [one for one in audit.tensors if one.intended and not one.intended.met]
+    assert off.intended
+    if form in (".svg", ".md", "markdown", ".html"):
+        yield from (
+            "one | net",
+            "h.*.weight" if form == ".svg" else "h.2.weight",
+            "FAILED" if form != ".html" else "failed",
+        )
+    if form in (".md", "markdown", ".html"):
+        yield from (power(math.log10(one.std)) for one in audit.tensors if one.std and form == ".html")
+        yield from (finding.message for finding in audit.findings)
+        yield from (finding.remedy for finding in audit.findings)
+    elif form == ".csv":
+        yield from (one.name for one in audit.tensors)
+        yield from (repr(one.std) for one in audit.tensors)
+        yield from (off.intended.law, off.intended.instead, repr(off.intended.z))
+    elif form != ".svg":
+        yield from ("weights.h.*", "h.2.weight", off.intended.instead, "Initialise it by normal(0.02).")
 
 
 # What is read: the texts of a file.
@@ -337,8 +376,11 @@ def test_everything_that_the_table_names_is_there(noun: str) -> None:
 @pytest.mark.parametrize("noun", RESULTS)
 def test_a_stored_result_of_another_version_is_refused_in_one_sentence(noun: str, results: dict[str, Any]) -> None:
     key, known = RESULTS[noun].version
-    for other in (1, 99):  # of the first edition of the verdict, and of one to come
+    for other in {1, 99} - {find(known)}:  # of the first edition of the verdict, and of one to come
         plain = json.loads(render_json(results[noun])) | {key: other}
         with pytest.raises(InputFileError) as caught:
             from_json(json.dumps(plain).encode(), "r.json")
-        assert caught.value.message == f"is a {noun} of version {other}, this varprobe reads version {find(known)}"
+        assert (
+            caught.value.message
+            == f"is {with_article(noun)} of version {other}, this varprobe reads version {find(known)}"
+        )

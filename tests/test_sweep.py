@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -30,7 +31,9 @@ from rich.console import Console
 
 import varprobe
 from varprobe.config.loading import read_config
+from varprobe.config.overrides import parse_assignment
 from varprobe.errors import ConfigError, InputFileError, OutputError, VarprobeError
+from varprobe.machine import free_memory
 from varprobe.reporters.picture import house_style
 from varprobe.reporters.sweep.figure import draw_sweep
 from varprobe.reporters.sweep.terminal import letter_map, print_sweep
@@ -38,9 +41,10 @@ from varprobe.reporters.sweep.words import LETTERS, setting_words, sweep_title
 from varprobe.results.kinds import RESULTS, render
 from varprobe.results.store import from_json, json_schema, render_json
 from varprobe.sweeps.axes import parse_axis
-from varprobe.sweeps.job import plan_sweep, sweep_points
+from varprobe.sweeps.job import sweep_points
 from varprobe.sweeps.journal import Journal
-from varprobe.sweeps.point import Task, measure_point
+from varprobe.sweeps.plan import SweepPlan, plan_sweep
+from varprobe.sweeps.point import MeasuredPoint, Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import Axis, Sweep
 from varprobe.verdict.records import DirectionVerdict
@@ -230,13 +234,14 @@ def test_a_process_that_dies_in_the_middle_of_its_answer_fails_its_call_alone(mo
         assert processes.submit(abs, -1).result() == 1
         child = processes._children[0]
 
-        def cut() -> None:
+        def cut(*_: object) -> None:
             child.process.kill()
-            raise OSError("got end of file during message")
+            raise pickle.UnpicklingError("pickle data was truncated")
 
-        monkeypatch.setattr(child.connection, "recv", cut)
+        monkeypatch.setattr("varprobe.sweeps.processes.pickle.load", cut)
         with pytest.raises(CrashError, match="SIGKILL"):
             processes.submit(abs, -1).result()
+        monkeypatch.undo()
         assert processes.submit(abs, -2).result() == 2
 
 
@@ -255,6 +260,28 @@ def test_a_crash_is_one_failed_point(monkeypatch: pytest.MonkeyPatch) -> None:
     with Crashing(2) as processes:
         found = swept("defaults.init.gain=1,2,3", executor=processes)
     assert [point.failure for point in found.points] == ["", "its process ended with exit code 9", ""]
+
+
+def test_what_is_printed_there_is_no_answer() -> None:
+    with Processes(1) as processes:
+        assert processes.submit(print, "a line of a library's").result() is None
+        assert processes.submit(abs, -2).result() == 2
+
+
+def test_a_script_that_sweeps_is_not_read_again(tmp_path: Path) -> None:
+    script = (
+        f"import varprobe\nprint(varprobe.sweep({CONFIG!r}, {{'probe.seed': [1, 2]}}, threads=2).points[1].values)\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("('2',)\n", "")
+
+
+def test_processes_share_the_memory_that_this_one_has() -> None:
+    with Processes(4) as processes:
+        whole, one = free_memory(), processes.submit(free_memory).result()
+        # A quarter of what was free when they were made: within a fifth of it, as others take and give meanwhile.
+        assert one == pytest.approx(whole / 4, rel=0.2)
 
 
 def test_processes_end_with_who_started_them() -> None:
@@ -285,7 +312,7 @@ def _is_alive(process: int) -> bool:
 # --- what is finished is kept ---
 
 
-def plan_of(tmp_path: Path) -> Any:
+def plan_of(tmp_path: Path) -> SweepPlan:
     (tmp_path / "net.json").write_text(TEXT)
     return plan_sweep(read_config(tmp_path / "net.json"), (), [parse_axis("defaults.init.gain=0.3:3:7")])
 
@@ -299,48 +326,214 @@ class Counting(Here):
         return super().submit(fn, *args, **kwargs)
 
 
+def fill(place: Path, plan: SweepPlan, line: Sweep, *indices: int) -> None:
+    with Journal(place, plan) as journal:
+        for index in indices:
+            journal.add(index, MeasuredPoint(line.points[index]))
+
+
 def test_a_journal_holds_what_was_finished_and_only_that_is_not_done_again(tmp_path: Path, line: Sweep) -> None:
     plan, place = plan_of(tmp_path), tmp_path / "points.part"
-    with Journal(place) as journal:
-        for index in (0, 3):
-            task = Task(plan.config, (), line.points[index].values, 1)
-            journal.add(index, replace(line.points[index], values=task.values))
+    fill(place, plan, line, 0, 3)
     with place.open("ab") as stream:
-        stream.write(b'{"index": 5, "point": {"values": ["2')  # cut off in the middle
+        stream.write(b'0123456789abcdef [5,{},{"values": ["2')  # cut off in the middle
     counting = Counting()
-    with Journal(place) as journal:
+    with Journal(place, plan) as journal:
         assert sorted(journal.points) == [0, 3]
+        assert journal.count_kept() == 2
         found = sweep_points(plan, executor=counting, journal=journal)
     assert len(counting.values) == 5
     assert line.points[0].values not in counting.values
     assert found == line
-    with Journal(place) as journal:
+    with Journal(place, plan) as journal:
         assert sorted(journal.points) == list(range(7))
 
 
+@pytest.mark.parametrize("cut", [0, 1, 15, 27])
+def test_a_journal_that_was_cut_off_in_its_first_line_begins_anew(cut: int, tmp_path: Path, line: Sweep) -> None:
+    plan, place = plan_of(tmp_path), tmp_path / "points.part"
+    fill(place, plan, line, 1)
+    whole = place.read_bytes()
+    place.write_bytes(whole[:cut])
+    fill(place, plan, line, 1)
+    assert place.read_bytes() == whole
+
+
 def test_a_journal_that_holds_nothing_goes_away(tmp_path: Path) -> None:
-    with Journal(tmp_path / "points.part"):
+    with Journal(tmp_path / "points.part", plan_of(tmp_path)):
         pass
     assert not (tmp_path / "points.part").exists()
 
 
 def test_two_sweeps_do_not_write_one_journal(tmp_path: Path) -> None:
-    with Journal(tmp_path / "points.part"), pytest.raises(OutputError, match="under way"):
-        Journal(tmp_path / "points.part")
-
-
-def test_another_sweep_has_another_fingerprint(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
-    weights = tmp_path / "w.npz"
-    given = {**CONFIG, "layers": [{"dense": {"width": 16, "init": {"name": "file", "path": "w.npz", "key": "W"}}}]}
-    (tmp_path / "given.json").write_text(json.dumps(given))
-    prints = {plan.fingerprint, plan_sweep(plan.config, (), [parse_axis("defaults.init.gain=0.3:3:8")]).fingerprint}
-    for scale in (1.0, 2.0):
-        np.savez(weights, W=np.eye(16) * scale)
-        axes = [parse_axis("probe.trials=2,3")]
-        prints.add(plan_sweep(read_config(tmp_path / "given.json"), (), axes).fingerprint)
-    assert len(prints) == 4
+    with Journal(tmp_path / "points.part", plan), pytest.raises(OutputError, match="under way"):
+        Journal(tmp_path / "points.part", plan)
+
+
+EDITS: dict[str, Any] = {
+    "another number": lambda entry: entry.__setitem__(0, 2),
+    "no point of the plan": lambda entry: entry.__setitem__(0, 99),
+    "a number below 0": lambda entry: entry.__setitem__(0, -1),
+    "other values": lambda entry: entry[2].update(values=["7"]),
+    "two values": lambda entry: entry[2].update(values=["0.3", "7"]),
+    "a failure": lambda entry: entry[2].update(failure="none"),
+    "no verdict": lambda entry: entry[2].update(verdict=None),
+    "no curves": lambda entry: entry[2].update(curves=None),
+    "a shorter curve": lambda entry: entry[2]["curves"]["gradient"].pop(),
+    "a label that nobody knows": lambda entry: entry[2]["verdict"]["forward"].update(label="fine"),
+    "an unknown key": lambda entry: entry[2].update(more=1),
+    "a file that is not there": lambda entry: entry[1].update({"w.npz": "0" * 32}),
+    "a file without a digest": lambda entry: entry[1].update({"w.npz": ""}),
+    "a name that is none": lambda entry: entry[1].update({"\0": "0" * 32}),
+}
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_entry_is_passed_over_and_the_others_are_kept(
+    name: str, signed: bool, tmp_path: Path, line: Sweep
+) -> None:
+    plan, place = plan_of(tmp_path), tmp_path / "points.part"
+    fill(place, plan, line, 1, 3)
+    head, entry, last = place.read_bytes().splitlines(keepends=True)
+    plain = json.loads(entry.partition(b" ")[2])
+    EDITS[name](plain)
+    body = json.dumps(plain).encode()
+    with Journal(tmp_path / "other.part", plan) as journal:
+        signature = journal._sign(body) if signed else entry.partition(b" ")[0]
+    place.write_bytes(head + signature + b" " + body + b"\n" + last)
+    with Journal(place, plan) as journal:
+        assert sorted(journal.points) == [3]
+        assert journal.count_kept() == 1
+        assert sweep_points(plan, executor=Here(), journal=journal) == line
+    with Journal(place, plan) as journal:
+        assert sorted(journal.points) == list(range(7))
+
+
+@pytest.mark.parametrize("content", [b"the only copy of something\n", b"varprobe sweep 0123456789ab\n", b"\0" * 99])
+def test_a_file_that_is_no_journal_of_this_sweep_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    place = tmp_path / "points.part"
+    place.write_bytes(content)
+    with pytest.raises(OutputError, match="no journal of this sweep") as raised:
+        varprobe.sweep(CONFIG, {"probe.seed": [1]}, executor=Here(), journal=place)
+    assert raised.value.hint
+    assert place.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "second name", "pipe", "folder", "device"])
+def test_a_journal_is_an_ordinary_file_of_its_own(kind: str, tmp_path: Path) -> None:
+    place, other = tmp_path / "points.part", tmp_path / "precious"
+    other.write_text("the only copy")
+    match kind:
+        case "link":
+            place.symlink_to(other)
+        case "link to nothing":
+            place.symlink_to(tmp_path / "nothing")
+        case "second name":
+            os.link(other, place)
+        case "pipe":
+            os.mkfifo(place)
+        case "folder":
+            place.mkdir()
+        case "device":
+            place = Path("/dev/null")
+    with pytest.raises(OutputError, match="is a link, or no ordinary file"):
+        Journal(place, plan_of(tmp_path))
+    assert other.read_text() == "the only copy"
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_another_sweep_has_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(tmp_path)
+    prints = [plan.fingerprint, plan_sweep(plan.config, (), [parse_axis("defaults.init.gain=0.3:3:8")]).fingerprint]
+    edits = [parse_assignment("probe.trials=5")]
+    prints.append(plan_sweep(plan.config, edits, plan.axes).fingerprint)
     assert plan_of(tmp_path).fingerprint == plan.fingerprint
+    for name, other in (("__version__", "9"), ("SWEEP_VERSION", 99)):
+        with monkeypatch.context() as changed:
+            changed.setattr(f"varprobe.sweeps.plan.{name}", other)
+            prints.append(plan_of(tmp_path).fingerprint)
+    with monkeypatch.context() as changed:  # another processor, whose last bits differ
+        changed.setattr("threadpoolctl.threadpool_info", lambda: [])
+        prints.append(plan_of(tmp_path).fingerprint)
+    assert len(set(prints)) == len(prints) == 6
+
+
+GIVEN = "{name: file, path: w.npz, key: W}"
+
+
+@pytest.mark.parametrize(
+    ("config", "axis", "again"),
+    [
+        ({"layers": [{"dense": {"width": 16, "init": {"name": "file", "path": "w.npz"}}}]}, "probe.seed=1,2", 2),
+        ({}, f"defaults.init=he,{GIVEN},small", 1),
+        ({"input": {"features": 16, "distribution": "file", "path": "x.csv"}}, "probe.seed=1,2", 2),
+        ({"layers": [{"dense": {"width": 16, "init": "he"}}]}, f"defaults.init=he,{GIVEN}", 0),  # nobody reads it
+    ],
+)
+def test_a_point_that_read_a_file_that_has_changed_is_measured_again(
+    config: dict[str, Any], axis: str, again: int, tmp_path: Path
+) -> None:
+    def write(scale: float) -> None:
+        np.savez(tmp_path / "w.npz", W=np.eye(16) * scale)
+        rows = [",".join(f"{scale * (row - column)}" for column in range(16)) for row in range(8)]
+        (tmp_path / "x.csv").write_text("\n".join(rows) + "\n")
+
+    def run(executor: Executor) -> Sweep:
+        plan = plan_sweep(read_config(tmp_path / "net.json"), (), [parse_axis(axis)])
+        with Journal(tmp_path / "points.part", plan) as journal:
+            return sweep_points(plan, executor=executor, journal=journal)
+
+    (tmp_path / "net.json").write_text(json.dumps({**CONFIG, **config}))
+    write(1.0)
+    first, counting = run(Here()), Counting()
+    assert run(counting) == first
+    assert not counting.values
+    write(2.0)
+    found = run(counting)
+    assert len(counting.values) == again
+    (tmp_path / "points.part").unlink()
+    assert run(Here()) == found
+    assert (found != first) == bool(again)
+
+
+def test_a_file_that_changes_under_way_ends_the_sweep_and_what_read_it_is_measured_again(tmp_path: Path) -> None:
+    given = {**CONFIG, "defaults": {"init": {"name": "file", "path": "w.npz"}}}
+    (tmp_path / "net.json").write_text(json.dumps(given))
+    np.savez(tmp_path / "w.npz", W=np.eye(16))
+
+    class Changing(Here):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            if args[0].values == ("2",):
+                np.savez(tmp_path / "w.npz", W=np.eye(16) * 2)
+            return super().submit(fn, *args, **kwargs)
+
+    plan = plan_sweep(read_config(tmp_path / "net.json"), (), [parse_axis("probe.seed=1,2")])
+    with Journal(tmp_path / "points.part", plan) as journal, pytest.raises(InputFileError, match="has changed"):
+        sweep_points(plan, executor=Changing(), journal=journal)
+    with Journal(tmp_path / "points.part", plan) as journal:
+        found = sweep_points(plan, executor=Here(), journal=journal)
+    assert found == sweep_points(plan, executor=Here())
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe", "nul\0"])
+def test_a_path_that_no_point_reads_is_not_opened(path: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    unused = {**CONFIG, "layers": [{"dense": {"width": 16, "init": "he"}}]}
+    unused["defaults"] = {"init": {"name": "file", "path": path}}
+    (tmp_path / "net.json").write_text(json.dumps(unused))
+    run = tool("net.json", "--vary", "probe.seed=1,2", folder=tmp_path)
+    _, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors) == (0, "")
+
+
+def test_a_folder_for_reports_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text(TEXT)
+    (tmp_path / "reports").mkdir()
+    run = tool("net.json", "--vary", "probe.seed=1,2", folder=tmp_path)
+    assert (run.communicate()[1], run.returncode) == ("", 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.json", "reports"]
 
 
 def tool(*arguments: str, folder: Path) -> subprocess.Popen[str]:
@@ -395,7 +588,8 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(by: signal.Signals, never_en
 
 
 def _lines(folder: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in folder.glob("cut.json.*.part"))
+    """Points that are on the disk; a journal's first line is not one."""
+    return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in folder.glob("cut.json.*.part"))
 
 
 def _points(message: str) -> int:
@@ -696,7 +890,7 @@ def test_every_sweep_has_a_picture_and_a_page(axes: tuple[str, ...]) -> None:
 
 def test_points_run_where_measure_point_says() -> None:
     config = read_config_text(TEXT)
-    point = measure_point(Task(config, (), ("x",), 1))
+    point = measure_point(Task(config, (), ("x",), 1)).point
     assert point.values == ("x",)
     assert not point.failure
 

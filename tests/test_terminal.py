@@ -90,8 +90,8 @@ def with_variances(report: Report, logs: dict[int, float]) -> Report:
         assert row.activation
         assert row.activation_gradient
         known = logs.get(row.index, 0.0)
-        variance = replace(row.activation.variance, log10_mean=known, mean=10.0**known)
-        flat = replace(row.activation_gradient, variance=replace(variance, log10_mean=0.0))
+        variance = replace(row.activation.variance, log10_typical=known, typical=10.0**known)
+        flat = replace(row.activation_gradient, variance=replace(variance, log10_typical=0.0))
         activation = replace(row.activation, variance=variance)
         rows.append(replace(row, activation=activation, activation_gradient=flat))
     return replace(report, layers=tuple(rows), verdict=replace(report.verdict, findings=(), head=None))
@@ -156,7 +156,7 @@ def test_both_bars_are_on_one_scale_with_theory_as_a_tick(report: Report, ascii_
     lines = [line.plain for line in layer_lines(report, 80, ascii_only=ascii_only)]
     assert all(line.isascii() for line in lines) == ascii_only
     tick = "|" if ascii_only else "│"
-    assert lines[0].split() == ["activation", tick, "theory", "gradient", tick, "theory"]
+    assert lines[0].split() == ["typical", "draw:", "activation", tick, "theory", "gradient", tick, "theory"]
     left, right = (match.start() for match in re.finditer(r"0\.001", lines[1]))
     long = re.search(r"1000", lines[1]).end() - left  # type: ignore[union-attr]  # it is there
     ones = [match.start() for match in re.finditer(r" 1 ", lines[1])]

@@ -9,7 +9,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from varprobe.api import check, compare, derive, load, measure, predict, run, show, sweep, tune
+    from varprobe.api import audit, check, compare, derive, draws_from, load, measure, predict, run, show, sweep, tune
+    from varprobe.audit.records import Audit
     from varprobe.comparison import Comparison
     from varprobe.config.loading import Experiment
     from varprobe.errors import VarprobeError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Loaded at first use, so that the command line can catch Ctrl-C before anything heavy is imported.
 _HOMES = {
     "CheckResult": "varprobe.gate.records",
+    "Audit": "varprobe.audit.records",
     "Comparison": "varprobe.comparison",
     "Experiment": "varprobe.config.loading",
     "NetworkSpec": "varprobe.network.spec",
@@ -32,9 +34,11 @@ _HOMES = {
     "Tuning": "varprobe.tuning",
     "VarprobeError": "varprobe.errors",
     "__version__": "varprobe.version",
+    "audit": "varprobe.audit",
     "check": "varprobe.api",
     "compare": "varprobe.api",
     "derive": "varprobe.api",
+    "draws_from": "varprobe.api",
     "load": "varprobe.api",
     "measure": "varprobe.api",
     "predict": "varprobe.api",
@@ -45,6 +49,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Audit",
     "CheckResult",
     "Comparison",
     "Experiment",
@@ -55,9 +60,11 @@ __all__ = [
     "Tuning",
     "VarprobeError",
     "__version__",
+    "audit",
     "check",
     "compare",
     "derive",
+    "draws_from",
     "load",
     "measure",
     "predict",
@@ -73,7 +80,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'varprobe' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    value = home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
     globals()[name] = value
     return value
 

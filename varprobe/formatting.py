@@ -63,6 +63,15 @@ def count(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
+def with_article(noun: str) -> str:
+    """A noun as one of its kind.
+
+    >>> with_article("report"), with_article("audit")
+    ('a report', 'an audit')
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def percent(share: float) -> str:
     """A share as per cent.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from varprobe.errors import OutputError, Place, nearest
 from varprobe.formatting import file_stem
+from varprobe.temporary import own_temporary
 
 # Where short forms such as --html write; no other folder is made.
 REPORTS = Path("reports")
@@ -85,17 +86,11 @@ def _make_reports() -> None:
 
 
 def sweep_journal(targets: Sequence[Path], name: str, fingerprint: str) -> Path:
-    """Where a sweep keeps finished points until it is done: beside its first file, else in `reports`."""
-    suffix = f".{fingerprint}.part"
-    return targets[0].with_name(targets[0].name + suffix) if targets else reports_target(name, suffix)
-
-
-def forget(journal: Path) -> None:
-    """Deletes a journal that is no longer needed, and `reports` where nothing else is in it."""
-    journal.unlink(missing_ok=True)
-    if journal.parent.name == "reports":
-        with suppress(OSError):
-            journal.parent.rmdir()  # only an empty folder goes
+    """Where a sweep keeps finished points until it is done: beside its first file, else in this folder."""
+    first = targets[0] if targets else Path(file_stem(name))
+    journal = first.with_name(f"{first.name}.{fingerprint}.part")
+    check_writable(journal)
+    return journal
 
 
 def check_writable(target: Path) -> None:
@@ -141,20 +136,18 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     Raises:
         OutputError: where the disk is full or the folder cannot be written.
     """
-    import shutil
-
     folder = folder.absolute()
-    temporary = _temporary(folder)
-    try:
-        with _refusal(folder, _UNWRITTEN):
-            temporary.mkdir()
-            for name, text in files.items():
-                target = temporary / name
-                target.parent.mkdir(exist_ok=True)
-                target.write_text(text, encoding="utf-8")
-            os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _refusal(folder, _UNWRITTEN), own_temporary(folder, _make_folder) as temporary:
+        for name, text in files.items():
+            target = temporary.path / name
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        os.replace(temporary.path, folder)
+
+
+def _make_folder(path: Path) -> int:
+    path.mkdir()
+    return os.open(path, os.O_RDONLY)
 
 
 def write_file(target: Path, content: str | bytes) -> None:
@@ -164,19 +157,20 @@ def write_file(target: Path, content: str | bytes) -> None:
         OutputError: where the disk is full or the target cannot be written.
     """
     target = Path(os.path.realpath(target))  # a link stays, and what it points to is replaced
-    temporary = _temporary(target)
-    try:
-        with _refusal(target, _UNWRITTEN):
-            kept = target.stat().st_mode & 0o777 if target.exists() else None
-            with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, kept or 0o666)) as stream:
+
+    def make(path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if kept is None else kept)
+
+    with _refusal(target, _UNWRITTEN):
+        kept = target.stat().st_mode & 0o777 if target.exists() else None
+        with own_temporary(target, make) as temporary:
+            with open(temporary.number, "wb", closefd=False) as stream:
                 stream.write(content.encode() if isinstance(content, str) else content)
                 stream.flush()
-                os.fsync(stream.fileno())
+                os.fsync(temporary.number)
             if kept is not None:
-                os.chmod(temporary, kept)  # whatever the mask
-            os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+                os.chmod(temporary.path, kept)  # whatever the mask
+            os.replace(temporary.path, target)
 
 
 def append_file(target: Path, content: str) -> None:
@@ -187,8 +181,3 @@ def append_file(target: Path, content: str) -> None:
     """
     with _refusal(target, "check the disk's space and rights"), target.open("a", encoding="utf-8") as stream:
         stream.write(content)
-
-
-def _temporary(target: Path) -> Path:
-    """A name beside the target, known before anything of that name exists: whatever interrupts, it can be removed."""
-    return target.with_name(f".varprobe-{os.urandom(8).hex()}")

@@ -1,8 +1,8 @@
 """The pytest plugin: configs as tests, and checks inside tests.
 
 Files called `*.varprobe.yaml` or `*.varprobe.yml` are collected, one test a file; the fixture `varprobe_check` checks a
-network from within a test. Both carry the mark `varprobe`, and leave what was found in the test's properties, which
-JUnit XML shows. `-p no:varprobe` turns all of it off.
+network from within a test, `varprobe_audit` weights, and `varprobe_grade` a student's. All carry the mark `varprobe`,
+and checks leave what was found in the test's properties, which JUnit XML shows. `-p no:varprobe` turns all of it off.
 
 Every pytest session in the environment imports this module: nothing else of varprobe is imported before it is needed.
 """
@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from varprobe.audit.records import Audit
     from varprobe.config.loading import Experiment
     from varprobe.gate.records import CheckResult
     from varprobe.report.records import Report
     from varprobe.testing import Surroundings
 
 _SUFFIXES = (".varprobe.yaml", ".varprobe.yml")
-_FIXTURE = "varprobe_check"
+_FIXTURES = {"varprobe_check", "varprobe_audit", "varprobe_grade"}
 _MARK = "varprobe"
 _MOST_TRIALS = 1_000_000
 # Characters of a config that are searched for its `expect`.
@@ -53,7 +54,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that take the fixture carry the mark."""
-    if _FIXTURE in getattr(item, "fixturenames", ()):
+    if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
         item.add_marker(_MARK)
 
 
@@ -129,7 +130,7 @@ class VarprobeCheck:
         except (VarprobeError, pytest.UsageError) as error:
             mistake = str(error)
         else:
-            return self._conclude(checked)
+            return _conclude(self._item, checked)
         pytest.fail(mistake, pytrace=False)  # here, where there is no exception that pytest would show as its cause
 
     def _surroundings(self, alpha: float | None, max_trials: int | None) -> Surroundings:
@@ -144,22 +145,113 @@ class VarprobeCheck:
             max_trials=_max_trials(config, max_trials),
         )
 
-    def _conclude(self, checked: CheckResult) -> CheckResult:
-        """The same, where it passed; what was found goes into the test's properties."""
-        from varprobe.reporters.check.junit import properties_of
 
-        self._item.user_properties += [(f"varprobe.{key}", value) for key, value in properties_of(checked).items()]
-        if checked.outcome != "passed":
-            from varprobe.reporters.check.terminal import text_of
+class VarprobeGrade:
+    """What the fixture `varprobe_grade` is: called with weights, it fails the test where they are not of their law."""
 
-            pytest.fail(text_of(checked), pytrace=False)
-        return checked
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def __call__(
+        self,
+        weights: Callable[..., Any] | Mapping[str, Any] | str | Path | Any,
+        law: str | Mapping[str, str],
+        shape: tuple[int, ...] | None = None,
+        *,
+        layout: str = "torch",
+        alpha: float = 1e-6,
+        tolerance: float = 0.02,
+        draws: int = 8,
+        seed: int = 0,
+    ) -> CheckResult:
+        """Holds weights to a law: no two right answers need have the same numbers.
+
+        Arguments:
+            weights: a function, which is called with several seeds; an array, or arrays by name; a file of them.
+            law: as the command line takes it, such as `he(mode=fan_out)`; or pattern of names -> law.
+            shape: of the array that a function is asked for.
+            layout: `torch` (out, in), `keras` or `flax` (in, out).
+            alpha: the chance that weights which are drawn from the law fail.
+            tolerance: a standard deviation that is off by a smaller share passes.
+            draws, seed: calls of a function, and where their seeds come from.
+
+        Returns:
+            What was concluded: everything is met.
+        """
+        from varprobe.errors import VarprobeError
+        from varprobe.testing import Marked, grade_weights
+
+        folders = (self._item.path.parent, self._item.config.rootpath)
+        asked = Marked(law, shape, layout, alpha, tolerance, draws, seed)
+        try:
+            graded = grade_weights(weights, asked, folders)
+        except VarprobeError as error:
+            mistake = str(error)
+        else:
+            return _conclude(self._item, graded)
+        pytest.fail(mistake, pytrace=False)
+
+
+def _conclude(item: pytest.Item, checked: CheckResult) -> CheckResult:
+    """The same, where it passed; what was found goes into the test's properties."""
+    from varprobe.reporters.check.junit import properties_of
+
+    item.user_properties += [(f"varprobe.{key}", value) for key, value in properties_of(checked).items()]
+    if checked.outcome != "passed":
+        from varprobe.reporters.check.terminal import text_of
+
+        pytest.fail(text_of(checked), pytrace=False)
+    return checked
+
+
+@pytest.fixture
+def varprobe_grade(request: pytest.FixtureRequest) -> VarprobeGrade:
+    """Holds weights to a law, as in `varprobe_grade(init_layer, "he", shape=(256, 128))`."""
+    return VarprobeGrade(request.node)
+
+
+class VarprobeAudit:
+    """What the fixture `varprobe_audit` is: called with weights, it fails the test unless they are what was meant."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def __call__(self, what: Any, expect: Mapping[str, str] | None = None, **settings: Any) -> Audit:
+        """Audits weights.
+
+        Arguments:
+            what, expect, settings: as in `varprobe.audit`. A path that is not absolute is looked for in the folder of
+                the test's file, then in pytest's root folder; `alpha` is by default the setting `varprobe_alpha`.
+
+        Returns:
+            The audit, which passed.
+        """
+        from varprobe.errors import VarprobeError
+        from varprobe.testing import hold_weights
+
+        alpha = _alpha(self._item.config, settings.pop("alpha", None))
+        folders = self._item.path.parent, self._item.config.rootpath
+        try:
+            told, found = hold_weights(what, expect, folders, alpha=alpha, **settings)
+        except VarprobeError as error:
+            mistake = str(error)
+        else:
+            if told:
+                pytest.fail(told, pytrace=False)
+            return found
+        pytest.fail(mistake, pytrace=False)
 
 
 @pytest.fixture
 def varprobe_check(request: pytest.FixtureRequest) -> VarprobeCheck:
     """Holds networks to what is expected of them, as in `varprobe_check("configs/net.yaml", init="xavier")`."""
     return VarprobeCheck(request.node)
+
+
+@pytest.fixture
+def varprobe_audit(request: pytest.FixtureRequest) -> VarprobeAudit:
+    """Holds weights to what was meant, as in `varprobe_audit(model, expect={"*.bias": "zeros"})`."""
+    return VarprobeAudit(request.node)
 
 
 def _alpha(config: pytest.Config, given: float | None) -> float:

@@ -43,7 +43,6 @@ declare const SCHEMES: Record<string, Scheme>;
 declare const LIMITS: Limits;
 declare const WORDS: { size: Record<string, [string, string]>; samples: Record<string, string> };
 declare const START: string;
-declare const VERSION: string;
 
 interface Net {
   activation: string;

@@ -21,6 +21,8 @@ from varprobe.verdict.traces import trace_measurement
 
 # Draws of a variant; multiplications of one variant's way forward, and of all.
 _DRAWS, _MOST, _ALL = 8, 3e8, 2.4e9
+# Multiplications, on the way forward of all draws, of a run that is made once more to see what one change makes of it.
+_AGAIN = 5e9
 # Rows of all variants together, and variants that are drawn at most; one that is drawn in full counts for several.
 _ROWS, _VARIANTS, _IN_FULL = 800, 24, 4
 # Variance of ln of a second moment over draws above which the mean tells little of a draw.
@@ -70,10 +72,15 @@ def is_small(spec: NetworkSpec, settings: Settings) -> bool:
     return _cost(spec, settings) <= _MOST and _ROWS // len(spec.rows) > _IN_FULL
 
 
-def _cost(spec: NetworkSpec, settings: Settings) -> float:
+def may_run_again(spec: NetworkSpec, settings: Settings) -> bool:
+    """Whether one variant may be drawn as often as the run draws the network."""
+    return _cost(spec, settings, settings.trials) <= _AGAIN
+
+
+def _cost(spec: NetworkSpec, settings: Settings, draws: int = _DRAWS) -> float:
     """Multiplications of the way forward of one variant."""
     products = sum(step.fan_in * step.fan_out for step in spec.steps if step.layer.weights is not None)
-    return float(_DRAWS * settings.batch * products)
+    return float(draws * settings.batch * products)
 
 
 def describes_a_draw(spec: NetworkSpec, settings: Settings) -> bool:

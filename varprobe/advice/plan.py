@@ -10,7 +10,7 @@ from functools import partial
 
 from varprobe.advice.edits import find_edits, keep_head, largest_difference
 from varprobe.advice.frequency import match_frequency
-from varprobe.advice.measuring import MeasuringBench, describes_a_draw, is_small
+from varprobe.advice.measuring import MeasuringBench, describes_a_draw, is_small, may_run_again
 from varprobe.advice.predicted_verdict import PredictedVerdict, TheoryBench, bench_for, outlook_of
 from varprobe.advice.proposal import Proposal
 from varprobe.advice.propose import propose
@@ -66,6 +66,11 @@ class Plan:
         return self.found.outcome is ProposalOutcome.SOUND and self.after.is_sound and not errors and self.is_of_draws
 
     @property
+    def is_vague(self) -> bool:
+        """Whether theory at large width alone calls what it makes stable, and draws differ there."""
+        return bool(self.edits) and self.found.outcome is ProposalOutcome.SOUND and not self.is_of_draws
+
+    @property
     def is_held(self) -> bool:
         """Whether its change may be told: a scale that no draw was asked about, where draws differ, is no remedy."""
         return self.is_of_draws or self.found.by in _CAUSES
@@ -91,7 +96,7 @@ def find_plan(
 
     Arguments:
         may_draw: where theory finds none, or does not describe what a draw of the changed network does, variants are
-            drawn, if the network is small.
+            drawn, if the network is small; of a larger one only what theory found, and once.
         must_draw: draw them if the network is small, whatever theory finds.
         by, sb, thorough: as in `propose`.
 
@@ -110,6 +115,9 @@ def find_plan(
         sure = _measured(plan, settings) if plan.edits and not must_draw else plan
         drawn = sure if sure.measured and sure.is_whole else search(MeasuringBench(spec, settings))
         return drawn if drawn.is_whole else _unmoved(experiment, drawn)
+    if may_draw and plan.is_vague and may_run_again(spec, settings):
+        sure = _measured(plan, settings)
+        return sure if sure.is_whole else plan
     return plan
 
 

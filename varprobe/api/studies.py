@@ -96,7 +96,7 @@ def sweep(
         vary: config path -> values, as a list or an array, or as text: `low:high:count`, the same with `:log`, or
             `a,b,c`.
         executor: where points run, such as `dask.distributed.Client(...).get_executor()`; by default processes of
-            this machine. A script that uses these needs the usual `if __name__ == "__main__":`.
+            this machine.
         threads: cores of this machine to use; default: all.
         journal: a file that takes every finished point at once; called again with it, the sweep goes on where it was.
 
@@ -109,13 +109,14 @@ def sweep(
     ['vanishing', 'stable']
     """
     from varprobe.sweeps.axes import parse_axis
-    from varprobe.sweeps.job import plan_sweep, sweep_points
+    from varprobe.sweeps.job import sweep_points
     from varprobe.sweeps.journal import Journal
+    from varprobe.sweeps.plan import plan_sweep
 
     edits = edits_of(set, init=init, activation=activation, trials=trials, batch=batch, seed=seed, engine=engine)
     axes = [parse_axis(f"{path}={_axis_text(path, values)}") for path, values in vary.items()]
     plan = plan_sweep(read_text(source), edits, axes)
-    with Journal(Path(journal)) if journal else nullcontext() as kept:
+    with Journal(Path(journal), plan) if journal else nullcontext() as kept:
         return sweep_points(plan, executor=executor, threads=checked_threads(threads), journal=kept)
 
 

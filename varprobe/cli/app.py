@@ -22,9 +22,11 @@ COMMANDS = (
     "schema",
     "gain",
     "check",
+    "audit",
     "compare",
     "sweep",
     "lesson",
+    "grade",
     "lab",
     "guide",
 )

@@ -63,6 +63,7 @@ def check(
     ] = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
+    allow_import: options.AllowImport = False,
 ) -> None:
     """Hold networks to what their configs expect.
 
@@ -84,7 +85,7 @@ def check(
     if baseline is not None and update_baseline:
         refuse_inputs([baseline], sources)
     edits = options.overrides_of(network, drawing, engine)
-    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell)
+    gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell, allow_import=allow_import)
     if write_expect:
         raise typer.Exit(_print_expect(sources, gate, quiet=quiet))
     checks = check_all(sources, gate, quiet=quiet)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from varprobe.cli.interruptible import wait_for
-from varprobe.config.loading import load
+from varprobe.config.loading import ConfigText, load, load_text, names_audit, read_config
 from varprobe.config.overrides import Override
-from varprobe.errors import ConfigError, VarprobeError
+from varprobe.errors import ConfigError, Place, VarprobeError
 from varprobe.formatting import count
 from varprobe.frozen import dataclass
 from varprobe.gate.check import check, gather
@@ -35,6 +35,7 @@ class Gate:
     Attributes:
         update: write the baseline in place of comparing with it.
         tell: says what was written.
+        allow_import: whether the code of models that configs name may be run.
         several: whether there are several configs, each with a baseline of its own.
     """
 
@@ -46,6 +47,7 @@ class Gate:
     update: bool
     tell: Callable[[str], None]
     several: bool = False
+    allow_import: bool = False
 
 
 def check_all(configs: Sequence[str], gate: Gate, *, quiet: bool) -> CheckRun:
@@ -93,7 +95,10 @@ def _one(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[],
 
 
 def _check(config: str, gate: Gate, baselines: dict[Path, str], kept: Callable[[], str], *, quiet: bool) -> CheckResult:
-    experiment = load(config, gate.overrides)
+    written = read_config(config)
+    if names_audit(written):
+        return replace(_check_audit(written, gate, baselines), config=config)
+    experiment = load_text(written, gate.overrides)
     spec = experiment.network
     stored, target = _baseline(spec, gate, baselines)
     settings = with_threads(spec.settings, gate.threads)
@@ -115,17 +120,41 @@ def _baseline(spec: NetworkSpec, gate: Gate, baselines: dict[Path, str]) -> tupl
     """The report to compare with, or the file to write; `baselines` are those of the configs before."""
     if gate.baseline is None:
         return None, None
-    path = baseline_path(gate.baseline, spec.name, several=gate.several)
-    here = spec.place.source if spec.place else spec.name
-    if baselines.setdefault(path, here) != here:
-        message = f"the network is called '{spec.name}' as that of {baselines[path]}, and so is its baseline {path}"
-        raise ConfigError(message, hint="give one of them another `name`", place=spec.place, field="name")
+    path = _baseline_path(spec.name, spec.place or Place(spec.name), gate, baselines)
     if not gate.update:
         return load_baseline(path), None
-    if gate.several:
-        path.parent.mkdir(exist_ok=True)
     check_writable(path)
     return None, path
+
+
+def _baseline_path(name: str, place: Place, gate: Gate, baselines: dict[Path, str]) -> Path:
+    """The file of a config's baseline, in a folder that is there where it is to be written."""
+    assert gate.baseline is not None
+    path, here = baseline_path(gate.baseline, name, several=gate.several), place.source
+    if baselines.setdefault(path, here) != here:
+        message = f"the network is called '{name}' as that of {baselines[path]}, and so is its baseline {path}"
+        raise ConfigError(message, hint="give one of them another `name`", place=place, field="name")
+    if gate.update and gate.several:
+        path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def _check_audit(written: ConfigText, gate: Gate, baselines: dict[Path, str]) -> CheckResult:
+    """The audit that a config asks for."""
+    from varprobe.cli.audits import check_config
+
+    def find_baseline(name: str) -> Path | None:
+        return None if gate.baseline is None else _baseline_path(name, Place(written.label), gate, baselines)
+
+    return check_config(
+        written,
+        gate.overrides,
+        gate.alpha,
+        find_baseline,
+        gate.tell,
+        update=gate.update,
+        allow_import=gate.allow_import,
+    )
 
 
 def _troubles(config: str, error: VarprobeError) -> Iterator[CheckError]:

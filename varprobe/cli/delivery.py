@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import OutputError, Place
+from varprobe.formatting import with_article
 from varprobe.frozen import dataclass
 from varprobe.output import append_file, check_targets, refuse_inputs, reports_target, write_file
 from varprobe.reporters.plotting import load_matplotlib
@@ -93,7 +94,7 @@ def plan_delivery(
     planned = plan_files(noun, output.output, code or ("json" if output.as_json else TERMINAL))
     if output.window:
         if not planned.kind.figure:
-            raise OutputError(f"a {noun} has no picture", hint="leave it out", place=Place("--show"))
+            raise OutputError(f"{with_article(noun)} has no picture", hint="leave it out", place=Place("--show"))
         load_matplotlib(window=True)
         from varprobe.reporters.window import check_screen
 
@@ -113,7 +114,7 @@ def _check_histograms(noun: str, kind: ResultKind, files: Sequence[Path], *, win
     place = Place("--own-scale")
     if not kind.histograms:
         hint = "leave it out; reports and comparisons have histograms"
-        raise OutputError(f"the picture of a {noun} has no histograms", hint=hint, place=place)
+        raise OutputError(f"the picture of {with_article(noun)} has no histograms", hint=hint, place=place)
     if not window and not any(file.suffix.lower() in PICTURES for file in files):
         hint = "add -o plot.png, .svg or .pdf, or --show"
         raise OutputError("there is no picture whose histograms it could scale", hint=hint, place=place)

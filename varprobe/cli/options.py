@@ -37,6 +37,9 @@ EngineName = Annotated[
 Threads = Annotated[
     int | None, measuring_option(min=1, max=1024, help="Threads to use; default: all cores. Draws do not depend on it.")
 ]
+AllowImport = Annotated[
+    bool, typer.Option("--allow-import", help="Run the code of models that configs name, which is done as you.")
+]
 AsCode = Annotated[
     FrameworkName | None, output_option("--as", help="Print the remedies alone, as lines of that framework.")
 ]

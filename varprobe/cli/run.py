@@ -10,7 +10,6 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import deliver, plan_delivery
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.sources import inputs_of
 
 if TYPE_CHECKING:
     from varprobe.config.loading import Experiment
@@ -35,13 +34,15 @@ def run(
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
+    from varprobe.config.opening import noting_files
 
     shown, edits = view.choose(), options.overrides_of(network, drawing, engine)
 
     def work() -> None:
-        experiment = load(config, edits)
-        inputs = inputs_of(config, experiment)
-        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code, inputs)
+        with noting_files() as noted:
+            experiment = load(config, edits)
+        name = experiment.network.name
+        delivery = plan_delivery("report", output, name, short.suffixes, code, [config, *noted])
         deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
     if not watch:

@@ -11,7 +11,7 @@ from varprobe.cli.app import command
 from varprobe.results.kinds import RESULTS
 from varprobe.streams import say
 
-Schema = StrEnum("Schema", ["config", *RESULTS])  # type: ignore[misc]  # mypy wants literals
+Schema = StrEnum("Schema", ["config", "audit-config", *RESULTS])  # type: ignore[misc]  # mypy wants literals
 _CONFIG = Schema("config")
 
 
@@ -24,6 +24,10 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which schema.")] = _CONF
         from varprobe.config.schema import config_schema
 
         found = config_schema()
+    elif what == "audit-config":
+        from varprobe.audit.config import audit_config_schema
+
+        found = audit_config_schema()
     else:
         from varprobe.results.store import json_schema
 

@@ -9,9 +9,8 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import plan_delivery
 from varprobe.cli.interruptible import wait_for
-from varprobe.cli.sources import inputs_of
 from varprobe.formatting import count
-from varprobe.output import forget, sweep_journal
+from varprobe.output import sweep_journal
 from varprobe.streams import say
 
 
@@ -40,18 +39,21 @@ def sweep(
 ) -> None:
     """Measure a network at many settings, each in a process of its own; started again, it goes on where it was."""
     from varprobe.config.loading import read_config
+    from varprobe.config.opening import noting_files
     from varprobe.sweeps.axes import parse_axis
     from varprobe.sweeps.cluster import cluster_executor
-    from varprobe.sweeps.job import plan_sweep, sweep_points
+    from varprobe.sweeps.job import sweep_points
     from varprobe.sweeps.journal import Journal
+    from varprobe.sweeps.plan import plan_sweep
 
-    plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), [parse_axis(text) for text in vary])
+    axes = [parse_axis(text) for text in vary]
+    with noting_files() as noted:
+        plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), axes)
     name = plan.experiment.network.name
-    inputs = inputs_of(config, plan.experiment)
-    delivery = plan_delivery("sweep", output, name, short.suffixes, inputs=inputs)
+    delivery = plan_delivery("sweep", output, name, short.suffixes, inputs=[config, *noted])
     with (
         cluster_executor(cluster) if cluster else nullcontext() as executor,
-        Journal(place := sweep_journal(delivery.files, name, plan.fingerprint)) as journal,
+        Journal(place := sweep_journal(delivery.files, name, plan.fingerprint), plan) as journal,
     ):
         if journal.points and not quiet:
             there = f"{count(len(journal.points), 'point')} of {len(plan.combinations):,} are there"
@@ -73,4 +75,4 @@ def sweep(
         try:
             delivery.show(found)
         finally:  # also where nobody reads on: what was measured is in the files, or has been seen
-            forget(journal.path)
+            journal.path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.network.activations import ACTIVATIONS
 from varprobe.network.initializers import INITIALIZERS
 from varprobe.network.layer_kinds import LAYER_KINDS
@@ -34,6 +35,8 @@ def _layers() -> Rows:
 def _findings() -> Rows:
     for code, kind in FINDINGS.items():
         yield code, f"{kind.severity}: {kind.meaning}"
+    for code, audited in AUDIT_FINDINGS.items():
+        yield code, f"{audited.severity}, of an audit: {audited.meaning}"
 
 
 def _lines(*parts: str) -> str:

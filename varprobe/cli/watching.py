@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from varprobe.config.loading import load
+from varprobe.config.opening import noting_files
 from varprobe.config.overrides import Override
 from varprobe.errors import VarprobeError
 from varprobe.streams import say
-from varprobe.sweeps.job import find_paths
 
 # Seconds between two looks, and for how long files must stay as they are before the work begins.
 LOOK, QUIET = 0.25, 0.3
@@ -21,20 +21,21 @@ _Stamps = dict[Path, tuple[int, int, int] | None]
 
 
 class WatchedConfig:
-    """A config and the files that it names, as far as it could be read last."""
+    """A config and the files that it reads, as far as it could be read last."""
 
     def __init__(self, config: str, overrides: Sequence[Override]) -> None:
         self._config, self._overrides = Path(config), overrides
         self._named: list[Path] = []
 
     def files(self) -> list[Path]:
-        """The config first; where it cannot be read, the files that it named before, and the one that is amiss."""
+        """The config first; where it cannot be read, the files that it read before, and the one that is amiss."""
         try:
-            document = load(self._config, self._overrides).document
+            with noting_files() as noted:
+                load(self._config, self._overrides)
         except VarprobeError as error:
-            amiss = [Path(error.place.source)] if error.place else []
+            amiss = [*noted, *([Path(error.place.source)] if error.place else [])]
             return list(dict.fromkeys((self._config, *self._named, *amiss)))
-        self._named = [self._config.parent / path for path in find_paths(document)]
+        self._named = list(noted)
         return list(dict.fromkeys((self._config, *self._named)))
 
 
@@ -70,7 +71,7 @@ def _stamp(files: Iterable[Path]) -> _Stamps:
         try:
             status = os.stat(file)
             found[file] = status.st_mtime_ns, status.st_size, status.st_ino
-        except OSError:
+        except (OSError, ValueError):
             found[file] = None
     return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from varprobe.config.files import open_ordinary
+from varprobe.config.opening import open_ordinary
 from varprobe.errors import InputFileError, nearest
 from varprobe.formatting import shortened, size_of
 from varprobe.frozen import dataclass

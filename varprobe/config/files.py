@@ -1,4 +1,4 @@
-"""The files that a user names: configs, and the arrays that a config takes from .npy, .npz and .safetensors files.
+"""The arrays that a config takes from .npy, .npz and .safetensors files.
 
 Reading them neither hangs nor grows without end. Nothing that an array file claims about itself takes memory: headers
 are checked first, and values are read in pieces into an array whose pages exist once they are written to. No object is
@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import select
-import stat
 import warnings
 from itertools import islice
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.config.fields import FieldError, FieldPath
+from varprobe.config.opening import open_ordinary
 from varprobe.config.records import File
 from varprobe.config.tensor_files import SUFFIX, TensorFile
 from varprobe.config.wanted import Shape, WantedArray, check_memory
@@ -31,8 +30,6 @@ from varprobe.network.laws import FromFile
 if TYPE_CHECKING:  # slow to import, and few networks need it
     from zipfile import ZipInfo
 
-# Seconds that a named pipe may be without a writer.
-PATIENCE = 2.0
 # Magic, version, length, and the longest header that NumPy reads.
 _HEADER_BYTES = 12 + 10_000
 # What is read at once: of values, and of an archive's own tables.
@@ -41,55 +38,6 @@ _PIECE, _TABLES = 2**20, 2**22
 _DEFLATE, _PLAUSIBLE, _LARGE = 1040, 100, 2**28
 # Names of an archive's members that messages look through, and their longest.
 _NAMES, _NAME_LENGTH = 1000, 60
-
-
-def open_ordinary(path: Path) -> BinaryIO:
-    """An ordinary file, open for reading.
-
-    Raises:
-        InputFileError: without place, for a folder, a device, a pipe.
-        OSError: where it cannot be opened.
-    """
-    mode = os.stat(path).st_mode  # before it is opened: for some devices that alone does something
-    if stat.S_ISDIR(mode):
-        raise InputFileError("is a directory", hint="name a file in it")
-    if not stat.S_ISREG(mode):
-        raise InputFileError("is no ordinary file", hint="save it as a file, and name that")
-    return open(path, "rb")
-
-
-def read_at_most(path: Path, most: int) -> bytes:
-    """The first bytes of a file, a device, or a pipe that somebody writes to.
-
-    Raises:
-        InputFileError: without place, for a pipe that nobody writes to.
-        OSError: where it cannot be opened or read.
-    """
-    with open(path, "rb", opener=_open_at_once) as stream:
-        number = stream.fileno()
-        mode = os.fstat(number).st_mode
-        begun = _wait_for_writer(number, most) if stat.S_ISFIFO(mode) else b""
-        if not stat.S_ISREG(mode) and hasattr(os, "set_blocking"):
-            os.set_blocking(number, True)
-        # Nothing at all is read where a file of the kernel's would have to be waited for.
-        return begun + (stream.read(most - len(begun)) or b"")
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Opens without waiting, as a pipe without a writer would have it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _wait_for_writer(number: int, most: int) -> bytes:
-    """What a pipe holds so far; nothing where its writer has not begun."""
-    select.select([number], [], [], PATIENCE)
-    try:
-        begun = os.read(number, most)
-    except BlockingIOError:  # there is a writer
-        return b""
-    if not begun:
-        raise InputFileError("is a pipe that nobody writes to", hint="start its writer first, or name a file")
-    return begun
 
 
 class GivenArrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +13,17 @@ from pydantic_core import ValidationError
 from varprobe.config.build import build
 from varprobe.config.expectation import Expectation, resolve_expectation
 from varprobe.config.fields import FieldError, FieldPath, SeveralFieldsError, field_name
-from varprobe.config.files import read_at_most
+from varprobe.config.opening import read_at_most
 from varprobe.config.overrides import Override, apply_overrides
 from varprobe.config.schema import parse_config
 from varprobe.config.yaml_tree import MAX_BYTES, Node, parse_yaml, plant
-from varprobe.errors import ConfigError, InputFileError, Place, join_errors
+from varprobe.errors import ConfigError, InputFileError, Place, VarprobeError, join_errors
 from varprobe.frozen import dataclass, field
 from varprobe.network.spec import NetworkSpec
+
+# What the config of an audit has, and that of a network has not.
+AUDIT_KEYS = ("arrays", "weights", "model")
+_MENTIONED = re.compile(rf"\b({'|'.join(AUDIT_KEYS)})\b")
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,6 +60,17 @@ class ConfigText:
     label: str
     folder: Path
     stem: str
+
+
+def names_audit(config: ConfigText) -> bool:
+    """Whether a config is of an audit of weights, and not of a network; what is no YAML is neither."""
+    if not _MENTIONED.search(config.text):
+        return False
+    try:
+        root = parse_yaml(config.text, config.label)
+    except VarprobeError:
+        return False
+    return isinstance(root.value, dict) and "layers" not in root.value and any(key in root.value for key in AUDIT_KEYS)
 
 
 def load(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Experiment:
@@ -101,7 +117,7 @@ def read_config(source: str | Path) -> ConfigText:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputFileError(f"cannot be read: {reason}", hint="check the path and its rights", place=place) from None
-    stem = path.stem.encode(errors="replace").decode()
+    stem = (path.stem.removesuffix(".varprobe") or path.stem).encode(errors="replace").decode()
     return ConfigText(_decode(data, str(source)), str(source), path.parent, stem)
 
 

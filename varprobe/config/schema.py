@@ -275,11 +275,15 @@ def read_constants(document: Any) -> Constants:
 
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of a config file; shorthands are alternatives to the long forms."""
+    return json_schema_of(config_core_schema(), "varprobe config")
+
+
+def json_schema_of(schema: CoreSchema, title: str) -> dict[str, Any]:
+    """The JSON Schema of what pydantic is given."""
     from pydantic.json_schema import GenerateJsonSchema
 
-    generated = GenerateJsonSchema().generate(config_core_schema(), mode="validation")
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "varprobe config"}
-    return {**_closed(generated), **head}
+    generated = GenerateJsonSchema().generate(schema, mode="validation")
+    return {**_closed(generated), "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
 
 
 def _closed(schema: Any) -> Any:

@@ -173,7 +173,8 @@ class _Builder:
             raise self.error(f"nested more than {MAX_DEPTH} deep", "use fewer levels", event)
         if isinstance(event, ev.AliasEvent):
             if event.anchor not in self.anchors:
-                raise self.error(f"unknown anchor '*{event.anchor}'", "define it before, with &", event)
+                hint = "define it before, with &; text that begins with * stands in quotes"
+                raise self.error(f"unknown anchor '*{event.anchor}'", hint, event)
             node, size = self.anchors[event.anchor]
             self.add(size, event)
             return node

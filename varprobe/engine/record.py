@@ -18,6 +18,7 @@ from varprobe.engine.ranks import (
 from varprobe.engine.scaled_array import Exponent, ScaledArray, log_square
 from varprobe.frozen import dataclass
 from varprobe.network.activations import Activation
+from varprobe.network.spec import SATURATED_ABOVE
 
 Table = NDArray[np.float64]
 
@@ -40,6 +41,7 @@ class StackStatistics:
     log_activation_variance: Table
     log_activation_sample_variance: Table
     saturated: Table
+    saturated_as_asked: Table  # beyond another limit than `SATURATED_ABOVE`; nan where none is asked for
     dead: Table
     log_max_abs: Table
     log_gradient_second_moment: Table
@@ -101,16 +103,21 @@ class StackStatistics:
         _write(self, row, "preactivation", signal)
 
     def write_activation(self, row: int, signal: ScaledArray, activation: Activation | None, above: float) -> None:
-        """Values are saturated beyond a share `above` of the range between the activation's limits."""
+        """Values are saturated beyond `SATURATED_ABOVE` of the range between the activation's limits, and `above`."""
         _write(self, row, "activation", signal)
         self.dead[:, row] = signal.moments.dead
         self.identical_units[:, row] = find_identical_units(signal)
         self.log_max_abs[:, row] = log_square(signal.moments.max_abs**2, signal.exponent) / 2
-        limits = None if activation is None else _limits(activation, signal.exponent, above)
+        limits = None if activation is None else _limits(activation, signal.exponent, SATURATED_ABOVE)
         counts, beyond = histogram_and_saturation(signal.values, signal.moments.second_moment, limits)
         self.activation_histogram[row] += counts
-        if limits is not None:
-            self.saturated[:, row] = beyond
+        if activation is None or limits is None:
+            return
+        self.saturated[:, row] = beyond
+        if above != SATURATED_ABOVE:
+            limits = _limits(activation, signal.exponent, above)
+            asked = histogram_and_saturation(signal.values, signal.moments.second_moment, limits)[1]
+            self.saturated_as_asked[:, row] = asked
 
     def write_gradient(self, row: int, gradient: ScaledArray) -> None:
         self.log_gradient_second_moment[:, row] = gradient.log_second_moment

@@ -26,6 +26,7 @@ LEAVING_LIMIT = 0.01
 # The engine's name of each statistic of the report, and whether it keeps its natural log.
 _FIELDS = {
     "activation.saturated": ("saturated", False),
+    "activation.saturated_as_asked": ("saturated_as_asked", False),
     "activation.dead": ("dead", False),
     "activation.max_abs": ("log_max_abs", True),
     "activation.effective_rank": ("effective_rank", False),
@@ -56,8 +57,9 @@ def limit_claim(
     name: str, limit: float, rows: tuple[int, ...], line: int | None, above: float = SATURATED_ABOVE
 ) -> Claim:
     """No layer's mean share is above a limit: of dead units, or of values saturated as `NetworkSpec` says of above."""
-    answer = partial(_hold, f"activation.{name}", rows, Range(None, limit))
-    beyond = "" if above == SATURATED_ABOVE else f" beyond {above:.6g} of the range"
+    is_asked = above != SATURATED_ABOVE
+    answer = partial(_hold, f"activation.{name}{'_as_asked' if is_asked else ''}", rows, Range(None, limit))
+    beyond = f" beyond {above:.6g} of the range" if is_asked else ""
     return Claim(name, f"at most {percent(limit)}{beyond} in every layer", line, answer)
 
 

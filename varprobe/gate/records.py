@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from varprobe.audit.records import Audit
 from varprobe.frozen import record
 from varprobe.presentable import Presentable
 from varprobe.report.records import Report
 from varprobe.verdict.labels import Word
 
-CHECK_VERSION = 3
+CHECK_VERSION = 4
 # The trials that a check may draw, unless told otherwise.
 MAX_TRIALS = 400
 
@@ -31,7 +32,8 @@ class Decision:
 
     Attributes:
         expectation: the path below `expect` in the config, such as `forward`, `rate.forward`,
-            `layers.3.activation.variance`; `findings` for error-level findings, `baseline` for drift.
+            `layers.3.activation.variance`; `findings` for error-level findings, `baseline` for drift, `weights.PATTERN`
+            for a law that weights were meant to be drawn from.
         wanted: what is expected, in words.
         outcome: met, failed or undecided.
         found: what was found, in words, with its interval.
@@ -116,6 +118,7 @@ class CheckResult(Presentable):
         trouble: None unless the outcome is error or fault.
         further: mistakes of the config beside it, in the order of the file.
         since: what differs from the baseline; None where there is none.
+        audit: of weights, in place of a report; `trials` then are its draws.
     """
 
     config: str
@@ -131,6 +134,7 @@ class CheckResult(Presentable):
     trouble: CheckError | None = None
     further: tuple[CheckError, ...] = ()
     since: SinceBaseline | None = None
+    audit: Audit | None = None
 
 
 @record(frozen=True, repr=False)

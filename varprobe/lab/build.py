@@ -26,7 +26,7 @@ def build_page(address: str = "") -> str:
     """
     style, tables = _read("style.css"), write_tables()
     worker = _join(tables, *map(_read, _WORKER))
-    start = f"const START = {json.dumps(address)}, VERSION = {json.dumps(__version__)};\n"
+    start = f"const START = {json.dumps(address)};\n"
     page = _join(start + tables, *map(_read, _PAGE))
     policy = (
         f"default-src 'none'; script-src '{_digest(page)}'; style-src '{_digest(style)}'; worker-src blob:; "

@@ -119,8 +119,8 @@ class NetworkSpec:
 
     Attributes:
         place: the config, for messages.
-        saturated_above: the share of the range between an activation's limits, about its middle, beyond which a value
-            counts as saturated.
+        saturated_above: the share of the range between an activation's limits, about its middle, beyond which `expect`
+            counts a value as saturated; findings and the report count from `SATURATED_ABOVE` on.
     """
 
     name: str

@@ -20,7 +20,7 @@ from varprobe.results.kinds import render
 def outline_check(checked: CheckResult) -> Outline:
     """The outcome, how it was reached, and the decisions, the broken ones first."""
     first = sorted(checked.decisions, key=lambda decision: decision.outcome == "met")
-    items = (f"{words.word(one.outcome)} {one.expectation}: {words.tell(one)}" for one in first)
+    items = (f"{words.word(one.outcome)} {words.subject(one)}: {words.tell(one)}" for one in first)
     return Outline(_verdict(checked), (f"{words.place(checked)}: {words.how(checked)}",), tuple(items))
 
 
@@ -34,7 +34,7 @@ def summarise_check(checked: CheckResult) -> Iterator[str]:
         yield from words.hint_lines(trouble)
     yield from (f"since the baseline: {line}" for line in words.since_lines(checked))
     for decision in checked.decisions:
-        yield f"{words.word(decision.outcome)} {decision.expectation}: {words.tell(decision)}"
+        yield f"{words.word(decision.outcome)} {words.subject(decision)}: {words.tell(decision)}"
         if decision.outcome != "met":
             yield f"  at {words.where(checked, decision)}"
             yield from (f"  -> {line}" for line in words.to_do(checked, decision))

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from varprobe.errors import OutputError, Place
+from varprobe.formatting import with_article
 from varprobe.presentation.kinds import call, shown_of
 from varprobe.reporters.picture import draw_tame, find_drawing, house_style
-from varprobe.results.kinds import find, kind_of
+from varprobe.results.kinds import find, has_histograms, kind_of
 
 _DPI = 100
 
@@ -19,14 +20,15 @@ def plot(result: Any, ax: Any = None, *, own_scale: bool = False) -> Any:
     shown = shown_of(result)
     if not shown.picture:
         hint = "`.summary()` has it in words; a report has a picture"
-        raise OutputError(f"a {shown.noun} has no picture", hint=hint, place=Place("plot"))
+        raise OutputError(f"{with_article(shown.noun)} has no picture", hint=hint, place=Place("plot"))
     pictured = call(shown.picture, result)
     kind = kind_of(pictured)
     if ax is not None and not kind.axes:
         hint = "call it without axes: it makes a figure of its own"
-        raise OutputError(f"the picture of a {shown.noun} has several axes", hint=hint, place=Place("ax"))
-    if own_scale and (ax is not None or not kind.histograms):
-        what = "on given axes" if kind.histograms else f"in the picture of a {shown.noun}"
+        raise OutputError(f"the picture of {with_article(shown.noun)} has several axes", hint=hint, place=Place("ax"))
+    if own_scale and (ax is not None or not has_histograms(pictured)):
+        alone = "a picture of theory alone" if kind.histograms else f"the picture of {with_article(shown.noun)}"
+        what = "on given axes" if ax is not None and kind.histograms else f"in {alone}"
         raise OutputError(f"there are no histograms {what}", hint="leave it out", place=Place("own_scale"))
     with house_style():
         if ax is not None:

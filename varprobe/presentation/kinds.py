@@ -78,6 +78,13 @@ SHOWN: dict[str, Shown] = {
         formats=_stored("check"),
         rows="presentation.checks:list_all_decisions",
     ),
+    "audit.records:Audit": Shown(
+        noun="audit",
+        outline="presentation.audits:outline_audit",
+        summary="presentation.audits:summarise_audit",
+        formats=_stored("audit"),
+        picture=_SAME,
+    ),
     "tuning:Tuning": Shown(
         noun="tuning",
         outline="presentation.tunings:outline_tuning",

@@ -56,6 +56,16 @@ def signed_estimates(values: Table) -> list[Estimate]:
     ]
 
 
+def typical_log10(estimate: Estimate | None) -> float | None:
+    """log10 of the geometric mean over the draws that live; None where none does."""
+    if estimate is None:
+        return None
+    if estimate.log10_typical is not None:
+        return estimate.log10_typical
+    living = [trial for trial in estimate.trials if trial is not None]
+    return sum(living) / len(living) if living else None
+
+
 def _half_widths(values: Table, trials: int) -> Table:
     if trials < 2:
         return np.full(values.shape[1], np.nan)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varprobe.frozen import dataclass
-from varprobe.report.records import Estimate, LayerRow, Report
+from varprobe.report.estimates import typical_log10
+from varprobe.report.records import LayerRow, Report
 from varprobe.verdict.judged import FEWEST
 from varprobe.verdict.labels import Direction
 from varprobe.verdict.rule import LN10, STABLE
@@ -39,16 +40,6 @@ def find_y_range(logs: Iterable[Log]) -> tuple[int, int]:
     """
     known = [log for log in logs if log is not None and math.isfinite(log)]
     return min(-DECADES, math.floor(min(known, default=0))), max(DECADES, math.ceil(max(known, default=0)))
-
-
-def typical_log10(estimate: Estimate | None) -> Log:
-    """log10 of the geometric mean over the draws that live; None where none does."""
-    if estimate is None:
-        return None
-    if estimate.log10_typical is not None:
-        return estimate.log10_typical
-    living = [trial for trial in estimate.trials if trial is not None]
-    return sum(living) / len(living) if living else None
 
 
 def activation_typical(row: LayerRow) -> Log:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from varprobe.formatting import count, number, power, printable
+from varprobe.report.estimates import typical_log10
 from varprobe.report.records import Estimate, Expected, LayerRow, Report
+from varprobe.reporters.axes import activation_typical, gradient_typical
+from varprobe.reporters.verdict_phrases import SUBJECTS
 from varprobe.verdict.judged import FEWEST
 from varprobe.verdict.records import Finding
 
@@ -32,6 +35,11 @@ def made_with(report: Report) -> str:
         f"{' and '.join(engines)} engine, {count(s.trials, 'trial')} of batch {s.batch:,}, "
         f"{printable(s.dtype)}, seed {s.seed}, {report.provenance.seconds:.2f} s"
     )
+
+
+def whose_variance(report: Report) -> str:
+    """What tables and curves of variances are of."""
+    return "by theory" if is_predicted(report) else "typical draw"
 
 
 def is_predicted(report: Report) -> bool:
@@ -72,30 +80,19 @@ def tested_line(report: Report) -> str:
     )
 
 
-def activation_log10(row: LayerRow) -> float | None:
-    """log10 of the variance of a row's output: the mean over trials, or theory where nothing was measured."""
-    return row.predicted.log10_activation_variance if row.activation is None else row.activation.variance.log10_mean
-
-
-def gradient_log10(row: LayerRow) -> float | None:
-    """log10 of the variance of the gradient with respect to the same output, likewise."""
-    gradient = row.activation_gradient
-    return row.predicted.log10_activation_gradient_second_moment if gradient is None else gradient.variance.log10_mean
-
-
 def activation_logs(row: LayerRow) -> tuple[float | None, float | None]:
-    """log10 of the variance of a row's output, as `activation_log10`, and theory's beside what was measured."""
-    return activation_log10(row), None if row.activation is None else row.predicted.log10_activation_variance
+    """log10 of the variance of a row's output in a typical draw, and theory's beside what was measured."""
+    return activation_typical(row), None if row.activation is None else row.predicted.log10_activation_variance
 
 
 def gradient_logs(row: LayerRow) -> tuple[float | None, float | None]:
     """Likewise of the gradient with respect to the same output."""
     theory = row.predicted.log10_activation_gradient_second_moment
-    return gradient_log10(row), None if row.activation_gradient is None else theory
+    return gradient_typical(row), None if row.activation_gradient is None else theory
 
 
 def activation_value(row: LayerRow) -> str:
-    """The output's variance as measured, or theory's where nothing was measured."""
+    """The output's variance in a typical draw, or theory's where nothing was measured."""
     measured, theory, _ = activation_cells(row)
     return theory if row.activation is None else measured
 
@@ -124,7 +121,7 @@ def _is_outside(measured: Estimate | None, low: float | None, high: float | None
 
 
 def activation_cells(row: LayerRow) -> tuple[str, str, str]:
-    """The output's variance: measured and by theory; and the standard errors between their second moments."""
+    """The output's variance: in a typical draw and by theory; and the standard errors between their second moments."""
     theory = row.predicted
     measured = "-" if row.activation is None else estimate(row.activation.variance)
     value = theory_value(theory.activation_variance, theory.log10_activation_variance)
@@ -155,7 +152,10 @@ def _deviation(value: float | None, *, is_tested: bool) -> str:
 
 def expectation_lines(report: Report) -> list[str]:
     """Whether the config's `expect` is met, a line each."""
-    return [f"expected {one.what} {' or '.join(one.allowed)}: {_expectation_words(one)}" for one in report.expect]
+    return [
+        f"expected {SUBJECTS.get(one.what, one.what)} {' or '.join(one.allowed)}: {_expectation_words(one)}"
+        for one in report.expect
+    ]
 
 
 def _expectation_words(one: Expected) -> str:
@@ -198,10 +198,10 @@ def finding_head(finding: Finding) -> str:
 
 
 def estimate(value: Estimate | None) -> str:
-    """The mean over trials at any size."""
+    """What a typical draw has, at any size."""
     if value is None or (value.mean is None and value.log10_mean is None):
         return "-"
-    return power(value.log10_mean)
+    return power(typical_log10(value))
 
 
 def row_label(row: LayerRow) -> str:

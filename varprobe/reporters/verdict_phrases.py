@@ -38,13 +38,13 @@ _WAYS = {
     "backward": ("from the last layer to the first", "from the last layer to the input"),
 }
 _STABLE, _BROKEN = (f"a factor {math.exp(limit):.0f}" for limit in (STABLE, BROKEN))
-_LIMITS = {
+_LIMITS: dict[str, str] = {
     Label.STABLE: f"within {_STABLE} is stable",
     Label.BORDERLINE: f"beyond {_STABLE}{{here}} is borderline",
     Label.VANISHING: f"beyond {_BROKEN}{{here}} is vanishing",
     Label.EXPLODING: f"beyond {_BROKEN}{{here}} is exploding",
 }
-_LEFT = {
+_LEFT: dict[str, str] = {
     SignalLabel.PRESERVED: "down to 0.1 is preserved",
     SignalLabel.FADING: "below 0.1 is fading",
     SignalLabel.COLLAPSING: "below 0.01 is collapsing",
@@ -84,7 +84,8 @@ def _change_sentence(way: str, direction: DirectionVerdict, where: str, here: st
     change = f"{what}; x {power(total)} {where}"
     if direction.label == Label.INCONCLUSIVE:
         return f"{change}, {_uncertainty(error)}."
-    return f"{change}; {_LIMITS[Label(direction.label)].format(here=here)}."
+    limit = _LIMITS.get(direction.label)  # a stored report may have any word
+    return f"{change}; {limit.format(here=here)}." if limit else f"{change}."
 
 
 def _uncertainty(error: float | None) -> str:
@@ -100,7 +101,8 @@ def _signal_sentence(direction: DirectionVerdict, whose: str) -> str:
     left = f"{what}; x {power(total)} of what tells samples apart is left at the last layer {whose}"
     if direction.label == SignalLabel.INCONCLUSIVE:
         return f"{left}, {_uncertainty(direction.error_log10)}."
-    return f"{left}; {_LEFT[SignalLabel(direction.label)]}."
+    limit = _LEFT.get(direction.label)
+    return f"{left}; {limit}." if limit else f"{left}."
 
 
 def verdict_words(verdict: Verdict) -> str:

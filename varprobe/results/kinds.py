@@ -119,6 +119,30 @@ RESULTS: dict[str, ResultKind] = {
         terminal="reporters.check.terminal:print_checks",
         read="results.sound:check_outcomes",
     ),
+    "audit": ResultKind(
+        record="audit.records:Audit",
+        version=("audit_version", "audit.records:AUDIT_VERSION"),
+        command="audit",
+        formats={
+            ".json": "results.store:render_json",
+            ".csv": "reporters.audit.tables:render_csv",
+            ".md": "reporters.audit.tables:render_markdown",
+            **PICTURES,
+            ".html": "reporters.audit.page:render_page",
+            ".xml": "reporters.audit.builds:render_junit",
+            ".sarif": "reporters.audit.builds:render_sarif",
+        },
+        printed={
+            "github": "reporters.audit.builds:render_github",
+            "json": "results.store:render_json",
+            "junit": "reporters.audit.builds:render_junit",
+            "markdown": "reporters.audit.tables:render_markdown",
+            "sarif": "reporters.audit.builds:render_sarif",
+        },
+        terminal="reporters.audit.terminal:print_audit",
+        figure="reporters.audit.figure:draw_audit",
+        read="results.sound:check_audit",
+    ),
 }
 
 
@@ -126,6 +150,12 @@ def noun_of(result: Any) -> str:
     """The key of a result's entry."""
     record = f"{type(result).__module__}:{type(result).__name__}"
     return next(noun for noun, kind in RESULTS.items() if f"varprobe.{kind.record}" == record)
+
+
+def has_histograms(result: Any) -> bool:
+    """Whether the result's figure shows histograms: theory alone has none."""
+    reports = getattr(result, "reports", (result,))
+    return kind_of(result).histograms and any(row.histogram for report in reports for row in report.layers)
 
 
 def kind_of(result: Any) -> ResultKind:

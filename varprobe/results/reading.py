@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from varprobe.config.files import open_ordinary
+from varprobe.config.opening import open_ordinary
 from varprobe.errors import InputFileError, Place
 from varprobe.formatting import size_of
 from varprobe.machine import free_memory

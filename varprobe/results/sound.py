@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from itertools import product
 
+from varprobe.audit.records import Audit
 from varprobe.errors import Place
 from varprobe.gate.records import OUTCOMES, CheckRun
 from varprobe.report.records import Histogram, Report
 from varprobe.results.reading import refuse
-from varprobe.sweeps.records import Curves, Sweep, SweepPoint
+from varprobe.sweeps.records import Sweep
 from varprobe.verdict.labels import Label, Severity, SignalLabel
 from varprobe.verdict.records import Target, Verdict
 
@@ -95,17 +95,16 @@ def _trouble(sweep: Sweep) -> str:
     expected = product(*(axis.values for axis in sweep.axes))
     if any(point.values != values for point, values in zip(sweep.points, expected, strict=True)):
         return "a point lies elsewhere than its axes say"
-    if not all(map(_is_whole, sweep.points)):
-        return "a point is neither measured nor failed"
+    if not all(point.is_sound for point in sweep.points):
+        return "a point is neither failed nor measured with curves of one length and labels that there are"
     return ""
 
 
-def _is_whole(point: SweepPoint) -> bool:
-    if point.failure:
-        return point.verdict is None and point.curves is None
-    if point.verdict is None or point.curves is None:
-        return False
-    return len({len(getattr(point.curves, curve.name)) for curve in fields(Curves)}) == 1
+def check_audit(audit: Audit, place: Place) -> Audit:
+    """Refuses an audit without tensors."""
+    if not audit.tensors:
+        raise refuse("audit", "audit", "it has no tensors", place, "tensors")
+    return audit
 
 
 def check_outcomes(checks: CheckRun, place: Place) -> CheckRun:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varprobe.errors import InputFileError, Place
+from varprobe.formatting import with_article
 from varprobe.results.kinds import RESULTS, ResultKind, find, kind_of
 from varprobe.results.reading import parse, read_bytes, refuse
 
@@ -110,7 +111,7 @@ def from_plain(plain: dict[str, Any], path: str | Path, noun: str) -> Any:
 def _check_version(kind: ResultKind, plain: dict[str, Any], noun: str, place: Place) -> None:
     key, known = kind.version[0], find(kind.version[1])
     if key in plain and plain[key] != known:
-        message = f"is a {noun} of version {str(plain[key])[:20]}, this varprobe reads version {known}"
+        message = f"is {with_article(noun)} of version {str(plain[key])[:20]}, this varprobe reads version {known}"
         raise InputFileError(message, hint="measure again with this varprobe", place=place)
 
 

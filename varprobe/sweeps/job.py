@@ -1,75 +1,27 @@
-"""The whole job: a config and axes in, every point measured on an executor, a Sweep out."""
+"""The whole job: a plan in, every point measured on an executor, a Sweep out."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import replace
-from itertools import product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from varprobe.config.loading import ConfigText, Experiment, load_text
-from varprobe.config.overrides import Override
 from varprobe.config.yaml_tree import scalar
 from varprobe.engine.schedule import available_cores
-from varprobe.errors import VarprobeError
-from varprobe.frozen import dataclass, field
+from varprobe.errors import InputFileError, Place, VarprobeError
 from varprobe.report.records import SettingsUsed
-from varprobe.sweeps.axes import check_axes, is_whole, numbers
+from varprobe.sweeps.axes import is_whole
 from varprobe.sweeps.journal import Journal
-from varprobe.sweeps.point import Task, measure_point
+from varprobe.sweeps.plan import SweepPlan, set_axes
+from varprobe.sweeps.point import MeasuredPoint, Task, measure_point
 from varprobe.sweeps.processes import CrashError, Processes
 from varprobe.sweeps.records import SWEEP_VERSION, Axis, Made, Sweep, SweepPoint
 from varprobe.version import __version__
 
 Progress = Callable[[int, int, float], None]
-
-
-@dataclass(frozen=True)
-class SweepPlan:
-    """What is to be measured.
-
-    Attributes:
-        experiment: the network before the axes' values.
-        fingerprint: the same for the same sweep: config, files that it names, axes and versions.
-    """
-
-    config: ConfigText
-    overrides: tuple[Override, ...]
-    axes: tuple[Axis, ...]
-    experiment: Experiment = field(repr=False)
-    fingerprint: str
-
-    @property
-    def combinations(self) -> tuple[tuple[str, ...], ...]:
-        """The values of every point; the last axis runs fastest."""
-        return tuple(product(*(axis.values for axis in self.axes)))
-
-
-def plan_sweep(config: ConfigText, overrides: Sequence[Override], axes: Sequence[Axis]) -> SweepPlan:
-    """The plan; each value is tried once, so that a slip is found before anything is measured.
-
-    Raises:
-        VarprobeError: where a value does not fit the config.
-    """
-    axes = tuple(axes)
-    check_axes(axes)
-    config = replace(config, folder=Path(os.path.abspath(config.folder)))
-    experiment = load_text(config, overrides)
-    start = tuple(axis.values[0] for axis in axes)
-    for place, axis in enumerate(axes):
-        # Between the ends of a range nothing can go wrong that does not go wrong at one of them.
-        for value in axis.values if numbers(axis) is None else (axis.values[0], axis.values[-1]):
-            load_text(config, (*overrides, *_set_axes(axes, (*start[:place], value, *start[place + 1 :]))))
-    return SweepPlan(config, tuple(overrides), axes, experiment, _take_fingerprint(experiment, config.folder, axes))
 
 
 def sweep_points(
@@ -90,9 +42,11 @@ def sweep_points(
 
     Raises:
         VarprobeError: where no point could be measured, for the first one's reason.
+        InputFileError: where a file that points read has changed in between.
     """
     combinations = plan.combinations
     points: dict[int, SweepPoint] = dict(journal.points) if journal else {}
+    files: dict[str, str] = dict(journal.files) if journal else {}
     sizes = [_estimate_work(plan.axes, values) for values in combinations]
     cores = threads or available_cores()
     workers = min(cores, len(combinations))
@@ -101,22 +55,23 @@ def sweep_points(
     missing = sorted((index for index in range(len(combinations)) if index not in points), key=lambda i: -sizes[i])
     tasks = {
         index: Task(
-            plan.config, (*plan.overrides, *_set_axes(plan.axes, combinations[index])), combinations[index], each
+            plan.config, (*plan.overrides, *set_axes(plan.axes, combinations[index])), combinations[index], each
         )
         for index in missing
     }
     reached = sum(sizes[index] for index in points)
-    for index, point in _measure(executor or Processes(workers), tasks, own=executor is None):
-        points[index] = point
+    for index, measured in _measure(executor or Processes(workers), tasks, own=executor is None):
+        points[index] = measured.point
+        _check_files(files, measured.files)
         if journal is not None:
-            journal.add(index, point)
+            journal.add(index, measured)
         reached += sizes[index]
         if progress is not None:
             progress(len(points), len(combinations), reached / sum(sizes))
     return _gather(plan, [points[index] for index in range(len(combinations))])
 
 
-def _measure(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterator[tuple[int, SweepPoint]]:
+def _measure(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterator[tuple[int, MeasuredPoint]]:
     """Points as they are finished; one whose process crashes is a failed one."""
     futures = {executor.submit(measure_point, task): index for index, task in tasks.items()}
     complete = False
@@ -126,9 +81,10 @@ def _measure(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterat
             try:
                 yield index, future.result()
             except CrashError as crash:
-                yield index, SweepPoint(tasks[index].values, str(crash))
+                yield index, MeasuredPoint(SweepPoint(tasks[index].values, str(crash)))
             except Exception as error:  # whatever an engine makes of a worker that is gone
-                yield index, SweepPoint(tasks[index].values, f"{type(error).__name__}: {error}"[:500])
+                failure = f"{type(error).__name__}: {error}"[:500]
+                yield index, MeasuredPoint(SweepPoint(tasks[index].values, failure))
         complete = True
     finally:
         for future in futures:
@@ -137,10 +93,12 @@ def _measure(executor: Executor, tasks: dict[int, Task], *, own: bool) -> Iterat
             executor.shutdown(wait=complete, cancel_futures=True)
 
 
-def _set_axes(axes: Sequence[Axis], values: Sequence[str]) -> tuple[Override, ...]:
-    return tuple(
-        Override(axis.path, value, f"--vary {axis.path}={value}") for axis, value in zip(axes, values, strict=True)
-    )
+def _check_files(known: dict[str, str], found: Mapping[str, str]) -> None:
+    """Refuses points that read different contents under one name."""
+    for path, digest in found.items():
+        if known.setdefault(path, digest) != digest:
+            hint = "start again: only what read it is measured anew"
+            raise InputFileError("has changed since the sweep began", hint=hint, place=Place(path))
 
 
 def _estimate_work(axes: Sequence[Axis], values: Sequence[str]) -> float:
@@ -168,31 +126,3 @@ def _gather(plan: SweepPlan, points: Sequence[SweepPoint]) -> Sweep:
         axes=plan.axes,
         points=tuple(points),
     )
-
-
-def _take_fingerprint(experiment: Experiment, folder: Path, axes: Sequence[Axis]) -> str:
-    files = {path: _digest(folder / path) for path in sorted(set(find_paths(experiment.document)))}
-    settings = [(axis.path, axis.values) for axis in axes]
-    whole = json.dumps(
-        [__version__, np.__version__, experiment.network.name, experiment.document, settings, files], default=str
-    )
-    return hashlib.sha256(whole.encode()).hexdigest()[:12]
-
-
-def find_paths(value: Any) -> Iterator[str]:
-    """Files that a config names, as it names them: `value` is its document, or a part of it."""
-    if isinstance(value, dict):
-        for key, child in value.items():
-            if key == "path" and isinstance(child, str):
-                yield child
-            yield from find_paths(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from find_paths(child)
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from varprobe.config.loading import ConfigText, load_text
+from varprobe.config.opening import digest_file, noting_files
 from varprobe.config.overrides import Override
 from varprobe.diagnose import diagnose
 from varprobe.errors import VarprobeError
-from varprobe.frozen import dataclass
+from varprobe.frozen import dataclass, field
 from varprobe.network.spec import with_threads
+from varprobe.report.estimates import typical_log10
 from varprobe.report.records import Estimate, Report
 from varprobe.sweeps.records import Curves, Logs, SweepPoint
 
@@ -31,8 +34,23 @@ class Task:
     threads: int
 
 
-def measure_point(task: Task) -> SweepPoint:
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """A point, and the files that it read: by path from the config's folder, what tells their content from another."""
+
+    point: SweepPoint
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def measure_point(task: Task) -> MeasuredPoint:
     """The point, measured; what the user got wrong there is its failure."""
+    with noting_files() as noted:
+        point = _measure(task)
+    folder = task.config.folder
+    return MeasuredPoint(point, {os.path.relpath(path, folder): digest_file(path, noted[path]) for path in noted})
+
+
+def _measure(task: Task) -> SweepPoint:
     try:
         experiment = load_text(task.config, task.overrides)
         settings = with_threads(experiment.network.settings, task.threads)
@@ -48,7 +66,7 @@ def take_curves(report: Report) -> Curves:
     found: dict[str, Logs] = {}
     for kind, key in (("activation", "activation"), ("gradient", "activation_gradient")):
         estimates = [statistics and statistics.variance for statistics in (getattr(row, key) for row in rows)]
-        found[kind] = _round([estimate and estimate.log10_mean for estimate in estimates])
+        found[kind] = _round([typical_log10(estimate) for estimate in estimates])
         found[f"{kind}_low"], found[f"{kind}_high"] = _take_band(estimates)
     return Curves(
         activation_theory=_round([row.predicted.log10_activation_variance for row in rows]),

@@ -1,22 +1,37 @@
 """Points on processes of their own, through the standard executor interface.
 
-Unlike `ProcessPoolExecutor`, a process that dies fails the one call that it was at, and the others go on. Little is
-imported here, so that a new process is soon deaf to Ctrl-C.
+Unlike `ProcessPoolExecutor`, a process that dies fails the one call that it was at, and the others go on. A process
+imports nothing from the folder that it is started in, nor the script that started it, and shares this process's memory
+with its siblings.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import queue
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar, cast
+
+from varprobe.machine import free_memory, keep_to
 
 T = TypeVar("T")
+
+# Where modules are found besides, behind the interpreter's own places, so that nothing there hides one of these.
+_START = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "sys.path += [each for each in {places!r} if each not in sys.path]; "
+    "from varprobe.sweeps.processes import serve; serve({memory})"
+)
+# This interpreter's own flags that say where modules are looked for.
+_FLAGS = {"isolated": "-I", "ignore_environment": "-E", "no_user_site": "-s", "no_site": "-S"}
 
 
 class CrashError(Exception):
@@ -30,6 +45,7 @@ class Processes(Executor):
         self._threads = ThreadPoolExecutor(count)
         self._here = threading.local()
         self._children: list[_Child] = []
+        self._memory = free_memory() // count
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """As `Executor.submit`; function, arguments and result are pickled.
@@ -51,51 +67,75 @@ class Processes(Executor):
 
     def _call(self, fn: Callable[..., T], args: Any, kwargs: Any) -> T:
         child: _Child | None = getattr(self._here, "child", None)
-        if child is None or not child.process.is_alive():
-            child = self._here.child = _Child()
+        if child is None or child.process.poll() is not None:
+            child = self._here.child = _Child(self._memory)
             self._children.append(child)
         result: T = child.call(fn, args, kwargs)
         return result
 
 
 class _Child:
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads that are at work
-        self.connection, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other,), daemon=True)
-        self.process.start()
-        other.close()
+    def __init__(self, memory: int) -> None:
+        start = _START.format(places=_find_places(), memory=memory)
+        flags = [flag for name, flag in _FLAGS.items() if getattr(sys.flags, name)]
+        command = [sys.executable, "-P", *flags, "-c", start]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.calls, self.answers = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
 
     def call(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        asked = pickle.dumps((fn, args, kwargs))
         try:
-            self.connection.send((fn, args, kwargs))
-            fine, value = self.connection.recv()
-        except (EOFError, OSError):  # also in the middle of an answer
-            self.process.join()
-            raise CrashError(_tell_ending(self.process.exitcode)) from None
+            self.calls.write(asked)
+            self.calls.flush()
+            fine, value = pickle.load(self.answers)
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # also in the middle of an answer
+            self.process.kill()
+            raise CrashError(_tell_ending(self.process.wait())) from None
         if fine:
             return value
         raise value
 
     def end(self) -> None:
         self.process.kill()
-        self.process.join()
-        self.connection.close()
+        self.process.wait()
+        for stream in (self.calls, self.answers):
+            with suppress(OSError):  # what was not sent is for nobody
+                stream.close()
 
 
-def _tell_ending(code: int | None) -> str:
-    if code is not None and code < 0:
+def _find_places() -> list[str]:
+    """Where this process finds modules, the folder that it stands in aside; varprobe's own place is the last."""
+    places = [each for each in sys.path if each and not _is_here(each)]
+    return [*places, str(Path(__file__).parents[2])]
+
+
+def _is_here(folder: str) -> bool:
+    try:
+        return os.path.samefile(folder, os.curdir)
+    except OSError:  # it is not there, as an archive of the interpreter's may be
+        return False
+
+
+def _tell_ending(code: int) -> str:
+    if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         short = ", perhaps for want of memory" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{short}"
     return f"its process ended with exit code {code}"
 
 
-def _serve(connection: Connection) -> None:
-    """The other side: one call after the other, until nobody is there to ask."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(memory: int) -> None:
+    """The other side: one call after the other on standard input, until nobody is there to ask.
+
+    Arguments:
+        memory: bytes that this process may use.
+    """
+    keep_to(memory)
+    asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
+    threading.Thread(target=_listen, args=(asked, calls), daemon=True).start()
     while True:
         fn, args, kwargs = calls.get()
         try:
@@ -103,15 +143,16 @@ def _serve(connection: Connection) -> None:
         except Exception as error:  # goes back to who asked
             answer = False, error
         try:
-            connection.send(answer)
+            answers.write(pickle.dumps(answer))
+            answers.flush()
         except OSError:  # nobody is there to take it
             os._exit(1)
 
 
-def _listen(connection: Connection, calls: queue.SimpleQueue[Any]) -> None:
+def _listen(asked: IO[bytes], calls: queue.SimpleQueue[Any]) -> None:
     """Ends the process at once when the other side is gone, also in the middle of a call."""
     try:
         while True:
-            calls.put(connection.recv())
-    except (EOFError, OSError):
+            calls.put(pickle.load(asked))
+    except (EOFError, OSError, pickle.UnpicklingError):
         os._exit(1)

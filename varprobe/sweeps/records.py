@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from varprobe.frozen import record
 from varprobe.presentable import Presentable
 from varprobe.report.records import NetworkPrediction, SettingsUsed
+from varprobe.verdict.labels import Label, SignalLabel
 from varprobe.verdict.records import Verdict
 
 SWEEP_VERSION = 2
@@ -29,7 +31,7 @@ class Curves:
     Of the row's output, and of the gradient with respect to the same.
 
     Attributes:
-        activation, gradient: mean over the trials.
+        activation, gradient: of a typical draw.
         activation_low, activation_high, gradient_low, gradient_high: the middle 90 % of the trials.
         activation_theory, gradient_theory: None where theory ends.
     """
@@ -60,6 +62,18 @@ class SweepPoint:
     verdict: Verdict | None = None
     prediction: NetworkPrediction | None = None
     curves: Curves | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is either failed, or measured, with curves of one length and labels that there are."""
+        if self.failure:
+            return self.verdict is None and self.curves is None
+        if self.verdict is None or self.curves is None:
+            return False
+        labels = self.verdict.overall, self.verdict.forward.label, self.verdict.backward.label
+        if not all(label in set(Label) for label in labels) or self.verdict.signal.label not in set(SignalLabel):
+            return False
+        return len({len(getattr(self.curves, curve.name)) for curve in fields(Curves)}) == 1
 
 
 @record(frozen=True)

@@ -43,9 +43,11 @@ function reasonFor(backward) {
 function checkGuess(event) {
   event.preventDefault();
   const form = /** @type {HTMLFormElement} */ (get("guess")), given = new FormData(form), verdict = judge(found.draws);
-  if (!given.get("forward") || !given.get("backward")) {
+  const isWhole = given.get("forward") && given.get("backward");
+  if (!isWhole || !found.settled) {
+    const asked = isWhole ? "The draws are not all there yet: a moment." : "Say both: what becomes of the activations, and of the gradient.";
     get("reason").hidden = false;
-    get("reason").replaceChildren(make("p", "Say both: what becomes of the activations, and of the gradient."));
+    get("reason").replaceChildren(make("p", asked));
     return;
   }
   const lines = /** @type {["forward" | "backward", string][]} */ ([["forward", "Activations"], ["backward", "Gradient"]]).map(([name, noun]) => {

@@ -116,8 +116,8 @@ function hireWorkers(count) {
 const workers = hireWorkers(2);
 /** @type {State} */
 let state = readAddress(location.hash || START);
-/** @type {{draws: Statistics[], theory: Theory | null, theoryTime: number, stepTime: number, settled: boolean}} */
-let found = { draws: [], theory: null, theoryTime: 0, stepTime: 0, settled: false };
+/** @type {{net: Net | null, draws: Statistics[], theory: Theory | null, theoryTime: number, stepTime: number, settled: boolean}} */
+let found = { net: null, draws: [], theory: null, theoryTime: 0, stepTime: 0, settled: false };
 // What is under way was asked for at this turn; a change begins another.
 let turn = 0, isBusy = false, isStale = false, changedAt = 0;
 
@@ -146,7 +146,7 @@ async function step() {
     isStale = false;
     const mine = ++turn, began = changedAt, net = netOf(state), { draw, theory, milliseconds } = await drawTogether(net, state.seed);
     if (mine !== turn || !sameNet(net, netOf(state))) continue;
-    found = { draws: [draw], theory, theoryTime: milliseconds, stepTime: 0, settled: false };
+    found = { net, draws: [draw], theory, theoryTime: milliseconds, stepTime: 0, settled: false };
     showAll();
     found.stepTime = performance.now() - began;
   }
@@ -199,7 +199,7 @@ function change(patch) {
   if (!sameNet(before, netOf(state)) || seed !== state.seed) {
     listeners.changed.forEach((tell) => tell());
     step();
-  } else if (state.keep && !keep) rest(turn);
+  } else if (state.keep && !keep && !isBusy) rest(++turn); // a step that is under way will see it when it ends
   else showAll();
 }
 
@@ -219,9 +219,11 @@ function speak() {
 /** Whether the verdict is to be guessed or explained first. */
 const isHidden = () => document.body.classList.contains("hiding");
 
+/** Shows what was found; of a network that was left meanwhile nothing, since the next is under way. */
 function showAll() {
-  if (!found.draws.length) return;
-  const net = netOf(state), verdict = judge(found.draws), words = verdictWords(verdict), count = found.draws.length;
+  const net = netOf(state);
+  if (!found.net || !sameNet(found.net, net)) return;
+  const verdict = judge(found.draws), words = verdictWords(verdict), count = found.draws.length;
   const overall = overallOf(verdict);
   get("headline").textContent = overall;
   get("headline").className = overall;
@@ -314,7 +316,6 @@ function showControls() {
   get("law").textContent = SCHEMES[state.scheme].law;
   field("std").value = String(weightScale.place(relative));
   get("std-out").textContent = short(relative);
-  field("std").setAttribute("aria-valuetext", `${short(relative)} over root fan-in`);
   const bias = biasStd(net);
   field("bias").value = bias > 0 ? String(Math.max(1, biasScale.place(bias))) : "0";
   get("bias-out").textContent = bias > 0 ? short(bias) : "0";
@@ -328,6 +329,7 @@ function showControls() {
   field("residual").value = state.residual === null ? "0" : String(Math.max(1, residualScale.place(state.residual)));
   get("residual-out").textContent = state.residual === null ? "none" : short(state.residual);
   field("axes").value = String(state.axes);
+  for (const id of ["std", "bias", "width", "batch", "residual"]) field(id).setAttribute("aria-valuetext", get(`${id}-out`).textContent || "");
   get("seed-out").textContent = String(state.seed);
   get("keep").setAttribute("aria-pressed", String(Boolean(state.keep)));
   document.body.classList.toggle("presenter", Boolean(state.presenter));

@@ -114,6 +114,10 @@ async function copy(text, what) {
 }
 
 function connect() {
+  const [stable, broken] = [LIMITS.stable, LIMITS.broken].map((limit) => Math.round(Math.exp(limit)));
+  get("rule").textContent = `Of every draw the change from the first layer's output to the last's is taken, of the gradient's on its `
+    + `way back; the logarithms are averaged over the draws, with a 95 % interval. Within a factor ${stable} is stable, `
+    + `beyond ${broken} vanishing or exploding, between them borderline; known to a factor above 10 only, it is inconclusive.`;
   offer(get("activation"), Object.keys(ACTIVATIONS));
   offer(get("scheme"), Object.keys(SCHEMES));
   offer(get("norm"), NORMS);

@@ -19,7 +19,8 @@ scope.onmessage = (event) => {
   const request = event.data, { id, net } = request;
   if (request.kind === "draw") {
     const pass = propagate(net, request.seed, request.from, request.to, request.circle, request.slot);
-    scope.postMessage({ id, pass, ...(request.theory ? timeTheory(net) : {}) });
+    const moved = [pass.forward, pass.backward].flatMap((tally) => [tally.units.buffer, tally.bins.buffer]);
+    scope.postMessage({ id, pass, ...(request.theory ? timeTheory(net) : {}) }, moved);
   } else if (request.kind === "theory") {
     scope.postMessage({ id, theory: predict(net, true) });
   } else if (request.kind === "train") {

@@ -7,23 +7,20 @@ from pathlib import PurePath
 from varprobe.formatting import count, printable
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
-from varprobe.verdict.records import Finding
 
 # GitHub shows that many errors, that many warnings and that many notices of a step.
 SHOWN = 10
 
 
 def render_github(checks: CheckRun) -> str:
-    """What changed since a baseline, an error for everything not met, up to ten warnings of the reports, the counts."""
+    """What changed since a baseline, an error for everything not met, up to ten warnings beside, the counts."""
     notices, errors, warnings = [], [], []
     for checked in checks.checked:
         since = words.since_lines(checked)
         notices += [_of_since(checked, since)] if since else []
-        verdict = checked.report and checked.report.verdict
         errors += [_of_trouble(checked, trouble) for trouble in words.troubles_of(checked)]
         errors += [_of_decision(checked, decision) for decision in words.broken(checked)]
-        found = verdict.findings if verdict else ()
-        warnings += [_of_finding(checked, finding) for finding in found if finding.severity == "warning"]
+        warnings += [_of_finding(checked, one) for one in words.noted(checked) if one.severity == "warning"]
     lines = [*notices[:SHOWN], *errors, *warnings[:SHOWN]]
     if len(errors) > SHOWN:
         lines.append(f"{count(len(errors), 'error')}; GitHub annotates the first {SHOWN} of a step")
@@ -42,16 +39,14 @@ def _of_trouble(checked: CheckResult, trouble: CheckError) -> str:
 
 
 def _of_decision(checked: CheckResult, decision: Decision) -> str:
-    title = f"varprobe: {printable(checked.name)}: {printable(decision.expectation)} {words.word(decision.outcome)}"
+    title = f"varprobe: {printable(checked.name)}: {words.subject(decision)} {words.word(decision.outcome)}"
     return _command("error", checked, decision.line, None, title, words.decision_lines(checked, decision))
 
 
-def _of_finding(checked: CheckResult, finding: Finding) -> str:
-    layer = words.layer_words(checked, finding.layer)
-    row = words.row_of(checked, finding.layer)
+def _of_finding(checked: CheckResult, finding: words.Noted) -> str:
     title = f"varprobe: {printable(checked.name)}: {finding.code}"
-    lines = [words.finding_words(finding), *([f"at {layer}"] if layer else [])]
-    return _command("warning", checked, row.line if row else None, None, title, lines)
+    lines = [finding.text, *([f"at {finding.where}"] if finding.where else [])]
+    return _command("warning", checked, finding.line, None, title, lines)
 
 
 def _command(

@@ -10,10 +10,10 @@ from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
 
 
-def render_junit(checks: CheckRun) -> str:
+def render_junit(checks: CheckRun, name: str = "varprobe check") -> str:
     """What is undecided is a failure of type `undecided`; a config that could not be checked has one case, an error."""
     suites = [_suite(checked) for checked in checks.checked]
-    root = Element("testsuites", name="varprobe check", time=f"{sum(one.seconds for one in checks.checked):.3f}")
+    root = Element("testsuites", name=name, time=f"{sum(one.seconds for one in checks.checked):.3f}")
     for key in ("tests", "failures", "errors"):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
     root.extend(suites)
@@ -52,6 +52,11 @@ def _suite(checked: CheckResult) -> Element:
 
 def properties_of(checked: CheckResult) -> dict[str, str]:
     """What JUnit XML says of a config beside its decisions: name -> value."""
+    if checked.audit:
+        audit = checked.audit
+        told = {"audit": audit.name, "source": audit.source, "baseline": audit.baseline, "layout": audit.layout}
+        figures = {"draws": audit.draws, "alpha": audit.alpha, "tolerance": audit.tolerance}
+        return {name: printable(str(value)) for name, value in {**told, "outcome": checked.outcome, **figures}.items()}
     values = {
         "network": printable(checked.name),
         "outcome": checked.outcome,

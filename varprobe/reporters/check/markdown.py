@@ -68,7 +68,7 @@ def _cells(checked: CheckResult, decision: Decision) -> tuple[str, ...]:
 
 
 def _broken(checked: CheckResult, decision: Decision) -> str:
-    what, where = map(_escape, (decision.expectation, words.where(checked, decision)))
+    what, where = map(_escape, (words.subject(decision), words.where(checked, decision)))
     said = (words.tell(decision), *words.to_do(checked, decision))
     return f"- **{words.word(decision.outcome)}: {what}** at {where}: " + " ".join(
         _escape(words.sentence(one)) for one in said

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.formatting import printable
 from varprobe.frozen import dataclass
 from varprobe.gate.records import CheckResult, CheckRun
@@ -36,7 +37,9 @@ EXPECTATIONS = {
     "theory": "agreement with theory",
     "findings": "no finding of severity error",
     "baseline": "no drift from the stored report",
+    "weights": "the law that weights were meant to be drawn from",
 }
+_AUDITED = {code: (kind.severity, kind.meaning) for code, kind in AUDIT_FINDINGS.items()}
 _OTHER, SINCE = "expect/other", "since-baseline"
 # The rules of what could not be checked, by outcome.
 _TROUBLE = {"error": "config", "fault": "fault"}
@@ -58,6 +61,7 @@ class _Result:
     column: int | None
     layer: int | None
     outcome: str
+    names: tuple[tuple[str, str], ...] = ()
 
 
 def render_sarif(checks: CheckRun) -> str:
@@ -76,7 +80,8 @@ def render_sarif(checks: CheckRun) -> str:
 
 
 def _rules() -> list[dict[str, Any]]:
-    found = [(code, kind.meaning, _LEVELS[kind.severity]) for code, kind in FINDINGS.items()]
+    kinds = {**{code: (kind.severity, kind.meaning) for code, kind in FINDINGS.items()}, **_AUDITED}
+    found = [(code, meaning, _LEVELS[severity]) for code, (severity, meaning) in kinds.items()]
     expected = [(f"expect/{kind}", f"expected: {meaning}", "error") for kind, meaning in EXPECTATIONS.items()]
     rest = [
         (SINCE, "what differs from the baseline apart from what was measured", "note"),
@@ -113,13 +118,13 @@ def _results(checked: CheckResult, rules: Iterable[str]) -> Iterator[_Result]:
         text = " ".join(map(words.sentence, (head, *words.to_do(checked, decision))))
         known, what = rule if rule in rules else _OTHER, decision.expectation
         yield _Result(known, what, "error", text, checked, decision.line, None, decision.layer, decision.outcome)
-    for finding in checked.report.verdict.findings if checked.report else ():
-        row = words.row_of(checked, finding.layer)
-        level = _AS_RESULT.get(finding.severity, "warning")
-        text = f"{printable(checked.name)}: {words.finding_words(finding)}"
-        rule = finding.code if finding.code in FINDINGS else _OTHER
-        line, what = row.line if row else None, f"{finding.code}:{finding.layer}"
-        yield _Result(rule, what, level, text, checked, line, None, finding.layer, finding.severity)
+    for one in words.noted(checked):
+        level = _AS_RESULT.get(one.severity, "warning")
+        text = f"{printable(checked.name)}: {one.text}"
+        rule = one.code if one.code in rules else _OTHER
+        yield _Result(
+            rule, f"{one.code}:{one.which}", level, text, checked, one.line, None, one.layer, one.severity, one.names
+        )
 
 
 def _write(results: Iterable[_Result], index: dict[str, int]) -> Iterator[dict[str, Any]]:
@@ -148,8 +153,9 @@ def _locations(result: _Result) -> list[dict[str, Any]]:
             column = {} if result.column is None else {"startColumn": result.column}
             location["physicalLocation"]["region"] = {"startLine": result.line, **column}
     row = words.row_of(result.checked, result.layer)
-    if row is not None:
-        location["logicalLocations"] = [{"name": printable(row.name), "fullyQualifiedName": printable(row.path)}]
+    names = result.names or (((printable(row.name), printable(row.path)),) if row else ())
+    if names:
+        location["logicalLocations"] = [{"name": name, "fullyQualifiedName": whole} for name, whole in names]
     return [location] if location else []
 
 

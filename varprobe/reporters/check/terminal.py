@@ -9,7 +9,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from varprobe.formatting import printable, tame
+from varprobe.formatting import tame
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision
 from varprobe.reporters.check import words
 from varprobe.reporters.console import open_console
@@ -84,7 +84,7 @@ def _print_broken(checked: CheckResult, console: Console) -> None:
 
 def _print_decision(checked: CheckResult, decision: Decision, console: Console) -> None:
     shown = words.word(decision.outcome)
-    line = f"{shown} {printable(decision.expectation)}: {words.tell(decision)}"
+    line = f"{shown} {words.subject(decision)}: {words.tell(decision)}"
     _put(console, line, 2, style=_STYLES.get(decision.outcome, "bold"), styled=len(shown))
     _put(console, f"at {words.where(checked, decision)}", 4)
     for line in words.to_do(checked, decision):

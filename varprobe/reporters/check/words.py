@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from varprobe.audit.records import AuditFinding
 from varprobe.formatting import count, printable
+from varprobe.frozen import dataclass
+from varprobe.gate.audits import NOT_INTENDED, SINCE_BASELINE
 from varprobe.gate.records import CheckError, CheckResult, CheckRun, Decision, Difference
 from varprobe.report.records import LayerRow
+from varprobe.reporters.audit.words import outcome_line, place_line, title_line
 from varprobe.reporters.report_phrases import row_label
-from varprobe.reporters.verdict_phrases import verdict_lines, verdict_words
+from varprobe.reporters.verdict_phrases import SUBJECTS, verdict_lines, verdict_words
 from varprobe.verdict.records import Finding
 
 # What is bad is written so that it is found without colour.
@@ -113,6 +117,8 @@ def place(checked: CheckResult, line: int | None = None, column: int | None = No
 
 def how(checked: CheckResult) -> str:
     """The network, and what it took to decide."""
+    if checked.audit:
+        return f"{title_line(checked.audit)}, {checked.seconds:.2f} s"
     trials = count(checked.trials, "trial")
     return f"{printable(checked.name)} ({trials}, {checked.seconds:.2f} s)"
 
@@ -135,6 +141,11 @@ def where(checked: CheckResult, decision: Decision) -> str:
     """Place and layer of a decision."""
     layer = layer_words(checked, decision.layer)
     return ", ".join(part for part in (place(checked, decision.line), layer) if part)
+
+
+def subject(decision: Decision) -> str:
+    """What the decision is about, as verdicts say it: `activations` for the expectation `forward`."""
+    return printable(SUBJECTS.get(decision.expectation, decision.expectation))
 
 
 def tell(decision: Decision) -> str:
@@ -182,13 +193,51 @@ def trouble_words(trouble: CheckError) -> str:
     return ": ".join(printable(part) for part in (trouble.field, trouble.message) if part)
 
 
-def finding_words(finding: Finding) -> str:
-    """A finding of the report with its remedy."""
-    return " ".join(printable(part) for part in (finding.message, finding.remedy) if part)
+@dataclass(frozen=True)
+class Noted:
+    """A finding of a config's report, or of its audit.
+
+    Attributes:
+        text: the message and the remedy.
+        line: of the layer's entry in the config.
+        layer: the row of the report that it is about.
+        which: tells it from others of its code.
+        where: the layer, or the tensors, in words.
+        names: of what it is about: short, and whole.
+    """
+
+    code: str
+    severity: str
+    text: str
+    line: int | None
+    layer: int | None
+    which: str
+    where: str
+    names: tuple[tuple[str, str], ...]
+
+
+def noted(checked: CheckResult) -> Iterator[Noted]:
+    """The findings of the report, or of the audit but those that decisions tell."""
+    for finding in checked.report.verdict.findings if checked.report else ():
+        row, text = row_of(checked, finding.layer), _both(finding)
+        names = ((printable(row.name), printable(row.path)),) if row else ()
+        line, where = row.line if row else None, layer_words(checked, finding.layer)
+        yield Noted(finding.code, finding.severity, text, line, finding.layer, f"{finding.layer}", where, names)
+    for found in checked.audit.findings if checked.audit else ():
+        if found.code not in (NOT_INTENDED, *SINCE_BASELINE):
+            first = printable(found.tensors[0])
+            where = place_line(found)
+            yield Noted(found.code, found.severity, _both(found), None, None, first, where, ((first, first),))
+
+
+def _both(finding: Finding | AuditFinding) -> str:
+    return " ".join(sentence(printable(part)) for part in (finding.message, finding.remedy) if part)
 
 
 def verdict_line(checked: CheckResult) -> str:
-    """The report's verdict in sentences; empty where there is no report."""
+    """The report's verdict, or the audit's outcome, in sentences; empty where there is neither."""
+    if checked.audit:
+        return outcome_line(checked.audit)
     if checked.report is None:
         return ""
     verdict = checked.report.verdict

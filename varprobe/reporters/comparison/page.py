@@ -8,7 +8,7 @@ from varprobe.comparison import Comparison
 from varprobe.formatting import count, power, printable
 from varprobe.frozen import dataclass
 from varprobe.report.records import LayerRow, Report
-from varprobe.reporters import report_phrases as phrases
+from varprobe.reporters.axes import activation_typical, gradient_typical
 from varprobe.reporters.comparison.changes import change_lines
 from varprobe.reporters.comparison.panels import curve_panels, histogram_panels
 from varprobe.reporters.page import parts
@@ -82,8 +82,8 @@ def _layers(reports: Sequence[Report]) -> list[Row]:
     found = []
     for place in range(max(len(report.layers) for report in reports)):
         rows = [report.layers[place] if place < len(report.layers) else None for report in reports]
-        activations = (_cell(row, phrases.activation_log10) for row in rows)
-        gradients = (_cell(row, phrases.gradient_log10) for row in rows)
+        activations = (_cell(row, activation_typical) for row in rows)
+        gradients = (_cell(row, gradient_typical) for row in rows)
         found.append(Row((Cell(str(place + 1), place + 1), *activations, *gradients)))
     return found
 

@@ -10,6 +10,7 @@ from varprobe.comparison import Comparison
 from varprobe.formatting import printable
 from varprobe.reporters.comparison.changes import change_lines, verdict_cells
 from varprobe.reporters.report.terminal import BAD, STYLES, put
+from varprobe.reporters.text import wrap
 from varprobe.reporters.verdict_phrases import SUBJECTS
 from varprobe.verdict.labels import Label
 
@@ -26,13 +27,16 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         table.add_row(Text(printable(name)), *changes, signal[1])
     console.print(table)
     console.print()
+    lines = "\n".join(change_lines(comparison)).splitlines()
+    for line in lines:
+        lead = " " * (len(line) - len(line.lstrip()))
+        for part in wrap(line.strip(), console.width - len(lead), "    "):
+            console.print(Text(lead + part), soft_wrap=True)
+    if lines:
+        console.print()
     found: dict[str, list[str]] = {label: [] for label in Label}
     for name, report in zip(comparison.names, comparison.reports, strict=True):
         found.setdefault(report.verdict.overall, []).append(printable(name))
     for label, names in found.items():
         if names:
             put(console, f"{label}: {'; '.join(names)}", style=STYLES.get(Label(label), BAD))
-    lines = change_lines(comparison)
-    if lines:
-        console.print()
-        console.print(Text("\n".join(lines)))

@@ -19,6 +19,7 @@ from varprobe.reporters.text import Cell, Heading
 from varprobe.reporters.verdict_phrases import (
     DIRECTIONS,
     FIGURES,
+    SUBJECTS,
     direction_figures,
     total_cell,
     verdict_lines,
@@ -41,7 +42,13 @@ def environment(package: str = "", folder: str = "") -> Environment:
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     glosses = Glosses(GLOSSARY)
     made.filters |= {"gloss": glosses.mark, "code": mark_code}
-    made.globals |= {"ways": DIRECTIONS, "figures": FIGURES, "choices": CHOICES, "glosses": glosses}
+    made.globals |= {
+        "ways": DIRECTIONS,
+        "subjects": SUBJECTS,
+        "figures": FIGURES,
+        "choices": CHOICES,
+        "glosses": glosses,
+    }
     made.globals |= {
         function.__name__: function
         for function in (
@@ -82,7 +89,9 @@ def render_template(template: str, heading: str, quizzes: tuple[Quiz, ...] = (),
 
 def way_headings() -> tuple[Heading, ...]:
     """Of the columns that `direction_cells` fills, for every direction."""
-    pairs = ((Heading(n, word=True), Heading("over the depth", spoken=f"over the depth, {n}")) for n in DIRECTIONS)
+    pairs = (
+        (Heading(n, word=True), Heading("over the depth", spoken=f"over the depth, {n}")) for n in SUBJECTS.values()
+    )
     return tuple(heading for pair in pairs for heading in pair)
 
 

@@ -9,8 +9,12 @@ from functools import partial
 from varprobe.errors import VarprobeError, nearest
 from varprobe.formatting import number, power
 from varprobe.frozen import dataclass
+from varprobe.report.estimates import typical_log10
 from varprobe.report.records import Estimate, LayerRow, Predicted
 from varprobe.reporters import report_phrases as phrases
+
+# What the verdict could be about; shares, ranks and means are otherwise.
+_MOMENTS = ("second_moment", "variance", "sample_variance")
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ def _measured(row: LayerRow, group: str, field: str) -> Estimate | None:
 
 
 def _value(row: LayerRow, group: str, field: str, theory: str = "") -> tuple[str, ...]:
-    """The mean over draws; of theory alone what theory says."""
+    """Of a typical draw where it is one of `_MOMENTS`, else the mean over draws; of theory alone what theory says."""
     if row.activation is None:
         return (number(getattr(row.predicted, theory)) if theory else "-",)
     found = _measured(row, group, field)
     if found is None:
         return ("-",)
+    if field in _MOMENTS and found.log10_mean is not None:
+        return (power(typical_log10(found)),)
     return (number(found.mean) if found.log10_mean is None else power(found.log10_mean),)
 
 

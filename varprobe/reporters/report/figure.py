@@ -35,7 +35,7 @@ from varprobe.reporters.picture import (
 )
 from varprobe.reporters.report.notes import note_trouble
 from varprobe.reporters.report.ridges import SIDES, draw_ridges, find_ridge_axis, ridge_rows
-from varprobe.reporters.report_phrases import is_predicted, size_words
+from varprobe.reporters.report_phrases import is_predicted, size_words, whose_variance
 from varprobe.verdict.labels import Direction
 from varprobe.verdict.records import DirectionVerdict
 
@@ -165,7 +165,7 @@ def draw_variances(axes: Axes, report: Report, *, columns: int = 3) -> None:
         _draw_theory(axes, shown)
     _draw_joints(axes, report.layers)
     mark_layers(axes, len(report.layers))
-    axes.set_ylabel("variance (log scale)")
+    axes.set_ylabel(f"variance, {whose_variance(report)} (log scale)")
     mark_powers(axes, _shown_logs(report))
     _mark_ways(axes)
     draw_grid(axes)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from varprobe.frozen import dataclass
 from varprobe.report.records import LayerRow, Report
 from varprobe.reporters import report_phrases as phrases
+from varprobe.reporters.axes import activation_typical, gradient_typical
 
 # Rows up to which nothing is folded, and how many a folded table has, at most and at least.
 WHOLE, MOST, FEWEST = 8, 10, 3
@@ -56,7 +57,7 @@ def _pick(report: Report) -> set[int]:
     found = sorted(
         (place for place, row in enumerate(rows) if row.index in marked), key=lambda one: -_rank(rows[one], marked)
     )
-    curves = [[log10(row) for row in rows] for log10 in (phrases.activation_log10, phrases.gradient_log10)]
+    curves = [[log10(row) for row in rows] for log10 in (activation_typical, gradient_typical)]
     places = (*ends, *found, *head, *(place for curve in curves for place in (*_jumps(curve), *_extremes(curve))))
     chosen = set(list(dict.fromkeys(places))[:MOST])
     while len(chosen) < FEWEST:

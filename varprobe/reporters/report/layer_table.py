@@ -63,7 +63,8 @@ def layer_lines(
     tables[0] = _with_bars(report, rows, tables[0], len(place), room, ascii_only=ascii_only)
     lines = [Text()]
     for number, columns in enumerate(tables):
-        lines += [*([Text()] if number else []), *_table(folded, [*columns, *marks])]
+        said = "" if number else f"{phrases.whose_variance(report)}:"
+        lines += [*([Text()] if number else []), *_table(folded, [*columns, *marks], said)]
     if any(any(phrases.outside_theory(row)) for row in rows):
         lines.append(Text(f"{OUTSIDE} outside theory's band"))
     return lines[1:]
@@ -107,9 +108,11 @@ def _taken(columns: Sequence[_Column]) -> int:
     return sum(column.width + 1 for column in columns) - 1
 
 
-def _table(folded: Sequence[LayerRow | Fold], columns: Sequence[_Column]) -> Iterator[Text]:
-    for part in (0, 1):
-        yield _line(columns, [column.heading[part] for column in columns], heading=True)
+def _table(folded: Sequence[LayerRow | Fold], columns: Sequence[_Column], said: str) -> Iterator[Text]:
+    """The lines; `said` stands over the names of the layers."""
+    above = _line(columns, [column.heading[0] for column in columns], heading=True)
+    yield Text(said, style="bold").append_text(above[len(said) :]) if above.plain[: len(said)].isspace() else above
+    yield _line(columns, [column.heading[1] for column in columns], heading=True)
     place, told = 0, False
     for row in folded:
         if isinstance(row, Fold):

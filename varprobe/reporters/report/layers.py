@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from varprobe.report.records import LayerRow
 from varprobe.reporters import report_phrases as phrases
+from varprobe.reporters.axes import activation_typical, gradient_typical
 from varprobe.reporters.text import Cell, Heading
 
 HEADINGS = (
@@ -33,10 +34,10 @@ def layer_cells(row: LayerRow, mark: str) -> tuple[Cell, ...]:
         Cell(phrases.row_label(row), word=True),
         Cell(row.kind, word=True),
         Cell(f"{row.fan_out:,}", row.fan_out),
-        Cell(activation, phrases.activation_log10(row) if measured else None),
+        Cell(activation, activation_typical(row) if measured else None),
         Cell(activation_theory, theory.log10_activation_variance),
         Cell(activation_off, theory.activation_deviation),
-        Cell(gradient, phrases.gradient_log10(row) if measured else None),
+        Cell(gradient, gradient_typical(row) if measured else None),
         Cell(gradient_theory, theory.log10_activation_gradient_second_moment),
         Cell(gradient_off, theory.activation_gradient_deviation),
         Cell(*phrases.weight_std_cell(row)),

@@ -22,8 +22,8 @@ from varprobe.reporters.verdict_phrases import verdict_words
 
 _NOTE = (
     "Both variances, of each layer's output and of the gradient with respect to the same output, in units of the "
-    "gradient at the network's output: the curves are a typical draw, which the verdict is about, from the first layer "
-    "to the last; the table has means over the trials."
+    "gradient at the network's output: curves and table are a typical draw, which the verdict is about; theory is for "
+    "the mean over draws. Histograms are of dense layers."
 )
 
 
@@ -47,6 +47,7 @@ def render_page(report: Report, *, lesson: bool = False) -> str:
         variances=_variances(report),
         histograms=_histograms(report),
         note=_NOTE,
+        whose=phrases.whose_variance(report),
         advised=advise(report, file),
         notes=notes_of(report),
         headings=HEADINGS,

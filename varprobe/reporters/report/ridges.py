@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 
 from varprobe.formatting import percent
 from varprobe.frozen import dataclass
+from varprobe.report.estimates import typical_log10
 from varprobe.report.records import Estimate, Histogram, LayerRow, Report
-from varprobe.reporters.axes import HistogramAxis, find_histogram_axis, size_unit_log10, typical_log10
+from varprobe.reporters.axes import HistogramAxis, find_histogram_axis, size_unit_log10
 from varprobe.reporters.picture import ACTIVATION, GRADIENT, SMALL, THEORY, width_of, width_of_axes
 
 # Histograms beside each other.

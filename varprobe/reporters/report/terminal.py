@@ -123,10 +123,16 @@ def _amounts(findings: Sequence[Finding]) -> str:
     places: dict[str, list[str]] = {}
     for finding in findings:
         places.setdefault(finding.code, []).append("" if finding.layer is None else f"layer {finding.layer:,}")
-    told = [f"{code} ({', '.join(where)})" if any(where) else code for code, where in places.items()]
+    told = [
+        f"{code} ({_join_places(where)})" if any(where) or len(where) > 1 else code for code, where in places.items()
+    ]
     notes = all(finding.severity == Severity.INFO for finding in findings)
     amount = count(len(findings), "note") if notes else f"{len(findings):,} more"
     return f"{amount}: {', '.join(told[:_MOST])}{' and others' if len(told) > _MOST else ''}"
+
+
+def _join_places(where: list[str]) -> str:
+    return ", ".join(where) if all(where) else f"{len(where):,} times"
 
 
 def _figure_lines(report: Report) -> Iterator[str]:
@@ -144,7 +150,7 @@ def _expectations(report: Report, *, every_row: bool) -> list[str]:
     if every_row or len(met) < 2:
         return lines
     others = [line for one, line in zip(report.expect, lines, strict=True) if not one.met]
-    return [f"as expected: {', '.join(f'{one.what} {one.found}' for one in met)}", *others]
+    return [f"as expected: {', '.join(f'{SUBJECTS.get(one.what, one.what)} {one.found}' for one in met)}", *others]
 
 
 def _print_verdict(report: Report, console: Console, *, every_row: bool) -> None:

@@ -108,15 +108,27 @@ def _labels(axes: Axes, sweep: Sweep, x: Scale, y: Scale) -> None:
     codes = np.array(found, float).reshape(shape)
     colours = ListedColormap([*COLOURS.values(), FAILED])
     axes.pcolormesh(x.edges, y.edges, codes.T, norm=Normalize(-0.5, len(order) - 0.5), cmap=colours, rasterized=True)
+    write_letters(axes, sweep, x, y, (4.9, 2.2))
+    axes.set_title("verdict", fontsize=WORDS)
+
+
+def write_letters(axes: Axes, sweep: Sweep, x: Scale, y: Scale, room: tuple[float, float]) -> None:
+    """The letters of the labels in place of those that are there, as many as fit.
+
+    Arguments:
+        room: width and height of the axes, in inches.
+    """
+    for text in list(axes.texts):
+        text.remove()
+    shape = len(x.places), len(y.places)
     across, up = (
-        max(1, math.ceil(need * amount / room)) for need, amount, room in zip(_LETTER, shape, (4.9, 2.2), strict=True)
+        max(1, math.ceil(need * amount / length)) for need, amount, length in zip(_LETTER, shape, room, strict=True)
     )
     for place, point in enumerate(sweep.points):
         column, row = divmod(place, shape[1])
         if column % across == across // 2 and row % up == up // 2:
             where = x.places[column], y.places[row]
             axes.text(*where, letter(point), ha="center", va="center_baseline", fontsize=SMALL, color=ink_on(point))
-    axes.set_title("verdict", fontsize=WORDS)
 
 
 def _draw_theory(drawn: Figure, maps: tuple[Axes, ...], sweep: Sweep, x: Scale, y: Scale) -> None:

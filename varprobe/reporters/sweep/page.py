@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -21,8 +20,8 @@ from varprobe.reporters.page.quizzes import Quiz, ask_about
 from varprobe.reporters.page.svg import picture
 from varprobe.reporters.picture import ACTIVATION, GRADIENT, THEORY, draw_grid, house_style, mark_layers, mark_powers
 from varprobe.reporters.report_phrases import finding_head
-from varprobe.reporters.sweep.figure import draw_sweep
-from varprobe.reporters.sweep.words import counts_line, failure_lines, made_line, sweep_title
+from varprobe.reporters.sweep.panels import sweep_panels
+from varprobe.reporters.sweep.words import counts_line, failure_lines, letter_words, made_line, sweep_title
 from varprobe.reporters.text import Cell, Heading, Row
 from varprobe.reporters.verdict_phrases import DIRECTIONS, verdict_words
 from varprobe.sweeps.records import Curves, Sweep, SweepPoint
@@ -84,7 +83,8 @@ def render_page(sweep: Sweep, *, lesson: bool = False) -> str:
         tone=_tone(sweep),
         counts=counts_line(sweep),
         failures=failure_lines(sweep),
-        picture=picture(partial(draw_sweep, header=False), sweep, "map", said, keep=True),
+        maps=sweep_panels(sweep, said),
+        letters=letter_words(sweep),
         axes=[_Slider(printable(axis.path), axis.values, place) for axis, place in zip(sweep.axes, start, strict=True)],
         shown=shown[index],
         curves=_curves(frame, shown[index]),
@@ -185,7 +185,7 @@ def _pick(curves: Curves | None, name: str, places: Sequence[int]) -> list[float
 
 
 def _frame(sweep: Sweep) -> _Frame:
-    drawn = Figure(figsize=(5.6, 4.2), dpi=72)
+    drawn = Figure(figsize=(5.0, 4.2), dpi=72)
     drawn.subplots_adjust(left=0.165, right=0.97, top=0.85, bottom=0.13)
     axes = drawn.subplots()
     curves = [point.curves for point in sweep.points if point.curves]
@@ -193,7 +193,7 @@ def _frame(sweep: Sweep) -> _Frame:
     axes.set_ylim(min(values, default=-1), max(values, default=1))
     mark_powers(axes)
     mark_layers(axes, max((len(one.activation) for one in curves), default=1))
-    axes.set_ylabel("variance (log scale)")
+    axes.set_ylabel("variance, typical draw (log scale)")
     draw_grid(axes)
     handles = [
         Line2D([], [], color=ACTIVATION, linewidth=1.8, label="activation variance"),
@@ -201,7 +201,15 @@ def _frame(sweep: Sweep) -> _Frame:
         Line2D([], [], color=THEORY, linewidth=1.0, linestyle=":", label="theory"),
         Patch(facecolor="#dddddd", label="middle 90 % of the trials"),
     ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, fontsize=9.5)
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=2,
+        frameon=False,
+        fontsize=10,
+        columnspacing=1,
+    )
     place = axes.transData.transform
     (x0, y0), (x1, y1) = place((0.0, 0.0)), place((1.0, 1.0))
     height = drawn.get_figheight() * 72

@@ -1,0 +1,1 @@
+"""Models of PyTorch, Keras and Flax, built under seeds and audited; no framework is loaded before it is needed."""

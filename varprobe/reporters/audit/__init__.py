@@ -1,0 +1,1 @@
+"""Audits for people and machines."""

@@ -45,6 +45,33 @@ def check_targets(targets: Iterable[Path], suffixes: Iterable[str]) -> None:
         check_writable(target)
 
 
+def refuse_inputs(targets: Iterable[Path], inputs: Iterable[str | Path], way_out: str = "name another file") -> None:
+    """Refuses to replace what is read, by whatever name, through links too.
+
+    Arguments:
+        inputs: those that are no files do not count.
+
+    Raises:
+        OutputError: for the first target that is one.
+    """
+    known = {found: source for source in inputs if (found := _identity(Path(source))) is not None}
+    for target in targets:
+        found = _identity(target)
+        if found in known:
+            source = known[found]
+            what = "this is read" if str(source) == str(target) else f"it is '{source}', which is read"
+            raise OutputError(f"would replace an input: {what}", hint=way_out, place=Place(str(target)))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def reports_target(name: str, suffix: str) -> Path:
     """`reports/NAME` with the suffix, in this folder, made if need be; what a file's name cannot hold becomes `_`."""
     _make_reports()
@@ -85,6 +112,8 @@ def _check_folder(target: Path, place: Place, *, new: bool = False) -> None:
             place=place,
         )
     target.exists()  # raises for a name that is too long
+    if not new and target.exists() and not (target.stat().st_mode & 0o222 and os.access(target, os.W_OK)):
+        raise OutputError("may not be written", hint="name another file, or give yourself the right", place=place)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"the folder '{folder}' cannot be written", hint="choose another folder", place=place)
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+import numpy as np
+
 from varprobe.advice.variants import Recipe, is_tunable
 from varprobe.frozen import dataclass
 from varprobe.gaussian.expectations import expectations
@@ -92,7 +94,8 @@ def _behind(activation: Activation, q: float) -> float:
 def bias_moment(law: Law) -> float:
     """E[b^2]."""
     if isinstance(law, FromFile):
-        return float((law.values.astype(float) ** 2).mean())
+        with np.errstate(over="ignore"):  # beyond doubles it is inf
+            return float(np.square(law.values.astype(float)).mean())
     mean = law.value if isinstance(law, Constant) else getattr(law, "mean", 0.0)
     return (law.variance(1, 1) or 0.0) + float(mean) ** 2
 

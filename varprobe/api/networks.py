@@ -151,7 +151,8 @@ def predict(
     from varprobe.diagnose import predict_report
 
     edits = _edits(settings, set, init=init, activation=activation, trials=trials, batch=batch)
-    return predict_report(read_source(source, edits), settings)
+    experiment = read_source(source, edits)
+    return predict_report(experiment, settings_of(experiment, settings, None))
 
 
 def derive(
@@ -224,7 +225,15 @@ def check(
 
 
 def settings_of(experiment: Experiment, settings: Settings | None, threads: int | None) -> Settings:
-    """How to measure: what was given, else what the config says; and on how many threads."""
+    """How to measure: what was given, else what the config says; and on how many threads.
+
+    Raises:
+        ConfigError: for settings that no config could say.
+    """
+    if settings is not None:
+        given = {name: value for name, value in vars(settings).items() if name != "threads"}
+        read_source(experiment, edits_of({"probe": {**experiment.document.get("probe", {}), **given}}))
+        checked_threads(settings.threads)
     return with_threads(settings or experiment.network.settings, checked_threads(threads))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,7 +16,9 @@ from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
 from varprobe.cli.factory_options import FactoryOptions, audit_named
 from varprobe.errors import Place, VarprobeError
+from varprobe.output import refuse_inputs
 from varprobe.results.kinds import RESULTS
+from varprobe.streams import say
 
 if TYPE_CHECKING:
     from varprobe.audit.audit import AuditSettings
@@ -117,6 +118,7 @@ def audit(
     if update_baseline and baseline is None:
         raise typer.BadParameter("--update-baseline needs --baseline FILE to write")
     delivery = plan_files("audit", output, "json" if as_json else str(format_))
+    refuse_inputs(delivery.files, [what, *([baseline] if baseline else [])])
     if what == "-" or what.lower().endswith((".yaml", ".yml")):
         found = _of_config(what, context, factory, allow_import=allow_import)
     else:
@@ -141,7 +143,7 @@ def audit(
     if baseline is not None:
         from varprobe.cli.audits import hold
 
-        tell = partial(print, file=sys.stdout if delivery.printed == TERMINAL else sys.stderr)
+        tell = partial(say, error=delivery.printed != TERMINAL)
         found = hold(found, baseline, tell, update=update_baseline)
     deliver(found, delivery, **({"every_row": every_row} if delivery.printed == TERMINAL else {}))
     raise typer.Exit(int(found.outcome is AuditOutcome.FAILED))

@@ -13,6 +13,7 @@ from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.delivery import TERMINAL, deliver, plan_files
 from varprobe.gate.records import MAX_TRIALS
+from varprobe.output import refuse_inputs
 from varprobe.results.kinds import RESULTS
 from varprobe.streams import say
 from varprobe.verdict.records import ALPHA
@@ -79,11 +80,15 @@ def check(
         raise typer.BadParameter("--write-expect prints YAML: leave out --baseline, --format, --json and -o")
     delivery = plan_files("check", output, "json" if as_json else str(format_))
     tell = partial(say, error=delivery.printed != TERMINAL)
+    sources = configs_of(configs)
+    refuse_inputs(delivery.files, [*sources, *([baseline] if baseline else [])])
+    if baseline is not None and update_baseline:
+        refuse_inputs([baseline], sources)
     edits = options.overrides_of(network, drawing, engine)
     gate = Gate(edits, threads, alpha, max_trials, baseline, update_baseline, tell, allow_import=allow_import)
     if write_expect:
-        raise typer.Exit(_print_expect(configs_of(configs), gate, quiet=quiet))
-    checks = check_all(configs_of(configs), gate, quiet=quiet)
+        raise typer.Exit(_print_expect(sources, gate, quiet=quiet))
+    checks = check_all(sources, gate, quiet=quiet)
     deliver(checks, delivery)
     raise typer.Exit({"passed": 0, "undecided": 1, "failed": 1, "error": 2, "fault": 3}[checks.outcome])
 

@@ -40,7 +40,7 @@ def compare(
     """Put networks side by side; of two reports of one network, say what changed beyond noise."""
     from varprobe.comparison import compare_reports
 
-    delivery = plan_delivery("comparison", output)
+    delivery = plan_delivery("comparison", output, inputs=sources)
     pairs = [pair for source in sources for pair in _reports(source, networks, drawing, threads, quiet=quiet)]
     if len(pairs) < 2:
         raise typer.BadParameter("one network is nothing to compare; name more, or several by --init a,b")

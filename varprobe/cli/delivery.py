@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from varprobe.errors import OutputError, Place
 from varprobe.formatting import with_article
 from varprobe.frozen import dataclass
-from varprobe.output import append_file, check_targets, reports_target, write_file
+from varprobe.output import append_file, check_targets, refuse_inputs, reports_target, write_file
 from varprobe.reporters.plotting import load_matplotlib
 from varprobe.results.kinds import PICTURES, RESULTS, ResultKind, find, render
 from varprobe.streams import say
@@ -70,7 +70,12 @@ class Delivery:
 
 
 def plan_delivery(
-    noun: str, output: Output, name: str = "", suffixes: Sequence[str] = (), code: FrameworkName | None = None
+    noun: str,
+    output: Output,
+    name: str = "",
+    suffixes: Sequence[str] = (),
+    code: FrameworkName | None = None,
+    inputs: Sequence[str | Path] = (),
 ) -> Delivery:
     """The delivery of a result; `-o -` is JSON on standard output.
 
@@ -78,6 +83,7 @@ def plan_delivery(
         noun: a key of `RESULTS`.
         name: of the network, for files `reports/NAME` of those suffixes.
         code: the framework in whose lines the remedies of a report are printed.
+        inputs: files that are read, and so are not written.
 
     Raises:
         OutputError: for a file that could not be written, a window without a screen, a lesson without a page, a scale
@@ -94,6 +100,7 @@ def plan_delivery(
 
         check_screen()
     files = (*planned.files, *(reports_target(name, suffix) for suffix in suffixes))
+    refuse_inputs(files, inputs)
     if output.lesson and not any(file.suffix.lower() == ".html" for file in files):
         hint = "add -o page.html: pages ask before they show"
         raise OutputError("there is no page to ask in", hint=hint, place=Place("--lesson"))

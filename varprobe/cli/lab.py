@@ -9,7 +9,7 @@ import typer
 
 from varprobe.cli.app import command
 from varprobe.cli.options import Network, Sampling, output_option, overrides_of
-from varprobe.output import check_targets, write_file
+from varprobe.output import check_targets, refuse_inputs, write_file
 from varprobe.streams import say
 
 
@@ -31,6 +31,7 @@ def lab(
 
     if output != Path("-"):
         check_targets([output], [".html"])
+        refuse_inputs([output], [config] if config else [])
     page = build_page("" if config is None else address_of(load(config, overrides_of(network, sampling)).network))
     if output == Path("-"):
         say(page, end="")

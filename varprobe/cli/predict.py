@@ -22,11 +22,14 @@ def predict(
 ) -> None:
     """Say by theory alone what becomes of the signal; nothing is drawn."""
     from varprobe.config.loading import load
+    from varprobe.config.opening import noting_files
     from varprobe.diagnose import predict_report
 
     if output.own_scale:
         hint = "leave it out; `varprobe run` measures them"
         raise OutputError("theory alone has no histograms", hint=hint, place=Place("--own-scale"))
-    shown, delivery = view.choose(), plan_delivery("report", output, code=code)
-    experiment = load(config, overrides_of(network, sampling))
+    shown = view.choose()
+    with noting_files() as noted:
+        experiment = load(config, overrides_of(network, sampling))
+    delivery = plan_delivery("report", output, code=code, inputs=[config, *noted])
     deliver(predict_report(experiment), delivery, **shown, explain=explain)

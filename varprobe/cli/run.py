@@ -34,12 +34,15 @@ def run(
 ) -> None:
     """Measure a network and print its verdict, theory beside it."""
     from varprobe.config.loading import load
+    from varprobe.config.opening import noting_files
 
     shown, edits = view.choose(), options.overrides_of(network, drawing, engine)
 
     def work() -> None:
-        experiment = load(config, edits)
-        delivery = plan_delivery("report", output, experiment.network.name, short.suffixes, code)
+        with noting_files() as noted:
+            experiment = load(config, edits)
+        name = experiment.network.name
+        delivery = plan_delivery("report", output, name, short.suffixes, code, [config, *noted])
         deliver(measure(experiment, threads, quiet=quiet), delivery, **shown)
 
     if not watch:

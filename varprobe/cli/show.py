@@ -34,7 +34,7 @@ def show(
         raise typer.BadParameter(f"{options} are for reports, and this is {with_article(noun)}")
     if noun != "report" and code is not None:
         raise typer.BadParameter(f"--as is for reports, and this is {with_article(noun)}")
-    delivery = plan_delivery(noun, output, code=code)
+    delivery = plan_delivery(noun, output, code=code, inputs=[stored])
     if output.own_scale and not has_histograms(result):
         hint = "leave it out; `varprobe run` measures them"
         raise OutputError("theory alone has no histograms", hint=hint, place=Place("--own-scale"))

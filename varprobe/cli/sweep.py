@@ -39,15 +39,18 @@ def sweep(
 ) -> None:
     """Measure a network at many settings, each in a process of its own; started again, it goes on where it was."""
     from varprobe.config.loading import read_config
+    from varprobe.config.opening import noting_files
     from varprobe.sweeps.axes import parse_axis
     from varprobe.sweeps.cluster import cluster_executor
     from varprobe.sweeps.job import sweep_points
     from varprobe.sweeps.journal import Journal
     from varprobe.sweeps.plan import plan_sweep
 
-    plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), [parse_axis(text) for text in vary])
+    axes = [parse_axis(text) for text in vary]
+    with noting_files() as noted:
+        plan = plan_sweep(read_config(config), options.overrides_of(network, drawing), axes)
     name = plan.experiment.network.name
-    delivery = plan_delivery("sweep", output, name, short.suffixes)
+    delivery = plan_delivery("sweep", output, name, short.suffixes, inputs=[config, *noted])
     with (
         cluster_executor(cluster) if cluster else nullcontext() as executor,
         Journal(place := sweep_journal(delivery.files, name, plan.fingerprint), plan) as journal,

@@ -11,7 +11,7 @@ from varprobe.advice.ways import By
 from varprobe.cli import options
 from varprobe.cli.app import command
 from varprobe.cli.interruptible import wait_for
-from varprobe.output import check_targets, write_file
+from varprobe.output import check_targets, refuse_inputs, write_file
 from varprobe.streams import say
 
 
@@ -33,6 +33,9 @@ def tune(
             "-o", "--output", metavar="FILE", help="Write the config with the changes: .yaml or .yml."
         ),
     ] = None,
+    force: Annotated[
+        bool, options.output_option("--force", help="Write over the config itself, where -o names it.")
+    ] = False,
     code: options.AsCode = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -48,6 +51,8 @@ def tune(
         raise typer.BadParameter("--as prints code, and --json prints JSON: leave one out")
     targets = output or []
     check_targets(targets, (".yaml", ".yml"))
+    if not force:
+        refuse_inputs(targets, [config], "name another file, or write over the config by --force")
     source = read_config(config)
     overrides = options.overrides_of(network, drawing)
     tuning = wait_for(

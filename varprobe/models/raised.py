@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from varprobe.errors import Place, VarprobeError
+from varprobe.streams import say
 
 # Frames of these files led to the code that raised, and say nothing of it.
 _OURS = (str(Path(__file__).parents[1]), "<frozen importlib")
@@ -29,7 +30,8 @@ def told_as_mistake(what: str, *, full: bool) -> Iterator[None]:
         raise
     except BaseException as error:  # sys.exit() of a factory too
         if full:
-            traceback.print_exception(error.with_traceback(_behind_ours(error.__traceback__)))
+            shown = traceback.format_exception(error.with_traceback(_behind_ours(error.__traceback__)))
+            say("".join(shown), error=True, end="")
         raise VarprobeError(
             f"{what} raised {_last_line(error)}",
             hint="mend it there" if full else "--traceback shows how it came there",

@@ -26,7 +26,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from varprobe.formatting import power, printable, shortened
+from varprobe.formatting import power, printable, printable_lines, shortened
 from varprobe.reporters.axes import find_y_range
 from varprobe.results.kinds import find, kind_of
 
@@ -90,7 +90,8 @@ def save_figure(draw: Callable[[T], Figure], what: T, form: str, dpi: int = 150)
     with house_style():
         stream = io.BytesIO()
         draw_tame(draw, what).savefig(stream, format=form, dpi=dpi, metadata=_METADATA[form])
-        return stream.getvalue()
+        # Labels of ticks are made while it is drawn.
+        return printable_lines(stream.getvalue().decode()).encode() if form == "svg" else stream.getvalue()
 
 
 def draw_tame(draw: Callable[[T], Figure], what: T) -> Figure:

@@ -137,7 +137,7 @@ def test_a_run_prints_header_table_and_verdict_and_nothing_else(here: Path) -> N
     lines = done.out.splitlines()
     assert lines[0] == "tiny: 4 dense layers, width 8"
     assert re.fullmatch(r"explicit engine, 3 trials of batch 16, float32, seed 0, \d+\.\d\d s", lines[1])
-    assert lines[3].split() == ["activation", "│", "theory", "gradient", "│", "theory"]
+    assert lines[3].split() == ["typical", "draw:", "activation", "│", "theory", "gradient", "│", "theory"]
     assert lines[4].split() == ["#", "layer", "width", *(2 * ["variance", "0.001", "1", "1000"])]
     assert [line.split()[:3] for line in lines[5:9]] == [[str(i), f"dense{i}", "8"] for i in range(1, 5)]
     assert lines[2] == lines[9] == ""

@@ -122,8 +122,11 @@ def report_facts(report: Report, form: str) -> Iterator[str]:
         yield from (report.name, *(each.remedy for each in report.verdict.findings if each.changes))
     else:
         yield from (row.name for row in report.layers)
-        logs = [row.activation.variance.log10_mean for row in report.layers if row.activation]
-        yield from map(repr if form == ".csv" else power, logs)
+        variances = [row.activation.variance for row in report.layers if row.activation]
+        if form == ".csv":
+            yield from (repr(variance.log10_mean) for variance in variances)
+        else:
+            yield from (power(variance.log10_typical) for variance in variances)
     if form in (".md", ".html"):
         yield from (report.name, *figures(report.verdict, form, ("forward", "backward", "signal")))
 

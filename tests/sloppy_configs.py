@@ -135,17 +135,17 @@ SLOPPY = {
     "dropout-percent": Sloppy(
         "input: {features: 8}\nlayers:\n  - dense: 8\n  - dropout: 50\n",
         "4:14",
-        "layers[1].dropout",
+        "layers[1].dropout.rate",
         "it is a share: 50 % is 0.5",
     ),
     "dropout-sign": Sloppy(
-        "input: {features: 8}\nlayers:\n  - dense: 8\n  - dropout: 50%\n", "4:14", "layers[1].dropout", "write 0.5"
+        "input: {features: 8}\nlayers:\n  - dense: 8\n  - dropout: 50%\n", "4:14", "layers[1].dropout.rate", "write 0.5"
     ),
     "dropout-p": Sloppy(
         "input: {features: 8}\nlayers:\n  - dense: 8\n  - dropout: {p: 0.5}\n",
-        "4:14",
-        "layers[1].dropout",
-        "write it as in `dropout: 0.1`",
+        "4:15",
+        "layers[1].dropout.p",
+        "did you mean 'rate'?",
     ),
     "dropout-in-dense": Sloppy(
         "input: {features: 8}\nlayers:\n  - dense: {width: 8, dropout: 0.1}\n",

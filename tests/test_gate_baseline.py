@@ -123,7 +123,7 @@ def test_a_failure_begins_with_what_changed_in_every_format(said: Said) -> None:
     assert notice[2].split("\n")[0] == "defaults.init: xavier -> he"
     assert [first[1]["title"], second[1]["title"]] == [
         "varprobe: a: baseline FAILED",
-        "varprobe: a: forward FAILED",
+        "varprobe: a: activations FAILED",
     ]
     failures = {case.get("name"): case.findtext("failure") for case in junit(made).iter("testcase")}
     assert str(failures["baseline"]).startswith("since the baseline: defaults.init: xavier -> he\n")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from varprobe.cli.app import COMMANDS
@@ -38,6 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a config, a report and a sweep."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "small.yaml").write_text(SMALL)
+    np.save(folder / "w.npy", np.ones((4, 6)))
     assert run_command(["run", str(folder / "small.yaml"), "-o", str(folder / "r.json"), "--quiet"]) == 0
     return folder
 
@@ -59,6 +61,7 @@ PRINTING = (
         "compare r.json r.json --json",
         "check small.yaml",
         "check small.yaml --format github",
+        "audit w.npy",
     ),
     *("sweep small.yaml --vary probe.seed=1,2 --threads 1", "new other.yaml", "gain relu", "gain --json"),
     *("list activations", "list initializers", "list layers", "list findings"),
@@ -105,7 +108,7 @@ def test_a_pipe_that_is_closed_ends_every_command_quietly(made: Path) -> None:
     done = subprocess.run(command, capture_output=True, cwd=made, env=environment(), check=True)
     assert done.stderr == b""
     assert json.loads(done.stdout) == dict.fromkeys(PRINTING, 0)
-    assert sorted(path.name for path in made.iterdir()) == ["other.yaml", "r.json", "small.yaml"]
+    assert sorted(path.name for path in made.iterdir()) == ["other.yaml", "r.json", "small.yaml", "w.npy"]
 
 
 def test_every_command_is_tried_with_a_closed_pipe() -> None:

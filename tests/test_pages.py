@@ -23,15 +23,14 @@ from varprobe.config.loading import ConfigText, load_text
 from varprobe.config.rewriting import write_config
 from varprobe.diagnose import predict_report
 from varprobe.report.records import Report
+from varprobe.reporters.axes import activation_typical, gradient_typical
 from varprobe.reporters.code.names import FrameworkName
 from varprobe.reporters.code.write import code_of_report
 from varprobe.reporters.glossary import GLOSSARY
 from varprobe.reporters.page.quizzes import CHOICES, Question
 from varprobe.reporters.report_phrases import (
     activation_cells,
-    activation_log10,
     gradient_cells,
-    gradient_log10,
 )
 from varprobe.reporters.verdict_phrases import verdict_sentences, verdict_words
 from varprobe.results.kinds import render
@@ -212,7 +211,7 @@ def test_the_page_of_a_comparison_tells_all_of_every_network(pages: dict[str, st
     assert len(rows) == 6
     for row, *layers in zip(rows, *(report.layers for report in comparison.reports), strict=True):
         keys = [float(key) for key in re.findall(r'data-key="([^"]*)"', row)]
-        logs = [activation_log10(layer) for layer in layers] + [gradient_log10(layer) for layer in layers]
+        logs = [activation_typical(layer) for layer in layers] + [gradient_typical(layer) for layer in layers]
         assert keys == pytest.approx([layers[0].index, *logs])
 
 

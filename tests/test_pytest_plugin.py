@@ -62,7 +62,7 @@ def test_a_config_that_is_as_expected_passes(pytester: pytest.Pytester) -> None:
     assert result.ret == 0
     (found,) = properties(pytester.path / "report.xml")
     assert found == {
-        "varprobe.network": "deep.varprobe",
+        "varprobe.network": "deep",
         "varprobe.outcome": "passed",
         "varprobe.trials": "20",
         "varprobe.max_trials": str(MAX_TRIALS),

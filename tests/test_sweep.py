@@ -163,7 +163,7 @@ def test_a_point_is_the_run_with_the_same_settings(plane: Sweep) -> None:
     assert point.curves is not None
     for kind, key in (("activation", "activation"), ("gradient", "activation_gradient")):
         estimates = [getattr(row, key).variance for row in report.layers]
-        assert getattr(point.curves, kind) == pytest.approx([one.log10_mean for one in estimates], abs=1e-5)
+        assert getattr(point.curves, kind) == pytest.approx([one.log10_typical for one in estimates], abs=1e-5)
         low, high = np.percentile([one.trials for one in estimates], (5, 95), axis=1)
         assert getattr(point.curves, f"{kind}_low") == pytest.approx(low, abs=1e-5)
         assert getattr(point.curves, f"{kind}_high") == pytest.approx(high, abs=1e-5)

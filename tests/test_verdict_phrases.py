@@ -14,7 +14,8 @@ import varprobe
 from varprobe.diagnose import predict_report
 from varprobe.formatting import power
 from varprobe.report.records import Report
-from varprobe.reporters.report_phrases import activation_log10, gradient_cells, gradient_log10
+from varprobe.reporters.axes import activation_typical, gradient_typical
+from varprobe.reporters.report_phrases import gradient_cells
 from varprobe.reporters.verdict_phrases import (
     direction_figures,
     head_line,
@@ -111,16 +112,16 @@ def test_curves_and_cells_are_of_outputs_and_of_the_gradient_there(report: Repor
         assert row.activation
         assert row.activation_gradient
         assert row.gradient
-        assert activation_log10(row) == row.activation.variance.log10_mean
-        assert gradient_log10(row) == row.activation_gradient.variance.log10_mean
+        assert activation_typical(row) == row.activation.variance.log10_typical
+        assert gradient_typical(row) == row.activation_gradient.variance.log10_typical
         # relu passes half of it on, so that the gradient with respect to z is another number.
         assert row.gradient.variance.log10_mean < row.activation_gradient.variance.log10_mean - 0.1
-        assert gradient_cells(row)[0] == power(row.activation_gradient.variance.log10_mean)
+        assert gradient_cells(row)[0] == power(row.activation_gradient.variance.log10_typical)
     theory = predict_report(varprobe.load(config(gradient="random"))).layers[0]
     predicted = theory.predicted.log10_activation_gradient_second_moment
     # 2 E[phi'^2] of He relu is 1: what reaches the body's output is all there is, 4 outputs times 0.001^2.
     assert predicted == pytest.approx(np.log10(4e-6))
-    assert gradient_log10(theory) == predicted
+    assert gradient_typical(theory) == predicted
     assert gradient_cells(theory)[1] == power(predicted)
 
 

@@ -21,6 +21,7 @@ MEANT = {
     **dict.fromkeys(("biasinitializer", "biasinit", "usebias", "b"), ("bias",)),
     **dict.fromkeys(("negativeslope", "alpha", "leak"), ("slope",)),
     **dict.fromkeys(("stddev", "sigma", "sd"), ("std",)),
+    **dict.fromkeys(("p", "prob", "probability", "droprate", "dropprob"), ("rate",)),
     **dict.fromkeys(("mu", "loc"), ("mean",)),
     **dict.fromkeys(("act", "nonlinearity", "activationfunction"), ("activation",)),
     **dict.fromkeys(("linear", "fc", "fullyconnected", "lin", "mlp"), ("dense",)),

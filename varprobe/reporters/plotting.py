@@ -15,6 +15,12 @@ WINDOWS = (
 )
 
 
+def opens_windows(backend: str) -> bool:
+    """Whether a backend of that name shows windows; one that a user's module brings does, but for a notebook's."""
+    name = backend.lower()
+    return name in WINDOWS or (name.startswith("module://") and "inline" not in name and "ipympl" not in name)
+
+
 def load_matplotlib(*, window: bool = False) -> None:
     """Imports it away from the current folder, whose `matplotlibrc` it would read, and without the user's settings.
 
@@ -25,7 +31,7 @@ def load_matplotlib(*, window: bool = False) -> None:
     """
     if "matplotlib" in sys.modules:
         return
-    if not window or os.environ.get("MPLBACKEND", WINDOWS[0]).lower() not in WINDOWS:
+    if not window or not opens_windows(os.environ.get("MPLBACKEND", WINDOWS[0])):
         os.environ["MPLBACKEND"] = "agg"
     os.environ.pop("MATPLOTLIBRC", None)
     with chdir(Path(__file__).parent) if _has_folder() else nullcontext():

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from varprobe.errors import OutputError, Place
 from varprobe.reporters.picture import draw_tame, house_style
-from varprobe.reporters.plotting import WINDOWS
+from varprobe.reporters.plotting import opens_windows
 
 T = TypeVar("T")
 
@@ -23,10 +23,10 @@ def check_screen() -> None:
     from matplotlib import pyplot
 
     try:
-        backend = pyplot.get_backend().lower()
+        backend = pyplot.get_backend()
     except (ImportError, ValueError):  # one is named, and its toolkit is missing, or there is none of that name
         backend = "agg"
-    if backend not in WINDOWS:
+    if not opens_windows(backend):
         hint = "write a file by -o plot.png; a window needs a screen and a toolkit such as Tk or Qt"
         raise OutputError("no window can be opened here", hint=hint, place=Place("--show"))
 

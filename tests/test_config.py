@@ -155,7 +155,7 @@ LAYER_ERRORS = [
     ("  - dense: 3\n    name: 12", (4, 11, "layers[0].name")),
     ("  - dense: 3\n  - norm: bath", (4, 11, "layers[1].norm.kind")),
     ("  - dense: 3\n  - norm: {eps: 1}", (4, 11, "layers[1].norm.kind")),
-    ("  - dense: 3\n  - dropout: {p: 1}", (4, 14, "layers[1].dropout.rate")),
+    ("  - dense: 3\n  - dropout: {p: 1}", (4, 15, "layers[1].dropout.p")),
     ("  - activation: relu", (3, 3, "layers")),
     ("  - dense: 3\n  - block: []", (4, 12, "layers[1].block")),
     ("  - dense: 3\n  - block: 3", (4, 12, "layers[1].block")),

@@ -502,7 +502,10 @@ def test_relative_paths_are_right_from_another_folder(folder: Path) -> None:
 
 
 def test_the_tuned_file_may_replace_the_config(folder: Path) -> None:
-    assert run_command(["tune", "net.yaml", "-o", "net.yaml"]) == 0
+    before = (folder / "net.yaml").read_text()
+    assert run_command(["tune", "net.yaml", "-o", "net.yaml"]) == 2
+    assert (folder / "net.yaml").read_text() == before
+    assert run_command(["tune", "net.yaml", "-o", "net.yaml", "--force"]) == 0
     assert "# the trunk" in (folder / "net.yaml").read_text()
     assert predict_report(load(folder / "net.yaml")).verdict.overall == "stable"
 

@@ -24,8 +24,8 @@ _ROW, _ROWS = 4096, 16
 _PIECE = _ROW * _ROWS
 # Fourth powers of what lies within these keep their digits in float32.
 _SMALLEST, _LARGEST = 1e-6, 1e6
-# Weights that the robust standard deviation looks at.
-_SAMPLE = 2**16
+# Weights that the robust standard deviation looks at: it is known to 1.5 %, of a limit of 7.5.
+_SAMPLE = 2**13
 # The spread of the middle half of a normal law, in standard deviations.
 _HALF_SPREAD = 1.3489795003921634
 # From so many robust standard deviations on, a weight counts as far out: one in 10^13 of a normal law.
@@ -98,7 +98,7 @@ class MomentTally:
         if low <= 0 <= high:
             self.zeros += int(np.count_nonzero(piece == 0))
         if self.unit is None:
-            self.unit = _unit_of(piece)
+            self.unit = _unit_of(piece[:_ROW])
         self.sums += _power_sums(piece, *self.unit)
 
     def moments(self, tensor: Tensor) -> Moments:

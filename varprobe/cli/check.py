@@ -55,12 +55,7 @@ def check(
     engine: options.EngineName = None,
     threads: options.Threads = None,
     format_: Annotated[Format, options.output_option("--format", help="What to print.")] = _PLAIN,
-    output: Annotated[
-        list[Path] | None,
-        options.output_option(
-            "-o", "--output", metavar="FILE", help="Write FILE: .xml (JUnit), .sarif, .md or .json. Repeatable."
-        ),
-    ] = None,
+    output: options.CheckFiles = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     allow_import: options.AllowImport = False,

@@ -58,12 +58,7 @@ def grade(
         int, options.measuring_option(min=0, max=2**31 - 1, metavar="N", help="Where the seeds come from.")
     ] = 0,
     format_: Annotated[Format, options.output_option("--format", help="What to print.")] = _PLAIN,
-    output: Annotated[
-        list[Path] | None,
-        options.output_option(
-            "-o", "--output", metavar="FILE", help="Write FILE: .xml (JUnit), .sarif, .md or .json. Repeatable."
-        ),
-    ] = None,
+    output: options.CheckFiles = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:

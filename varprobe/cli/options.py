@@ -44,6 +44,10 @@ AsCode = Annotated[
     FrameworkName | None, output_option("--as", help="Print the remedies alone, as lines of that framework.")
 ]
 AsJson = Annotated[bool, output_option("--json", help="Print JSON in place of the text.")]
+CheckFiles = Annotated[
+    list[Path] | None,
+    output_option("-o", "--output", metavar="FILE", help="Write FILE: .xml (JUnit), .sarif, .md or .json. Repeatable."),
+]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="No progress bar.")]
 
 

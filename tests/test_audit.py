@@ -17,6 +17,7 @@ from varprobe.audit.compatible import find_laws
 from varprobe.audit.deviation import deviate
 from varprobe.audit.fans import Fans, Layout, Reading, find_fans
 from varprobe.audit.files import tensors_of, tensors_of_arrays
+from varprobe.audit.findings import AUDIT_FINDINGS
 from varprobe.audit.intent import read_intent, score_limit
 from varprobe.audit.law_moments import moments_of
 from varprobe.audit.law_text import read_law
@@ -298,21 +299,7 @@ def halves(kind: str) -> dict[str, Array]:
     return arrays | {"x": faulty[kind]}
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "identical-tensors",
-        "outliers",
-        "odd-one-out",
-        "not-centred",
-        "constant",
-        "zero",
-        "non-finite",
-        "rank-deficient",
-        "duplicate-rows",
-        "left-at-default",
-    ],
-)
+@pytest.mark.parametrize("code", [code for code, kind in AUDIT_FINDINGS.items() if kind.check is not None])
 def test_every_finding_is_made_and_of_its_tensor_alone(code: str) -> None:
     arrays = halves(code)
     odd = list(arrays)[-1]

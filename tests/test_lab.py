@@ -89,7 +89,12 @@ def wait_for(page: Any, condition: str, seconds: float = 60) -> None:
 
 
 def go_to(page: Any, address: str) -> None:
-    page.evaluate("(address) => { location.hash = address; }", address)
+    heard = """(address) => new Promise((done) => {
+      if (location.hash === `#${address}`) done();
+      addEventListener("hashchange", () => done(), { once: true });
+      location.hash = address;
+    })"""
+    page.evaluate(heard, address)  # the page has heard it first
     seed = dict(parse_qsl(address)).get("seed", "1")
     wait_for(page, f"lab.found.settled && lab.state.seed === {seed}")
 
@@ -324,6 +329,18 @@ def test_the_verdict_hides_until_it_is_guessed(lab: Any) -> None:
     said = lab.locator("#reason").inner_text()
     assert "Activations: right" in said
     assert "not stable but vanishing" in said
+
+
+def test_what_is_left_is_no_longer_settled_at_once(lab: Any) -> None:
+    """Else a quick guess would be held to the network before."""
+    go_to(lab, "depth=8&width=16")
+    moved = """() => {
+      const slider = document.getElementById("depth");
+      slider.value = 9;
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      return [lab.state.depth, lab.found.settled];
+    }"""
+    assert lab.evaluate(moved) == [9, False]
 
 
 def test_a_question_keeps_its_answer_until_it_is_asked_for(lab: Any) -> None:

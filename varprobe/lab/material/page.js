@@ -197,6 +197,7 @@ function change(patch) {
   history.replaceState(null, "", `#${writeAddress(state)}`);
   showControls();
   if (!sameNet(before, netOf(state)) || seed !== state.seed) {
+    found.settled = false;
     listeners.changed.forEach((tell) => tell());
     step();
   } else if (state.keep && !keep && !isBusy) rest(++turn); // a step that is under way will see it when it ends

@@ -363,7 +363,7 @@ def test_a_healthy_network_learns_and_a_small_one_does_not(lab: Any) -> None:
     go_to(lab, "depth=8&width=32&scheme=xavier&seed=2")
     lab.locator("#train").click()
     steps = "Number(/step (\\d+)/.exec(document.getElementById('learner-0').textContent)?.[1])"
-    wait_for(lab, f"{steps} > 250")
+    wait_for(lab, f"{steps} > 900")
     lab.locator("#train").click()
     losses = [float(re.findall(r"loss ([\d.]+)", lab.locator(f"#learner-{place}").inner_text())[0]) for place in (0, 1)]
     assert losses[0] < 0.45

@@ -81,7 +81,7 @@ interface Theory { outputs: Signal[]; gradients: number[]; chi: number[]; steps:
 interface Way { label: string; total: number | null; half: number | null; deep: number | null }
 interface Verdict { forward: Way; backward: Way; signal: Way }
 interface View { depth: number; reach: number; draws: Statistics[]; theory: Theory | null; shown: number }
-interface Progress { steps: number; losses: number[]; surface: Float32Array; points: Float32Array; failed: boolean }
+interface Progress { steps: number; losses: number[]; loss: number; surface: Float32Array; points: Float32Array; failed: boolean }
 // Named apart from the browser's own Request.
 interface Asked {
   id: number;

@@ -38,8 +38,7 @@ async function beginTraining() {
 function showProgress(progress) {
   const names = learners();
   progress.forEach((one, place) => {
-    const loss = one.losses.length ? one.losses[one.losses.length - 1] : NaN;
-    const ended = one.failed ? "diverged" : Number.isFinite(loss) ? `loss ${loss.toFixed(3)}` : "not trained yet";
+    const ended = one.failed ? "diverged" : Number.isFinite(one.loss) ? `loss ${one.loss.toFixed(3)}` : "not trained yet";
     get(`learner-${place}`).textContent = `${names[place]}${place === 0 ? " (yours)" : ""}: step ${one.steps}, ${ended}`;
     drawSurface(picture(`surface-${place}`), one);
     drawLoss(picture(`loss-${place}`), one);

@@ -2,6 +2,8 @@
 // Training: the drawn network, a linear read-out behind it, two spirals, plain stochastic gradient descent.
 
 const SPIRAL = 192, BATCH = 32;
+// Steps whose mean is told: one batch's loss may be several times that of the next.
+const TOLD = 50;
 
 /** Two arms of points (x, y, class 0 or 1), within the unit circle. @param {number} seed */
 function drawSpirals(seed) {
@@ -104,7 +106,8 @@ class Training {
     /** @param {number} i @returns {[number, number]} */
     const at = (i) => [((i % GRID) / (GRID - 1) * 2 - 1) * VIEW, (1 - (Math.floor(i / GRID) / (GRID - 1)) * 2) * VIEW];
     const surface = Float32Array.from(this.ask(at, GRID * GRID).out);
-    return { steps: this.steps, losses: thin(this.losses), surface, points: this.points, failed: this.failed };
+    const loss = this.losses.length ? meanOf(this.losses.slice(-TOLD)) : NaN;
+    return { steps: this.steps, losses: thin(this.losses), loss, surface, points: this.points, failed: this.failed };
   }
 }
 

@@ -1,4 +1,4 @@
-"""How much memory this process may use."""
+"""What this process has: the memory that it may use, and its current folder."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ _VERSION_1 = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 _VERSION_2 = "memory.max", "memory.current", "inactive_file"
 _UNKNOWN = 8 * 2**30
 _share: int | None = None
+
+
+def has_folder() -> bool:
+    """Whether the current folder is still there."""
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def free_memory() -> int:

@@ -17,6 +17,7 @@ import sys
 from types import FrameType
 
 from varprobe.errors import OutputError, VarprobeError, nearest
+from varprobe.machine import has_folder
 from varprobe.streams import StreamError, TameStream, say
 
 # What a mistake in varprobe would meet: a path that it made up, a folder in place of a file.
@@ -114,19 +115,12 @@ def _discard_output() -> None:
 
 def _is_circumstance(error: OSError) -> bool:
     """Whether the system refuses for reasons that are not varprobe's: disks, limits, rights, a folder that is gone."""
-    return error.errno not in _OURS or not _has_folder()
-
-
-def _has_folder() -> bool:
-    try:
-        return bool(os.getcwd())
-    except OSError:
-        return False
+    return error.errno not in _OURS or not has_folder()
 
 
 def _tell_refusal(error: OSError) -> str:
     """What the system refused, in a line, and the way out."""
-    if not _has_folder():
+    if not has_folder():
         return "the current folder is gone\n  hint: go to one that exists"
     what = f"{error.filename}: " if error.filename else ""
     reason = " ".join(str(error.strerror or error).split())

@@ -145,9 +145,11 @@ class _Draws:
         if len(same) < len(random):
             same = [name for name in same if name not in self.first.frozen]
         if same:
-            whole = "every random tensor" if len(same) == len(random) else count(len(same), "tensor")
-            text = f"{whole} of {self.building.name} {'is' if len(same) == 1 or whole[0] == 'e' else 'are'} the same"
-            seen = Remark(tuple(same), f"{text} under {count(self.building.draws, 'seed')}", float(len(same)), 0.0)
+            everything = len(same) == len(random)
+            which = "every random tensor" if everything else count(len(same), "tensor")
+            verb = "is" if everything or len(same) == 1 else "are"
+            text = f"{which} of {self.building.name} {verb} the same under {count(self.building.draws, 'seed')}"
+            seen = Remark(tuple(same), text, float(len(same)), 0.0)
             yield make_finding("same-in-every-trial", seen)
 
 

@@ -8,6 +8,8 @@ from contextlib import chdir, nullcontext
 from importlib import import_module
 from pathlib import Path
 
+from varprobe.machine import has_folder
+
 # Backends that open windows; others write files, or show pictures in a notebook or a browser.
 WINDOWS = (
     *("gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "macosx", "qtagg", "qtcairo", "qt5agg", "qt5cairo"),
@@ -34,12 +36,5 @@ def load_matplotlib(*, window: bool = False) -> None:
     if not window or not opens_windows(os.environ.get("MPLBACKEND", WINDOWS[0])):
         os.environ["MPLBACKEND"] = "agg"
     os.environ.pop("MATPLOTLIBRC", None)
-    with chdir(Path(__file__).parent) if _has_folder() else nullcontext():
+    with chdir(Path(__file__).parent) if has_folder() else nullcontext():
         import_module("matplotlib")
-
-
-def _has_folder() -> bool:
-    try:
-        return bool(os.getcwd())
-    except OSError:
-        return False
